@@ -1,0 +1,1 @@
+"""Wiring of the system: configuration, migrations, supervision."""
