@@ -6,6 +6,7 @@ Each rule walks the tracked tree and gives one line per fault, so that a failure
 import ast
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -215,7 +216,7 @@ def test_tracked_files_name_no_registry_and_no_path_of_a_machine():
 
 def test_locks_name_no_address_and_cover_the_project():
     checked = subprocess.run(
-        ["python3", "scripts/check_locks.py"], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "scripts/check_locks.py"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert checked.returncode == 0, checked.stderr
 
