@@ -1,0 +1,61 @@
+"""What every process stands on: clock, message bus, database, logs and metrics, child processes."""
+
+from meterworks.runtime.clock import Clock, ClockSettings, ManualClock, SystemClock, load_clock, save_clock
+from meterworks.runtime.errors import (
+    BusUnreachableError,
+    ChildFailedError,
+    CommitOutcomeUnknown,
+    DatabaseConflictError,
+    DatabaseUnreachableError,
+    DatabaseUsageError,
+    FolderInUseError,
+    NaiveTimeError,
+    PortInUseError,
+    ResponderError,
+    SettingsError,
+)
+from meterworks.runtime.files import FolderLock, write_atomically
+from meterworks.runtime.telemetry import (
+    METRICS_FOLDER_VARIABLE,
+    LogLevel,
+    configure_logging,
+    counter,
+    forget_process_metrics,
+    gauge,
+    get_logger,
+    histogram,
+    prepare_metrics_folder,
+    render_metrics,
+)
+
+__all__ = [
+    "METRICS_FOLDER_VARIABLE",
+    "BusUnreachableError",
+    "ChildFailedError",
+    "Clock",
+    "ClockSettings",
+    "CommitOutcomeUnknown",
+    "DatabaseConflictError",
+    "DatabaseUnreachableError",
+    "DatabaseUsageError",
+    "FolderInUseError",
+    "FolderLock",
+    "LogLevel",
+    "ManualClock",
+    "NaiveTimeError",
+    "PortInUseError",
+    "ResponderError",
+    "SettingsError",
+    "SystemClock",
+    "configure_logging",
+    "counter",
+    "forget_process_metrics",
+    "gauge",
+    "get_logger",
+    "histogram",
+    "load_clock",
+    "prepare_metrics_folder",
+    "render_metrics",
+    "save_clock",
+    "write_atomically",
+]
