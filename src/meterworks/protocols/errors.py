@@ -1,0 +1,62 @@
+"""What can go wrong in a protocol core: each class stands under one of the six of `meterworks.errors`."""
+
+from meterworks.errors import PeerError, RefusedError, SecurityError, UsageError
+
+__all__ = [
+    "AssociationRefused",
+    "CounterError",
+    "DecodeError",
+    "EncodeError",
+    "ProtectionError",
+    "ServiceRefused",
+    "StateError",
+    "UnlawfulMessage",
+]
+
+
+class DecodeError(PeerError):
+    """Bytes that are not what they claim to be. Facts: offset, expected."""
+
+    code = "malformed"
+
+
+class UnlawfulMessage(PeerError):
+    """A well-formed message that the state of the conversation does not allow."""
+
+    code = "unlawful-message"
+
+
+class EncodeError(UsageError):
+    """A value of ours that the wire format cannot carry."""
+
+    code = "not-encodable"
+
+
+class StateError(UsageError):
+    """A command of ours that the state of the connection does not allow."""
+
+    code = "wrong-state"
+
+
+class ProtectionError(SecurityError):
+    """A message whose protection is missing, too weak or false."""
+
+    code = "protection"
+
+
+class CounterError(ProtectionError):
+    """A protected message with an invocation counter that was already used or left behind."""
+
+    code = "counter"
+
+
+class AssociationRefused(RefusedError):
+    """The server refused the association. Facts: result, diagnostic."""
+
+    code = "association-refused"
+
+
+class ServiceRefused(RefusedError):
+    """The server answered a service with an error. Facts: result (number of the data access or action result)."""
+
+    code = "service-refused"
