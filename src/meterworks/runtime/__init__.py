@@ -1,9 +1,19 @@
 """What every process stands on: clock, message bus, database, logs and metrics, child processes."""
 
 from meterworks.runtime.clock import Clock, ClockSettings, ManualClock, SystemClock, load_clock, save_clock
+from meterworks.runtime.database import (
+    Base,
+    Database,
+    DatabaseSettings,
+    UtcDateTime,
+    insert_many,
+    metadata,
+    upsert,
+)
 from meterworks.runtime.errors import (
     BusUnreachableError,
     ChildFailedError,
+    CommitConflict,
     CommitOutcomeUnknown,
     DatabaseConflictError,
     DatabaseUnreachableError,
@@ -13,6 +23,8 @@ from meterworks.runtime.errors import (
     PortInUseError,
     ResponderError,
     SettingsError,
+    WarehouseUnreachableError,
+    WarehouseUsageError,
 )
 from meterworks.runtime.files import FolderLock, write_atomically
 from meterworks.runtime.telemetry import (
@@ -27,15 +39,26 @@ from meterworks.runtime.telemetry import (
     prepare_metrics_folder,
     render_metrics,
 )
+from meterworks.runtime.warehouse import Warehouse, WarehousePlan, WarehouseStatistics
+from meterworks.runtime.warehouse_index import StreamPosition
+from meterworks.runtime.warehouse_table import READING_COLUMNS, READINGS_SCHEMA, WarehouseSettings
+from meterworks.runtime.warehouse_upkeep import CompactionReport
 
 __all__ = [
     "METRICS_FOLDER_VARIABLE",
+    "READINGS_SCHEMA",
+    "READING_COLUMNS",
+    "Base",
     "BusUnreachableError",
     "ChildFailedError",
     "Clock",
     "ClockSettings",
+    "CommitConflict",
     "CommitOutcomeUnknown",
+    "CompactionReport",
+    "Database",
     "DatabaseConflictError",
+    "DatabaseSettings",
     "DatabaseUnreachableError",
     "DatabaseUsageError",
     "FolderInUseError",
@@ -46,16 +69,27 @@ __all__ = [
     "PortInUseError",
     "ResponderError",
     "SettingsError",
+    "StreamPosition",
     "SystemClock",
+    "UtcDateTime",
+    "Warehouse",
+    "WarehousePlan",
+    "WarehouseSettings",
+    "WarehouseStatistics",
+    "WarehouseUnreachableError",
+    "WarehouseUsageError",
     "configure_logging",
     "counter",
     "forget_process_metrics",
     "gauge",
     "get_logger",
     "histogram",
+    "insert_many",
     "load_clock",
+    "metadata",
     "prepare_metrics_folder",
     "render_metrics",
     "save_clock",
+    "upsert",
     "write_atomically",
 ]

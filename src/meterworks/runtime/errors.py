@@ -7,6 +7,7 @@ from meterworks.errors import OutcomeUnknown, PeerError, UnreachableError, Usage
 __all__ = [
     "BusUnreachableError",
     "ChildFailedError",
+    "CommitConflict",
     "CommitOutcomeUnknown",
     "DatabaseConflictError",
     "DatabaseUnreachableError",
@@ -16,6 +17,8 @@ __all__ = [
     "PortInUseError",
     "ResponderError",
     "SettingsError",
+    "WarehouseUnreachableError",
+    "WarehouseUsageError",
 ]
 
 
@@ -83,3 +86,21 @@ class ChildFailedError(UnreachableError):
     """A supervised process does not become ready. Facts: name, exit_code, output (its last lines)."""
 
     code = "child-failed"
+
+
+class CommitConflict(UnreachableError):  # another committer was first: a state of affairs, not a fault
+    """Another commit reached the warehouse first; nothing of this one is in. Plan again from the new position."""
+
+    code = "commit-conflict"
+
+
+class WarehouseUnreachableError(UnreachableError):
+    """The warehouse's files or catalogue cannot be read or written. Facts: reason."""
+
+    code = "warehouse-unreachable"
+
+
+class WarehouseUsageError(UsageError):
+    """The warehouse was asked what its table, settings or query language does not allow. Facts: reason."""
+
+    code = "warehouse-usage"

@@ -1,0 +1,233 @@
+"""The readings table: its columns, partitions and properties, and opening it in the catalogue.
+
+A row is one version of one reading. Partitions are the month of `ts` and `shard`, which is `device % shards`: a shard
+can be named in a filter, so a piece (a month of a shard) is merged alone; Iceberg's own bucket transform cannot be.
+`ts` is UTC without zone, because zoned columns make the query engine go through its calendar library for every row.
+"""
+
+import io
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
+from pyiceberg.io.pyarrow import PyArrowFile, PyArrowFileIO
+from pyiceberg.partitioning import PartitionField, PartitionSpec
+from pyiceberg.schema import Schema
+from pyiceberg.table import Table
+from pyiceberg.table.sorting import SortField, SortOrder
+from pyiceberg.transforms import IdentityTransform, MonthTransform
+from pyiceberg.types import IcebergType, IntegerType, LongType, NestedField, TimestampType
+from sqlalchemy import event
+
+from meterworks.runtime.errors import WarehouseUsageError
+
+__all__ = [
+    "MICROSECONDS",
+    "READINGS_SCHEMA",
+    "READING_COLUMNS",
+    "DurableFileIO",
+    "WarehouseSettings",
+    "is_local",
+    "month_of",
+    "month_start_epoch_s",
+    "open_catalogue",
+    "open_table",
+]
+
+MICROSECONDS = 1_000_000
+SHARDS_MAX = 4096
+NAMESPACE = "meterworks"
+TABLE_NAME = "readings"
+SHARDS_PROPERTY = "mw.shards"
+
+# name, Arrow type, Iceberg type; the field id is the place in this list, from 1. Iceberg has no integer below 32 bits.
+_COLUMNS: tuple[tuple[str, Any, IcebergType], ...] = (
+    ("device", pa.int64(), LongType()),
+    ("channel", pa.int32(), IntegerType()),
+    ("ts", pa.timestamp("us"), TimestampType()),
+    ("value", pa.int64(), LongType()),
+    ("quality", pa.int32(), IntegerType()),
+    ("flags", pa.int32(), IntegerType()),
+    ("version", pa.int32(), IntegerType()),
+    ("source", pa.int32(), IntegerType()),
+    ("received_at", pa.timestamp("us"), TimestampType()),
+    ("shard", pa.int32(), IntegerType()),
+)
+FIELD_IDS = MappingProxyType({name: index for index, (name, _, _) in enumerate(_COLUMNS, start=1)})
+READINGS_SCHEMA = pa.schema(
+    [
+        pa.field(name, arrow_type, nullable=False, metadata={b"PARQUET:field_id": str(FIELD_IDS[name]).encode()})
+        for name, arrow_type, _ in _COLUMNS
+    ]
+)
+READING_COLUMNS = tuple(name for name, _, _ in _COLUMNS if name != "shard")  # what an appender gives
+
+_TABLE_PROPERTIES = MappingProxyType(
+    {
+        "write.parquet.compression-codec": "zstd",
+        "write.parquet.row-group-limit": "61440",
+        "commit.retry.num-retries": "0",  # a retried commit would land on top of another writer's, and count twice
+        "write.metadata.delete-after-commit.enabled": "true",
+        "write.metadata.previous-versions-max": "10",
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WarehouseSettings:
+    """Where the readings are kept and how they are read.
+
+    location: a folder, or an object store address such as `s3://bucket/readings`. catalog_url: an SQLAlchemy address
+    of the Iceberg catalogue (SQLite or PostgreSQL). shards: fixed when the table is created; a month of one shard
+    should stay under 15 million rows. properties: for the catalogue and the object store (`s3.endpoint`, ...).
+    """
+
+    location: str
+    catalog_url: str
+    shards: int = 4
+    properties: Mapping[str, str] = field(default_factory=dict)
+    query_threads: int = 2
+    query_memory_mb: int = 2048
+    compact_files_min: int = 2  # files of like size in a piece of a finished month before they are merged
+    compact_open_files_min: int = 16  # the same for the month still running, and for every month while data streams in
+    compact_rows_max: int = 4_000_000  # rows one merging commit holds in memory; larger files are left as they are
+    snapshots_keep: int = 20
+    orphan_keep_s: float = 3600.0  # how long a file that no snapshot names stays for readers that still use it
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.shards <= SHARDS_MAX:
+            raise WarehouseUsageError(f"the warehouse's shards {self.shards} is not in 1..{SHARDS_MAX}")
+        if not self.location:
+            raise WarehouseUsageError("the warehouse has no location: give a folder or an object store address")
+
+
+def is_local(location: str) -> bool:
+    """Whether the location is a folder of this machine rather than an object store."""
+    return "://" not in location or location.startswith("file://")
+
+
+def month_of(epoch_s: float) -> int:
+    """The month a UTC instant lies in, counted from January 1970: the value of the month partition."""
+    return int(np.datetime64(int(epoch_s // 1), "s").astype("datetime64[M]").astype(np.int64))
+
+
+def month_start_epoch_s(month: int) -> int:
+    """The first second of a month counted from January 1970."""
+    return int(np.datetime64(month, "M").astype("datetime64[s]").astype(np.int64))
+
+
+class _SyncedWriter(io.BufferedWriter):
+    """A file that is on the disk, not only in its cache, when closed."""
+
+    def close(self) -> None:
+        if not self.closed:
+            self.flush()
+            os.fsync(self.fileno())
+        super().close()
+
+
+class _DurableFile(PyArrowFile):
+    """A local file of the table; the folder entry is synced with it."""
+
+    def create(self, overwrite: bool = False) -> Any:
+        path = Path(self._path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        writer = _SyncedWriter(io.FileIO(path, "w" if overwrite else "x"), buffer_size=1 << 20)
+        descriptor = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        return writer
+
+
+class DurableFileIO(PyArrowFileIO):
+    """Table files that survive a power loss once written: the pointer in the catalogue must never name less.
+
+    Object stores are durable when a write returns; local files are synced here, which neither Iceberg nor Arrow does.
+    """
+
+    def new_output(self, location: str) -> PyArrowFile:
+        """The file to write at the location."""
+        output = super().new_output(location)
+        if not is_local(location):
+            return output
+        return _DurableFile(location=location, path=output._path, fs=output._filesystem)
+
+
+def open_catalogue(settings: WarehouseSettings) -> SqlCatalog:
+    """Connect to the catalogue; its tables and, for SQLite, its folder are made if absent."""
+    if settings.catalog_url.startswith("sqlite:///"):
+        Path(settings.catalog_url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    properties = {
+        "uri": settings.catalog_url,
+        "warehouse": _absolute(settings.location),
+        "py-io-impl": f"{DurableFileIO.__module__}.{DurableFileIO.__qualname__}",
+        **settings.properties,
+    }
+    catalogue = SqlCatalog("meterworks", **properties)
+    if catalogue.engine.dialect.name == "sqlite":
+        event.listen(catalogue.engine, "connect", _tune_sqlite)
+        catalogue.engine.dispose()  # connections made before the listener are not tuned
+    return catalogue
+
+
+def _tune_sqlite(connection: Any, _record: object) -> None:
+    """Readers must not stop the writer's commit, and a commit must be on the disk."""
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def open_table(catalogue: SqlCatalog, settings: WarehouseSettings) -> tuple[Table, int]:
+    """The readings table, created if absent, and its number of shards (the existing table's, whatever is set)."""
+    identifier = (NAMESPACE, TABLE_NAME)
+    try:
+        table = catalogue.load_table(identifier)
+    except NoSuchTableError:
+        table = _create_table(catalogue, settings)
+    shards = table.properties.get(SHARDS_PROPERTY, "")
+    if not shards.isdigit():
+        raise WarehouseUsageError(
+            f"the table {NAMESPACE}.{TABLE_NAME} in {settings.catalog_url} was not made by this system: "
+            f"its property {SHARDS_PROPERTY} is missing; use another catalogue"
+        )
+    return table, int(shards)
+
+
+def _create_table(catalogue: SqlCatalog, settings: WarehouseSettings) -> Table:
+    try:
+        catalogue.create_namespace(NAMESPACE)
+    except NamespaceAlreadyExistsError:
+        pass
+    try:
+        return catalogue.create_table(
+            (NAMESPACE, TABLE_NAME),
+            schema=Schema(
+                *(NestedField(FIELD_IDS[name], name, kind, required=True) for name, _, kind in _COLUMNS),
+                identifier_field_ids=[FIELD_IDS[name] for name in ("device", "channel", "ts", "version")],
+            ),
+            location=f"{_absolute(settings.location)}/{TABLE_NAME}",
+            partition_spec=PartitionSpec(
+                PartitionField(FIELD_IDS["ts"], 1000, MonthTransform(), "month"),
+                PartitionField(FIELD_IDS["shard"], 1001, IdentityTransform(), "shard_part"),
+            ),
+            sort_order=SortOrder(
+                *(SortField(FIELD_IDS[name], IdentityTransform()) for name in ("device", "channel", "ts", "version"))
+            ),
+            properties={**_TABLE_PROPERTIES, SHARDS_PROPERTY: str(settings.shards)},
+        )
+    except TableAlreadyExistsError:  # another process was first: its table is as good
+        return catalogue.load_table((NAMESPACE, TABLE_NAME))
+
+
+def _absolute(location: str) -> str:
+    return str(Path(location.removeprefix("file://")).resolve()) if is_local(location) else location.rstrip("/")
