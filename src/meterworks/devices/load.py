@@ -22,6 +22,7 @@ class IntervalBlock:
     """Consecutive capture intervals, one array element each, all arrays of the same length n (0 is lawful).
 
     The starts are every multiple of the load's `interval_s` in the range asked for and inside the installation, rising.
+    The caller cuts at the present.
     """
 
     start_epoch_s: IntArray  # (n,) interval START; the profile row is stamped start + interval_s
@@ -107,7 +108,7 @@ class MeterLoad(Protocol):
         """1 or 3: the length of the tuples in `Instant`."""
 
     def intervals(self, from_epoch_s: int, to_epoch_s: int) -> IntervalBlock:
-        """Give the intervals whose START lies in [from, to), cut to the installation; the caller cuts at the present."""
+        """Give the intervals whose START lies in [from, to), cut to the installation."""
 
     def registers_at(self, epoch_s: int) -> Registers:
         """Give the cumulative registers at an instant; before the installation the reading the meter came with."""

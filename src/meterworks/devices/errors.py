@@ -1,0 +1,23 @@
+"""The errors of emulated devices, each under one of the six of the error tree."""
+
+from meterworks.errors import UnreachableError, UsageError
+
+__all__ = ["FleetStateError", "ModelError", "PushFailed"]
+
+
+class ModelError(UsageError):
+    """A device model or interface class table does not hold together: a name that resolves to nothing, a double row."""
+
+    code = "device-model"
+
+
+class FleetStateError(UsageError):
+    """The fleet's state file cannot be used: another program has it, or it is of another shape or out of reach."""
+
+    code = "device-state"
+
+
+class PushFailed(UnreachableError):
+    """The head-end's push port took no message; the meter tries again later."""
+
+    code = "push-failed"

@@ -1,0 +1,332 @@
+"""The buffers of a meter's profiles: computed from the load when they are asked for, never stored.
+
+Each history is a row of `HISTORIES`: its columns, how far back it goes, how many entries it holds, and the function
+that gives its rows between two instants. Rows are stamped with the END of their interval (load profiles), with the
+instant of the register (billing profiles) or with the moment of the event (logs). Selective access cuts the instants
+first, so that a read of two days computes two days.  Source: COSEM interface classes, Profile generic (class 7).
+"""
+
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from meterworks.catalogue import EVENT_LOGS, PROFILES, CollectionProfile
+from meterworks.devices.errors import ModelError
+from meterworks.devices.load import IntervalBlock
+from meterworks.devices.view import CLOCK_ADJUSTED_NEW, CLOCK_ADJUSTED_OLD, LOG_STANDARD, MeterView
+from meterworks.devices.zone import DST_STATUS
+from meterworks.protocols.dlms import (
+    ANY_YEAR,
+    CLOCK_OBJECT,
+    NO_DEVIATION,
+    CaptureObject,
+    CosemDateTime,
+    DataAccessResult,
+    EntrySelection,
+    ObisCode,
+    RangeSelection,
+    Tag,
+    decode_selection,
+    encode_array,
+)
+from meterworks.protocols.dlms.profile_encode import TimeColumn, ValueColumn, encode_profile
+from meterworks.protocols.errors import DecodeError, EncodeError
+
+__all__ = ["HISTORIES", "HistoryRows", "HistoryTable"]
+
+IntArray = npt.NDArray[np.int64]
+
+DAY_S: Final = 86_400
+EVENT_ENTRIES_MAX: Final = 256  # newest events a log gives
+EVENT_DEPTH_DAYS: Final = 397
+FLAG_DST: Final = 8  # AMR profile status: the interval ends in daylight saving
+FLAG_CLOCK_ADJUSTED: Final = 32
+EMPTY_ARRAY: Final = b"\x01\x00"
+TIME_MIN: Final = -(2**62)
+TIME_MAX: Final = 2**62
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HistoryRows:
+    """Rows of a history: stamps, rising, and one array per further column, all of shape (n,)."""
+
+    stamp_epoch_s: IntArray
+    values: tuple[npt.NDArray[np.int64] | npt.NDArray[np.uint8] | npt.NDArray[np.uint16], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryTable:
+    """One history. The first column is the clock; `tags` are the A-XDR types of the others."""
+
+    name: str
+    obis_code: ObisCode
+    columns: tuple[CaptureObject, ...]
+    tags: tuple[int, ...]
+    depth_days: int
+    entries_max: int | None  # None: as many as the depth has capture periods
+    capture_period_s: int | None  # 0: not periodic; None: the load's interval
+    repeat_as_null: bool
+    follows_load: bool  # ends with the load; a log goes on
+    rows: Callable[[MeterView, int, int], HistoryRows]  # stamps in [from, to], both ends included
+
+    def period_s(self, view: MeterView) -> int:
+        """Give the capture period in seconds, 0 where capture is not periodic."""
+        return view.load.interval_s if self.capture_period_s is None else self.capture_period_s
+
+    def profile_entries(self, view: MeterView) -> int:
+        """Give how many rows the buffer can hold."""
+        return self.entries_max or self.depth_days * DAY_S // self.period_s(view)
+
+    def reach(self, view: MeterView) -> tuple[int, int]:
+        """Give the stamps between which the meter has rows: (oldest, newest), by its own clock."""
+        now_s = int(view.now_epoch_s())
+        end_s = view.history_end(now_s) if self.follows_load else now_s
+        return max(view.load.starts_epoch_s, end_s - self.depth_days * DAY_S + 1), end_s
+
+    def all_rows(self, view: MeterView) -> HistoryRows:
+        """Give every row in the buffer."""
+        return self._newest(view, self.rows(view, *self.reach(view)))
+
+    def entries_in_use(self, view: MeterView) -> int:
+        """Give how many rows are in the buffer."""
+        return len(self.all_rows(view).stamp_epoch_s)
+
+    def read(self, view: MeterView, selection: bytes | None) -> bytes | DataAccessResult:
+        """Give the buffer, or the part selected, encoded.
+
+        A selection that is malformed or restricts by anything but the clock is type-unmatched; one that selects
+        nothing gives an empty array.
+        """
+        if selection is None:
+            return self._encode(view, self.all_rows(view), self.columns)
+        try:
+            wanted = decode_selection(selection)
+        except (DecodeError, EncodeError):
+            return DataAccessResult.TYPE_UNMATCHED
+        if isinstance(wanted, EntrySelection):
+            return self._read_entries(view, wanted)
+        return self._read_range(view, wanted)
+
+    def _read_range(self, view: MeterView, wanted: RangeSelection) -> bytes | DataAccessResult:
+        columns = wanted.columns or self.columns
+        if wanted.sort_object != CLOCK_OBJECT or not set(columns) <= set(self.columns):
+            return DataAccessResult.TYPE_UNMATCHED
+        try:
+            from_s, to_s = _bound(view, wanted.from_, TIME_MIN), _bound(view, wanted.to, TIME_MAX)
+        except DecodeError:
+            return DataAccessResult.TYPE_UNMATCHED
+        oldest_s, newest_s = self.reach(view)
+        from_s, to_s = max(from_s, oldest_s), min(to_s, newest_s)
+        if from_s > to_s:
+            return EMPTY_ARRAY
+        rows = self.rows(view, from_s, to_s)
+        if self.entries_max is not None and len(rows.stamp_epoch_s):
+            all_rows = self.all_rows(view)  # few: a buffer counted in entries is short
+            oldest_s = int(all_rows.stamp_epoch_s[0])
+            rows = _cut(rows, int(rows.stamp_epoch_s.searchsorted(oldest_s)), len(rows.stamp_epoch_s))
+        return self._encode(view, rows, columns)
+
+    def _read_entries(self, view: MeterView, wanted: EntrySelection) -> bytes | DataAccessResult:
+        last_column = wanted.to_column or len(self.columns)
+        if not 1 <= wanted.from_column <= last_column <= len(self.columns) or wanted.from_entry < 1:
+            return DataAccessResult.TYPE_UNMATCHED
+        rows = self.all_rows(view)
+        last = min(wanted.to_entry or len(rows.stamp_epoch_s), len(rows.stamp_epoch_s))
+        if wanted.from_entry > last:
+            return EMPTY_ARRAY
+        columns = self.columns[wanted.from_column - 1 : last_column]
+        return self._encode(view, _cut(rows, wanted.from_entry - 1, last), columns)
+
+    def _newest(self, view: MeterView, rows: HistoryRows) -> HistoryRows:
+        count = len(rows.stamp_epoch_s)
+        return _cut(rows, max(0, count - self.profile_entries(view)), count)
+
+    def _encode(self, view: MeterView, rows: HistoryRows, columns: tuple[CaptureObject, ...]) -> bytes:
+        if not len(rows.stamp_epoch_s):
+            return EMPTY_ARRAY
+        encoded: list[TimeColumn | ValueColumn] = []
+        for column in columns:
+            index = self.columns.index(column) - 1
+            if index < 0:
+                offset_s, saving = view.zone.offsets(rows.stamp_epoch_s)
+                encoded.append(
+                    TimeColumn(
+                        epoch_s=rows.stamp_epoch_s, deviation_min=-offset_s // 60, clock_status=saving * DST_STATUS
+                    )
+                )
+            else:
+                tag = self.tags[index]
+                status = self.repeat_as_null and tag == Tag.UNSIGNED
+                encoded.append(ValueColumn(values=rows.values[index], tag=tag, repeat_as_null=status))
+        return encode_profile(encoded, capture_period_s=self.period_s(view))
+
+
+def _cut(rows: HistoryRows, first: int, last: int) -> HistoryRows:
+    if first <= 0 and last >= len(rows.stamp_epoch_s):
+        return rows
+    return HistoryRows(rows.stamp_epoch_s[first:last], tuple(column[first:last] for column in rows.values))
+
+
+def _bound(view: MeterView, moment: CosemDateTime, unbounded: int) -> int:
+    """Give the instant of a selection's end; a year left open has no bound, a deviation left open is the meter's."""
+    if moment.year == ANY_YEAR:
+        return unbounded
+    if moment.deviation_min == NO_DEVIATION:
+        wall_s = int(moment.to_datetime(deviation_min=0).timestamp())
+        return view.zone.to_utc(wall_s)
+    return int(moment.to_datetime().timestamp())
+
+
+# --- load profiles ---------------------------------------------------------------------------------------------------
+
+
+def _load_block(view: MeterView, from_s: int, to_s: int) -> IntervalBlock:
+    """Give the captured intervals whose END lies in [from, to]."""
+    return view.load.intervals(from_s - view.load.interval_s, to_s - view.load.interval_s + 1)
+
+
+def _status(view: MeterView, block: IntervalBlock, stamp_s: IntArray) -> npt.NDArray[np.uint8]:
+    """Add what the management part knows to the load's status: daylight saving, and intervals the clock was set in."""
+    _, saving = view.zone.offsets(stamp_s)
+    status = block.status | (saving * np.uint8(FLAG_DST))
+    for event in view.state.own_events(view.index):
+        if event.log == LOG_STANDARD and event.code in (CLOCK_ADJUSTED_OLD, CLOCK_ADJUSTED_NEW):
+            inside = (stamp_s - view.load.interval_s <= event.epoch_s) & (event.epoch_s < stamp_s)
+            status[inside] |= FLAG_CLOCK_ADJUSTED
+    return status
+
+
+def _load_rows(view: MeterView, from_s: int, to_s: int, *names: str) -> HistoryRows:
+    block = _load_block(view, from_s, to_s)
+    stamp_s = block.start_epoch_s + view.load.interval_s
+    columns = (_status(view, block, stamp_s), *(getattr(block, name) for name in names))
+    if block.present.all():
+        return HistoryRows(stamp_s, columns)
+    return HistoryRows(stamp_s[block.present], tuple(column[block.present] for column in columns))
+
+
+def _load_import(view: MeterView, from_s: int, to_s: int) -> HistoryRows:
+    return _load_rows(view, from_s, to_s, "import_wh")
+
+
+def _load_export(view: MeterView, from_s: int, to_s: int) -> HistoryRows:
+    return _load_rows(view, from_s, to_s, "export_wh", "import_varh", "export_varh")
+
+
+# --- billing profiles ------------------------------------------------------------------------------------------------
+
+
+def _registers(view: MeterView, stamp_s: IntArray) -> tuple[IntArray, ...]:
+    block = view.load.registers_at_many(stamp_s)
+    return (
+        block.import_wh, block.export_wh, block.import_varh, block.export_varh, block.import_rate_1_wh,
+        block.import_rate_2_wh,
+    )  # fmt: skip
+
+
+def _daily(view: MeterView, from_s: int, to_s: int) -> HistoryRows:
+    stamp_s = view.zone.local_midnights(from_s, to_s + 1)
+    return HistoryRows(stamp_s, _registers(view, stamp_s))
+
+
+def _monthly(view: MeterView, from_s: int, to_s: int) -> HistoryRows:
+    stamp_s = view.zone.month_starts(from_s, to_s + 1)
+    demand_w = np.array([maximum_demand(view, before_s, at_s)[0] for before_s, at_s in _months_before(view, stamp_s)])
+    return HistoryRows(stamp_s, (*_registers(view, stamp_s), demand_w.astype(np.int64)))
+
+
+def _months_before(view: MeterView, stamp_s: IntArray) -> list[tuple[int, int]]:
+    """Give the month that each month's start ends."""
+    if not len(stamp_s):
+        return []
+    first = view.zone.month_starts(int(stamp_s[0]) - 40 * DAY_S, int(stamp_s[0]))[-1]
+    starts = [int(first), *stamp_s.tolist()]
+    return list(itertools.pairwise(starts))
+
+
+def maximum_demand(view: MeterView, from_s: int, to_s: int) -> tuple[int, int]:
+    """Give the highest mean import power (W) of an interval that ends in (from, to], and the end of that interval.
+
+    Without any interval: 0 W at `from`.  Source: extended register 1-0:1.6.0, reset at each month's start.
+    """
+    block = _load_block(view, from_s + 1, to_s)
+    energy_wh = np.where(block.present, block.import_wh, 0)
+    if not len(energy_wh):
+        return 0, from_s
+    highest = int(energy_wh.argmax())
+    interval_s = view.load.interval_s
+    return int(energy_wh[highest]) * 3600 // interval_s, int(block.start_epoch_s[highest]) + interval_s
+
+
+# --- event logs ------------------------------------------------------------------------------------------------------
+
+
+def _events(view: MeterView, from_s: int, to_s: int, log: int) -> HistoryRows:
+    """Give the metrology part's events and the management part's own, in order of time."""
+    events = view.load.events(from_s, to_s + 1)
+    chosen = events.log == log
+    own = [event for event in view.state.own_events(view.index) if event.log == log and from_s <= event.epoch_s <= to_s]
+    stamp_s = np.concatenate((events.epoch_s[chosen], np.array([event.epoch_s for event in own], np.int64)))
+    code = np.concatenate((events.code[chosen], np.array([event.code for event in own], np.uint16)))
+    order = np.argsort(stamp_s, kind="stable")
+    return HistoryRows(stamp_s[order], (code[order],))
+
+
+# --- the table -------------------------------------------------------------------------------------------------------
+
+_ROWS: Final[Mapping[str, Callable[[MeterView, int, int], HistoryRows]]] = {
+    "load_import": _load_import,
+    "load_export": _load_export,
+    "daily": _daily,
+    "monthly": _monthly,
+}
+_PERIOD_S: Final[Mapping[str, int | None]] = {"load": None, "daily": DAY_S, "monthly": 0}
+_TAG_OF_ROLE: Final = {"status": Tag.UNSIGNED, "value": Tag.DOUBLE_LONG_UNSIGNED}
+
+
+def _of_profile(profile: CollectionProfile) -> HistoryTable:
+    """Make the history of a profile of the catalogue: what the head-end collects is what the meter captures."""
+    if profile.name not in _ROWS:
+        raise ModelError(f"no rows are computed for the profile {profile.name} of the catalogue")
+    return HistoryTable(
+        name=profile.name, obis_code=ObisCode(profile.obis_code),
+        columns=tuple(
+            CaptureObject(column.class_id, ObisCode(column.obis_code), column.attribute) for column in profile.columns
+        ),
+        tags=tuple(_TAG_OF_ROLE[column.role.value] for column in profile.columns[1:]),
+        depth_days=profile.depth_days, entries_max=profile.entries_max, capture_period_s=_PERIOD_S[profile.kind],
+        repeat_as_null=True, follows_load=True, rows=_ROWS[profile.name],
+    )  # fmt: skip
+
+
+def _of_log(name: str) -> HistoryTable:
+    log = EVENT_LOGS[name]
+    number = ObisCode(log.obis_code)[4]
+
+    def rows(view: MeterView, from_s: int, to_s: int) -> HistoryRows:
+        return _events(view, from_s, to_s, number)
+
+    return HistoryTable(
+        name=name, obis_code=ObisCode(log.obis_code),
+        columns=(CLOCK_OBJECT, CaptureObject(1, ObisCode(log.event_obis_code), 2)), tags=(Tag.LONG_UNSIGNED,),
+        depth_days=EVENT_DEPTH_DAYS, entries_max=EVENT_ENTRIES_MAX, capture_period_s=0, repeat_as_null=False,
+        follows_load=False, rows=rows,
+    )  # fmt: skip
+
+
+HISTORIES: Final[Mapping[str, HistoryTable]] = MappingProxyType(
+    {
+        **{name: _of_profile(profile) for name, profile in PROFILES.items() if profile.medium.value == "electricity"},
+        **{name: _of_log(name) for name in EVENT_LOGS},
+    }
+)
+
+
+def encode_capture_objects(table: HistoryTable) -> bytes:
+    """Encode attribute 3 of a profile."""
+    return encode_array(column.to_bytes() for column in table.columns)

@@ -1,0 +1,161 @@
+"""Who a meter is, what it runs, and how clients associate: identity, firmware, association and security objects.
+
+The metrology part (registers, clock, history) and the management part (communication) are two programs with a version
+and a checksum each, as the measuring instruments directive wants it: one may change without the other.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from meterworks.devices.access import CLIENTS, Client
+from meterworks.devices.view import LOG_POWER_QUALITY, LOG_STANDARD, LOG_TAMPER, MeterView
+from meterworks.protocols.dlms import (
+    MANAGEMENT_DEVICE,
+    METER_CONFORMANCE,
+    PDU_SIZE_MAX,
+    BitString,
+    Mechanism,
+    encode_array,
+    encode_bit_string,
+    encode_double_long_unsigned,
+    encode_enum,
+    encode_integer,
+    encode_long_unsigned,
+    encode_octet_string,
+    encode_structure,
+    encode_unsigned,
+)
+
+__all__ = ["STATES", "logical_device_name"]
+
+Getter = Callable[[MeterView, int], bytes]
+
+DLMS_VERSION: Final = 6
+QUALITY_OF_SERVICE: Final = 0
+ASSOCIATED: Final = 2
+NOT_ASSOCIATED: Final = 0
+CHECKSUM_SIZE: Final = 8
+NAME_TEXT_SIZE: Final = 13
+CONTEXT_PLAIN: Final = bytes.fromhex("60857405080101")  # LN referencing without ciphering
+CONTEXT_CIPHERED: Final = bytes.fromhex("60857405080103")
+MECHANISM_PREFIX: Final = bytes.fromhex("608574050802")
+RECENT_EVENTS_S: Final = 7 * 86_400
+LOGS: Final = frozenset({LOG_STANDARD, LOG_TAMPER, LOG_POWER_QUALITY})
+
+
+def logical_device_name(system_title: bytes) -> bytes:
+    """Give the 16 octets: the maker's three letters, then text unique to the meter (the title's other octets)."""
+    return system_title[:3] + system_title[3:].hex().upper().rjust(NAME_TEXT_SIZE, "0").encode()
+
+
+def _name(view: MeterView, client_sap: int) -> bytes:
+    del client_sap
+    return encode_octet_string(logical_device_name(view.specification.system_title))
+
+
+def _sap_list(view: MeterView, client_sap: int) -> bytes:
+    """One logical device: the management device."""
+    return encode_array([encode_structure(encode_long_unsigned(MANAGEMENT_DEVICE), _name(view, client_sap))])
+
+
+def _text(value_of: Callable[[MeterView], str]) -> Getter:
+    return lambda view, client_sap: encode_octet_string(value_of(view).encode())
+
+
+def _checksum(value_of: Callable[[MeterView], str]) -> Getter:
+    """Stand for the checksum over a part's program: a digest of its version text."""
+    return lambda view, client_sap: encode_octet_string(
+        hashlib.sha256(value_of(view).encode()).digest()[:CHECKSUM_SIZE]
+    )
+
+
+def _newest_event(view: MeterView, logs: frozenset[int]) -> tuple[int, int, int]:
+    """Give time, log and code of the newest event of some logs; zeros when there was none in the last week."""
+    now_s = int(view.now_epoch_s())
+    events = view.load.events(now_s - RECENT_EVENTS_S, now_s + 1)
+    found = [(event.epoch_s, event.log, event.code) for event in view.state.own_events(view.index)]
+    found += zip(events.epoch_s.tolist(), events.log.tolist(), events.code.tolist(), strict=True)
+    return max((event for event in found if event[1] in logs), default=(0, 0, 0))
+
+
+def _event_code(*logs: int) -> Getter:
+    return lambda view, client_sap: encode_long_unsigned(_newest_event(view, frozenset(logs))[2])
+
+
+def _event_log(view: MeterView, client_sap: int) -> bytes:
+    del client_sap
+    return encode_unsigned(_newest_event(view, LOGS)[1])
+
+
+def _invocation_counter(view: MeterView, client_sap: int) -> bytes:
+    """The highest counter accepted from any client: what the next message must be above."""
+    del client_sap
+    return encode_double_long_unsigned(view.state.highest_accepted_counter(view.index))
+
+
+def _own(client_sap: int) -> int:
+    return client_sap if client_sap in CLIENTS else Client.PUBLIC
+
+
+def _association(client: int | None) -> dict[str, Getter]:
+    """Give the states of the association object of a client; of the asking client (0-0:40.0.0) for None."""
+
+    def of(client_sap: int) -> int:
+        return _own(client_sap) if client is None else client
+
+    def partners(view: MeterView, client_sap: int) -> bytes:
+        del view
+        return encode_structure(encode_integer(of(client_sap)), encode_long_unsigned(MANAGEMENT_DEVICE))
+
+    def context(view: MeterView, client_sap: int) -> bytes:
+        del view
+        return encode_octet_string(CONTEXT_CIPHERED if CLIENTS[of(client_sap)].ciphered else CONTEXT_PLAIN)
+
+    def mechanism(view: MeterView, client_sap: int) -> bytes:
+        del view
+        chosen: Mechanism = CLIENTS[of(client_sap)].mechanism
+        return encode_octet_string(MECHANISM_PREFIX + bytes([chosen]))
+
+    def status(view: MeterView, client_sap: int) -> bytes:
+        del view
+        return encode_enum(ASSOCIATED if client in (None, client_sap) else NOT_ASSOCIATED)
+
+    prefix = "association" if client is None else f"association_{CLIENTS[client].name}"
+    return {
+        f"{prefix}_object_list": lambda view, client_sap: view.object_lists[of(client_sap)],
+        f"{prefix}_partners": partners,
+        f"{prefix}_context": context,
+        f"{prefix}_xdlms": lambda view, client_sap: XDLMS_CONTEXT,
+        f"{prefix}_mechanism": mechanism,
+        f"{prefix}_status": status,
+    }
+
+
+XDLMS_CONTEXT: Final = encode_structure(
+    encode_bit_string(BitString(24, int(METER_CONFORMANCE).to_bytes(3, "big"))),
+    encode_long_unsigned(PDU_SIZE_MAX),
+    encode_long_unsigned(PDU_SIZE_MAX),
+    encode_unsigned(DLMS_VERSION),
+    encode_integer(QUALITY_OF_SERVICE),
+    encode_octet_string(b""),
+)
+
+STATES: Final[Mapping[str, Getter]] = {
+    "logical_device_name": _name,
+    "sap_list": _sap_list,
+    "serial": _text(lambda view: view.specification.serial),
+    "metrology_firmware": _text(lambda view: view.specification.metrology_firmware),
+    "metrology_checksum": _checksum(lambda view: view.specification.metrology_firmware),
+    "management_firmware": _text(lambda view: view.specification.management_firmware),
+    "management_checksum": _checksum(lambda view: view.specification.management_firmware),
+    "invocation_counter": _invocation_counter,
+    "system_title": lambda view, client_sap: encode_octet_string(view.specification.system_title),
+    "event_standard": _event_code(LOG_STANDARD),
+    "event_tamper": _event_code(LOG_TAMPER),
+    "event_power_quality": _event_code(LOG_POWER_QUALITY),
+    "event_newest_log": _event_log,
+    "event_newest": _event_code(*LOGS),
+    **_association(None),
+    **{name: getter for client in CLIENTS for name, getter in _association(client).items()},
+}

@@ -1,0 +1,171 @@
+"""An emulated electricity meter: a `LogicalDevice` made of a device model and one meter's view.
+
+It checks rights, looks up the object, and hands over to what the model bound. It holds no history and no counters of
+its own: those are computed from the load and kept in the fleet's state.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from meterworks.devices.access import CLIENTS, Rights, rights_of
+from meterworks.devices.errors import ModelError
+from meterworks.devices.model import BoundObject, DeviceModel
+from meterworks.devices.view import LOG_TAMPER, MeterView
+from meterworks.protocols.dlms import (
+    PDU_SIZE_MAX,
+    ActionResult,
+    AssociationSettings,
+    AttributeAddress,
+    DataAccessResult,
+    MethodAddress,
+    PlainValue,
+    Protection,
+    SecurityEventKind,
+    decode_all,
+    encode_structure,
+)
+from meterworks.protocols.errors import DecodeError, EncodeError
+
+__all__ = ["ElectricityMeter"]
+
+EVENT_AUTHENTICATION_FAILED: Final = 46
+EVENT_DECRYPTION_FAILED: Final = 49
+EVENT_REPLAYED: Final = 50
+
+#: Which event of the tamper log a security event becomes. What is not here is written as failed authentication.
+_TAMPER_CODES: Final[Mapping[str, int]] = {
+    SecurityEventKind.BAD_TAG.value: EVENT_DECRYPTION_FAILED,
+    SecurityEventKind.REPLAYED_COUNTER.value: EVENT_REPLAYED,
+}
+
+
+class ElectricityMeter:
+    """One meter. Made when it is first addressed; costs some hundred octets beside its load."""
+
+    __slots__ = ("_associations", "_objects", "model", "view")
+
+    def __init__(self, model: DeviceModel, view: MeterView) -> None:
+        """Raise ModelError where model and load differ in phases."""
+        if model.phases != view.load.phases:
+            raise ModelError(
+                f"meter {view.specification.serial}: a load of {view.load.phases} phases on a {model.name}"
+            )
+        self.model = model
+        self.view = view
+        self._objects = model.objects
+        self._associations: dict[int, AssociationSettings] = {}
+
+    @property
+    def system_title(self) -> bytes:
+        """Eight octets, unique to the meter."""
+        return self.view.specification.system_title
+
+    def association(self, client_sap: int) -> AssociationSettings | None:
+        """Give what this client must bring; None for a client that is not in the table of clients."""
+        known = self._associations.get(client_sap)
+        if known is None and client_sap in CLIENTS:
+            known = self._associations[client_sap] = self._settings_for(client_sap)
+        return known
+
+    def _settings_for(self, client_sap: int) -> AssociationSettings:
+        client = CLIENTS[client_sap]
+        if not client.ciphered:
+            return AssociationSettings(mechanism=client.mechanism, max_pdu=PDU_SIZE_MAX)
+        specification = self.view.specification
+        return AssociationSettings(
+            mechanism=client.mechanism, guek=specification.guek, gak=specification.gak,
+            required_protection=Protection.BOTH, max_pdu=PDU_SIZE_MAX,
+        )  # fmt: skip
+
+    def get(self, client_sap: int, address: AttributeAddress, selection: bytes | None) -> bytes | DataAccessResult:
+        """Give an attribute as A-XDR data, or why not. Attribute 0 gives a structure of all that are readable."""
+        bound = self._readable(client_sap, address.class_id, address.obis_code)
+        if isinstance(bound, DataAccessResult):
+            return bound
+        if address.attribute == 0:
+            return self._get_all(client_sap, bound)
+        if not 1 <= address.attribute <= len(bound.attributes):
+            return DataAccessResult.OBJECT_UNDEFINED
+        attribute = bound.attributes[address.attribute - 1]
+        if attribute.read is not None:
+            return attribute.read(self.view, selection)
+        if selection is not None:
+            return DataAccessResult.TYPE_UNMATCHED
+        if attribute.constant is not None:
+            return attribute.constant
+        if attribute.get is None:
+            return DataAccessResult.READ_WRITE_DENIED
+        return attribute.get(self.view, client_sap)
+
+    def _get_all(self, client_sap: int, bound: BoundObject) -> bytes | DataAccessResult:
+        values = []
+        for number in range(1, len(bound.attributes) + 1):
+            address = AttributeAddress(bound.interface_class.class_id, bound.obis_code, number)
+            value = self.get(client_sap, address, None)
+            if isinstance(value, DataAccessResult):
+                return value
+            values.append(value)
+        return encode_structure(*values)
+
+    def _readable(self, client_sap: int, class_id: int, obis_code: bytes) -> BoundObject | DataAccessResult:
+        """Give the object, when there is one of this class and the client may know of it."""
+        bound = self._objects.get(obis_code)
+        if bound is None:
+            return DataAccessResult.OBJECT_UNDEFINED
+        if not rights_of(client_sap, bound.audience):
+            return DataAccessResult.READ_WRITE_DENIED
+        if bound.interface_class.class_id != class_id:
+            return DataAccessResult.OBJECT_CLASS_INCONSISTENT
+        return bound
+
+    def set(self, client_sap: int, address: AttributeAddress, value: bytes) -> DataAccessResult:
+        """Write an attribute that the model declares as a setting, if the client may write."""
+        bound = self._readable(client_sap, address.class_id, address.obis_code)
+        if isinstance(bound, DataAccessResult):
+            return bound
+        if not 1 <= address.attribute <= len(bound.attributes):
+            return DataAccessResult.OBJECT_UNDEFINED
+        attribute = bound.attributes[address.attribute - 1]
+        if attribute.set is None or Rights.WRITE not in rights_of(client_sap, bound.audience):
+            return DataAccessResult.READ_WRITE_DENIED
+        if not value or value[0] not in attribute.tags:
+            return DataAccessResult.TYPE_UNMATCHED
+        try:
+            return attribute.set(self.view, decode_all(value))
+        except (DecodeError, EncodeError):
+            return DataAccessResult.TYPE_UNMATCHED
+
+    def action(
+        self, client_sap: int, address: MethodAddress, parameter: bytes | None
+    ) -> tuple[ActionResult, bytes | None]:
+        """Invoke a method, if the client may execute. None of a meter's methods returns a value."""
+        bound = self._readable(client_sap, address.class_id, address.obis_code)
+        if isinstance(bound, DataAccessResult):
+            return bound, None
+        executor = bound.methods.get(address.method)
+        if executor is None:
+            return ActionResult.OBJECT_UNDEFINED, None
+        if Rights.EXECUTE not in rights_of(client_sap, bound.audience):
+            return ActionResult.READ_WRITE_DENIED, None
+        try:
+            value: PlainValue = None if parameter is None else decode_all(parameter)
+            return executor(self.view, value), None
+        except (DecodeError, EncodeError):
+            return ActionResult.TYPE_UNMATCHED, None
+
+    def next_invocation_counter(self) -> int:
+        """Give the meter's next counter; stored ahead."""
+        return self.view.state.next_server_counter(self.view.index)
+
+    def lowest_acceptable_counter(self, client_title: bytes) -> int:
+        """Give the smallest counter this client may still use."""
+        return self.view.state.lowest_acceptable_counter(self.view.index, client_title)
+
+    def accept_invocation_counter(self, client_title: bytes, counter: int) -> bool:
+        """Store a verified counter; False where it was used or no more clients are remembered."""
+        return self.view.state.accept_client_counter(self.view.index, client_title, counter)
+
+    def security_event(self, kind: str, client_sap: int) -> None:
+        """Record in the tamper log what a client did."""
+        del client_sap  # the log of a meter has no room for it
+        self.view.record(LOG_TAMPER, _TAMPER_CODES.get(kind, EVENT_AUTHENTICATION_FAILED))

@@ -1,0 +1,152 @@
+"""One meter as its objects see it: who it is, its load, its row of the fleet's state, its own clock."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from meterworks.devices.errors import ModelError
+from meterworks.devices.load import Instant, MeterLoad, Registers
+from meterworks.devices.state import FleetState
+from meterworks.devices.zone import ZoneTable, zone_table
+
+__all__ = [
+    "CLOCK_ADJUSTED_NEW", "CLOCK_ADJUSTED_OLD", "LOG_POWER_QUALITY", "LOG_STANDARD", "LOG_TAMPER", "ConnectionMode",
+    "MeterSpecification", "MeterView",
+]  # fmt: skip
+
+ConnectionMode = Literal["head-end", "device"]
+
+LOG_STANDARD: Final = 0  # E of 0-0:99.98.E
+LOG_TAMPER: Final = 1
+LOG_POWER_QUALITY: Final = 4
+CLOCK_ADJUSTED_OLD: Final = 4  # event codes of the standard log
+CLOCK_ADJUSTED_NEW: Final = 5
+CLOCK_EVENT_S: Final = 1.0  # a smaller shift is adjusting, not setting: it is not recorded
+TITLE_SIZE: Final = 8
+KEY_SIZE: Final = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterSpecification:
+    """Who a meter is and how it is reached. Keys are of suite 0 (AES-128)."""
+
+    system_title: bytes  # 8 octets: maker, then what is unique to it
+    serial: str
+    guek: bytes  # global unicast encryption key, 16 octets
+    gak: bytes  # global authentication key, 16 octets
+    address: str = "127.0.0.1:4059"  # host:port it answers on
+    connection: ConnectionMode = "head-end"  # who opens the connection
+    time_zone: str = "Europe/London"
+    clock_drift_ppm: float = 0.0
+    metrology_firmware: str = "MWM-1.0.0"
+    management_firmware: str = "MWC-1.0.0"
+
+    def __post_init__(self) -> None:
+        """Refuse sizes that no meter has."""
+        if len(self.system_title) != TITLE_SIZE or not self.system_title.strip(b"\0"):
+            raise ModelError(f"meter {self.serial}: a system title has {TITLE_SIZE} octets, not all zero")
+        if len(self.guek) != KEY_SIZE or len(self.gak) != KEY_SIZE:
+            raise ModelError(f"meter {self.serial}: keys of suite 0 have {KEY_SIZE} octets")
+
+    def __repr__(self) -> str:
+        """Name the meter, never its keys."""
+        return f"MeterSpecification({self.serial!r}, {self.system_title.hex()!r}, {self.address!r})"
+
+
+class MeterView:
+    """What the objects of one meter read and change. Cheap: everything large is shared or computed."""
+
+    __slots__ = (
+        "_epoch_s",
+        "_instant",
+        "_registers",
+        "index",
+        "load",
+        "object_lists",
+        "push",
+        "specification",
+        "state",
+        "zone",
+    )
+
+    def __init__(
+        self, index: int, specification: MeterSpecification, load: MeterLoad, state: FleetState, *,
+        epoch_s: Callable[[], float], object_lists: Mapping[int, bytes], push: Callable[[int, int], None] | None = None,
+    ) -> None:  # fmt: skip
+        """index: the meter's row in `state`. epoch_s: the system's time. object_lists: of its model, by client SAP.
+
+        push: asks for a push at once (meter's index, instance of the push setup); None where there is no head-end.
+        """
+        self.index = index
+        self.specification = specification
+        self.load = load
+        self.state = state
+        self.object_lists = object_lists
+        self.push = push
+        self.zone: ZoneTable = zone_table(specification.time_zone)
+        self._epoch_s = epoch_s
+        self._registers: tuple[int, Registers] | None = None  # of the second it names
+        self._instant: tuple[int, Instant] | None = None
+
+    # -- clock --------------------------------------------------------------------------------------------------------
+
+    def system_epoch_s(self) -> float:
+        """Give the system's time, which the meter itself does not know."""
+        return self._epoch_s()
+
+    def clock_error_s(self) -> float:
+        """Give the meter's clock minus the system's: the offset at the last set, plus drift since."""
+        row = self.state.rows[self.index]
+        since_s = self._epoch_s() - float(row["clock_set_epoch_s"])
+        return float(row["clock_offset_s"]) + since_s * float(row["clock_drift_ppm"]) * 1e-6
+
+    def now_epoch_s(self) -> float:
+        """Give the time the meter believes it is."""
+        return self._epoch_s() + self.clock_error_s()
+
+    def set_clock(self, epoch_s: float) -> None:
+        """Set the meter's clock and record old and new time when they differ by a second or more."""
+        old_s = self.now_epoch_s()
+        system_s = self._epoch_s()
+        row = self.state.rows[self.index]
+        row["clock_offset_s"] = epoch_s - system_s
+        row["clock_set_epoch_s"] = system_s
+        if abs(epoch_s - old_s) >= CLOCK_EVENT_S:
+            self.state.record_event(self.index, int(old_s), LOG_STANDARD, CLOCK_ADJUSTED_OLD)
+            self.state.record_event(self.index, int(epoch_s), LOG_STANDARD, CLOCK_ADJUSTED_NEW)
+
+    # -- metering -----------------------------------------------------------------------------------------------------
+
+    def registers(self) -> Registers:
+        """Give the cumulative registers now; asked again within the same second, the same object."""
+        now_s = int(self.now_epoch_s())
+        if self._registers is None or self._registers[0] != now_s:
+            self._registers = (now_s, self.load.registers_at(self.history_end(now_s)))
+        return self._registers[1]
+
+    def instant(self) -> Instant:
+        """Give voltages, currents and powers now; with the supply switched off there is voltage but no current.
+
+        Asked again within the same second, the same object: values read together belong together.
+        """
+        now_s = int(self.now_epoch_s())
+        if self._instant is None or self._instant[0] != now_s:
+            self._instant = (now_s, self.load.instant(now_s))
+        instant = self._instant[1]
+        if self.state.rows[self.index]["output_connected"]:
+            return instant
+        none = (0,) * len(instant.current_ma)
+        return Instant(
+            voltage_mv=instant.voltage_mv, current_ma=none, voltage_thd_permille=instant.voltage_thd_permille,
+            current_thd_permille=none, import_power_w=0, export_power_w=0, power_factor_permille=1000,
+            frequency_mhz=instant.frequency_mhz,
+        )  # fmt: skip
+
+    def history_end(self, now_s: int) -> int:
+        """Give the instant up to which there is a history: now, or the end of the load."""
+        ends_s = self.load.ends_epoch_s
+        return now_s if ends_s is None else min(now_s, ends_s)
+
+    def record(self, log: int, code: int) -> None:
+        """Record an event of the management part at the meter's time."""
+        self.state.record_event(self.index, int(self.now_epoch_s()), log, code)
