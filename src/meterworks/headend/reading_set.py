@@ -1,0 +1,105 @@
+"""Reading sets on the bus: one device, one profile, one range, as an Arrow IPC stream with headers.
+
+Columns: channel int32, ts timestamp[s] (UTC without zone: interval start, or the instant of a register), value int64,
+flags int32; sorted by channel and ts.
+"""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import pyarrow as pa
+
+from meterworks.headend.profile_rows import Readings
+from meterworks.headend.ranges import Range
+
+__all__ = ["READINGS_STREAM", "READINGS_SUBJECTS", "ReadingSet", "Source", "encode_readings", "subject_of"]
+
+READINGS_STREAM = "READINGS"
+READINGS_SUBJECTS = "readings.set.>"
+SHARDS = 16
+Source = Literal["pull", "push", "on-demand"]
+
+_SCHEMA = pa.schema([("channel", pa.int32()), ("ts", pa.timestamp("s")), ("value", pa.int64()), ("flags", pa.int32())])
+_OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingSet:
+    """What one collection brought, ready for the bus."""
+
+    set_id: str
+    device_id: int
+    profile: str
+    span: Range
+    """The range the device answered for, [start, end) in epoch seconds."""
+    source: Source
+    received_at_epoch_s: float
+    rows: int
+    data: bytes
+
+    @classmethod
+    def of(
+        cls,
+        readings: Readings,
+        *,
+        device_id: int,
+        profile: str,
+        span: Range,
+        source: Source,
+        received_at_epoch_s: float,
+    ) -> "ReadingSet":
+        """Encode readings under a fresh set number."""
+        return cls(
+            set_id=uuid.uuid4().hex,
+            device_id=device_id,
+            profile=profile,
+            span=span,
+            source=source,
+            received_at_epoch_s=received_at_epoch_s,
+            rows=len(readings),
+            data=encode_readings(readings),
+        )
+
+    @property
+    def subject(self) -> str:
+        """Where it is published."""
+        return subject_of(self.device_id)
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Headers of the message."""
+        return {
+            "schema": "reading-set",
+            "version": "1",
+            "device": str(self.device_id),
+            "profile": self.profile,
+            "set_id": self.set_id,
+            "range_start": str(self.span[0]),
+            "range_end": str(self.span[1]),
+            "received_at": f"{self.received_at_epoch_s:.3f}",
+            "source": self.source,
+        }
+
+
+def subject_of(device_id: int, shards: int = SHARDS) -> str:
+    """The subject of a device's reading sets."""
+    return f"readings.set.{device_id % shards}"
+
+
+def encode_readings(readings: Readings) -> bytes:
+    """Write the Arrow IPC stream."""
+    batch = pa.RecordBatch.from_arrays(
+        [
+            pa.array(readings.channel),
+            pa.array(readings.ts_epoch_s).view(pa.timestamp("s")),
+            pa.array(readings.value),
+            pa.array(readings.flags),
+        ],
+        schema=_SCHEMA,
+    )
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, _SCHEMA, options=_OPTIONS) as writer:
+        writer.write_batch(batch)
+    return bytes(sink.getvalue())
