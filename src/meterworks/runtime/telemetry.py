@@ -60,7 +60,7 @@ _REDACTION_DEPTH_MAX = 6
 def configure_logging(
     process: str, log_dir: Path | None, level: LogLevel = "info", *, console_level: LogLevel = "warning"
 ) -> None:
-    """Send this process's log to `log_dir/<process>.log` as JSON lines, and what is `console_level` or worse to standard error.
+    """Write this process's log to `log_dir/<process>.log` as JSON lines; standard error gets `console_level` and worse.
 
     Everything logged through the standard library (uvicorn, SQLAlchemy ...) takes the same way. Without a folder only
     standard error is written. A file is rolled over at 64 MB, three old ones are kept.

@@ -1,0 +1,266 @@
+"""SQLite under SQLAlchemy's asyncio dialect, made quick for short reads.
+
+aiosqlite runs each small step (make a cursor, execute, fetch, close, roll back) as its own errand to the connection's
+thread; one errand costs ten times a select of one row. Here:
+
+- A statement and the fetching of its rows are one errand, and a read's BEGIN travels with its first statement.
+- A reading connection first tries the statement at once, in the event loop's thread, with a bound on the work SQLite
+  may do (about half a millisecond) and without waiting for locks. What does not end within the bound is interrupted and
+  done by the errand thread, and the next time the same statement goes there directly.
+
+Locks. Several processes write the same file. Write-ahead logging lets readers and the one writer pass each other; a
+second writer waits in BEGIN IMMEDIATE for at most `busy_timeout_s`. A reader can still be told "busy" for a moment,
+when another process opens the file first after a crash or closes it last: a read's first statement is tried again.
+"""
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Self, TypeVar, cast
+
+import aiosqlite
+
+__all__ = ["LOCK_ERRORS", "SqliteConnection", "open_sqlite"]
+
+LOCK_ERRORS = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
+RETRY_WAIT_S = (0.0005, 0.01)  # first and longest wait for a lock; SQLite's own waits grow to 0.1 s and starve writers
+PAGE_CACHE_KIB = 16_384  # of each connection
+LOG_SIZE_MAX = 64 * 2**20  # bytes the write-ahead log is cut back to after a checkpoint
+AT_ONCE_STEPS = 10_000  # steps of SQLite's machine (once to twice as many) done in the event loop's thread: < 0.6 ms
+SLOW_STATEMENTS_MAX = 1_000  # statements remembered as slow
+
+Result = TypeVar("Result")
+Row = tuple[Any, ...]
+Action = Callable[[sqlite3.Connection], Result]
+
+
+async def open_sqlite(path: Path, *, busy_timeout_s: float, read_only: bool) -> "SqliteConnection":
+    """Open a connection with its own thread, in autocommit mode: transactions are begun by statement."""
+    kind = ReadingConnection if read_only else SqliteConnection
+    connection = kind(lambda: _open(path, busy_timeout_s, read_only), busy_timeout_s)
+    connection._thread.daemon = True  # a forgotten connection must not keep the process alive
+    await connection
+    return connection
+
+
+def _open(path: Path, busy_timeout_s: float, read_only: bool) -> sqlite3.Connection:
+    """Runs in the connection's thread."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
+    pragmas = [
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"cache_size=-{PAGE_CACHE_KIB}",
+        f"journal_size_limit={LOG_SIZE_MAX}",
+        "temp_store=MEMORY",
+    ]
+    if read_only:
+        pragmas.append("query_only=ON")
+    try:
+        for pragma in pragmas:  # the change to WAL does not wait for others by itself
+            _retry_while_locked(lambda: connection.execute(f"PRAGMA {pragma}").close(), busy_timeout_s)  # noqa: B023
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _retry_while_locked(action: Callable[[], Result], limit_s: float) -> Result:
+    """Runs in the connection's thread: SQLite itself is told never to wait."""
+    deadline = time.monotonic() + limit_s
+    wait_s, wait_s_max = RETRY_WAIT_S
+    while True:
+        try:
+            return action()
+        except sqlite3.OperationalError as error:
+            if not _is_lock(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(wait_s)
+            wait_s = min(wait_s * 1.5, wait_s_max)
+
+
+def _is_lock(error: sqlite3.OperationalError) -> bool:
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in LOCK_ERRORS
+
+
+class SqliteConnection(aiosqlite.Connection):
+    """The driver connection that SQLAlchemy's aiosqlite dialect holds for writing."""
+
+    def __init__(self, connector: Callable[[], sqlite3.Connection], busy_timeout_s: float) -> None:
+        super().__init__(connector, iter_chunk_size=64)
+        self._busy_timeout_s = busy_timeout_s
+
+    def cursor(self) -> "_Cursor":  # type: ignore[override]  # the dialect wants an object to enter, nothing more
+        """A cursor that costs nothing until it executes."""
+        return _Cursor(self)
+
+    async def begin(self) -> None:
+        """Begin and take the write lock."""
+        await self._errand(lambda: _retry_while_locked(self._begin_now, self._busy_timeout_s))
+
+    def _begin_now(self) -> None:
+        self._conn.execute("BEGIN IMMEDIATE").close()
+
+    async def rollback(self) -> None:
+        """Roll back what was begun."""
+        if self._conn.in_transaction:
+            await self._errand(self._conn.rollback)
+
+    async def run(self, _statement: str, action: Action[Result]) -> Result:
+        """Run the action, which executes the statement, inside the transaction that was begun."""
+        return await self._errand(lambda: action(self._conn))
+
+    async def _errand(self, action: Callable[[], Result]) -> Result:
+        """Have the connection's thread run it, after all that it was given before."""
+        return cast("Result", await self._execute(action))  # type: ignore[no-untyped-call]  # aiosqlite leaves it untyped
+
+
+class ReadingConnection(SqliteConnection):
+    """The driver connection for reading: see the module's text."""
+
+    def __init__(self, connector: Callable[[], sqlite3.Connection], busy_timeout_s: float) -> None:
+        super().__init__(connector, busy_timeout_s)
+        self._begin_pending = False
+        self._errands_open = 0  # more than none only after a cancelled wait: the thread is still at work
+        self._slow_statements: set[str] = set()
+
+    async def begin(self) -> None:
+        """Begin with the first statement: that is when SQLite takes its snapshot anyway."""
+        self._begin_pending = True
+
+    async def commit(self) -> None:
+        """End the snapshot."""
+        await self.rollback()
+
+    async def rollback(self) -> None:
+        """End the snapshot."""
+        self._begin_pending = False
+        if self._errands_open:
+            await self._counted_errand(self._conn.rollback)
+        elif self._conn.in_transaction:
+            self._conn.rollback()
+
+    async def run(self, statement: str, action: Action[Result]) -> Result:
+        """Run the action at once if it is short, else in the connection's thread."""
+        begins, self._begin_pending = self._begin_pending, False
+        if not self._errands_open and statement not in self._slow_statements:
+            try:
+                return self._run_at_once(begins, action)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+                    self._remember_slow(statement)
+                elif not _is_lock(error):
+                    raise
+        if not begins:
+            return await self._counted_errand(lambda: action(self._conn))
+        return await self._counted_errand(
+            lambda: _retry_while_locked(lambda: self._begin_with(action), self._busy_timeout_s)
+        )
+
+    def _run_at_once(self, begins: bool, action: Action[Result]) -> Result:
+        connection = self._conn
+        connection.set_progress_handler(_StepLimit(), AT_ONCE_STEPS)
+        try:
+            return self._begin_with(action) if begins else action(connection)
+        finally:
+            connection.set_progress_handler(None, 0)
+
+    def _begin_with(self, action: Action[Result]) -> Result:
+        connection = self._conn
+        connection.execute("BEGIN").close()
+        try:
+            return action(connection)
+        except BaseException:
+            connection.rollback()
+            raise
+
+    def _remember_slow(self, statement: str) -> None:
+        if len(self._slow_statements) >= SLOW_STATEMENTS_MAX:
+            self._slow_statements.clear()
+        self._slow_statements.add(statement)
+
+    async def _counted_errand(self, action: Callable[[], Result]) -> Result:
+        def counted() -> Result:
+            try:
+                return action()
+            finally:
+                self._errands_open -= 1
+
+        self._errands_open += 1
+        return await self._errand(counted)
+
+
+class _StepLimit:
+    """Interrupts at its second call: SQLite counts on from the statement's earlier runs, so the first says little."""
+
+    __slots__ = ("_called",)
+
+    def __init__(self) -> None:
+        self._called = False
+
+    def __call__(self) -> bool:
+        interrupt, self._called = self._called, True
+        return interrupt
+
+
+class _Cursor:
+    """One statement and all its rows, fetched together."""
+
+    def __init__(self, connection: SqliteConnection) -> None:
+        self._connection = connection
+        self._rows: list[Row] = []
+        self._position = 0
+        self.description: Any = None
+        self.rowcount = -1
+        self.lastrowid: int | None = None
+        self.arraysize = 1
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def execute(self, statement: str, parameters: Iterable[Any] = ()) -> Self:
+        """Run the statement and keep its rows."""
+
+        def fetch(connection: sqlite3.Connection) -> tuple[list[Row], Any, int, int | None]:
+            cursor = connection.execute(statement, parameters)  # type: ignore[arg-type]  # the dialect gives a tuple
+            description = cursor.description
+            rows = cursor.fetchall() if description else []
+            result = rows, description, cursor.rowcount, cursor.lastrowid
+            cursor.close()
+            return result
+
+        self._rows, self.description, self.rowcount, self.lastrowid = await self._connection.run(statement, fetch)
+        self._position = 0
+        return self
+
+    async def executemany(self, statement: str, parameters: Iterable[Iterable[Any]]) -> Self:
+        """Run the statement once for each set of parameters."""
+
+        def write(connection: sqlite3.Connection) -> int:
+            cursor = connection.executemany(statement, parameters)  # type: ignore[arg-type]  # the dialect gives tuples
+            count = cursor.rowcount
+            cursor.close()
+            return count
+
+        self.rowcount = await self._connection.run(statement, write)
+        self.description = None
+        return self
+
+    async def fetchall(self) -> list[Row]:
+        """The rows not fetched yet."""
+        return await self.fetchmany(len(self._rows))
+
+    async def fetchmany(self, size: int | None = None) -> list[Row]:
+        """The next rows."""
+        start, self._position = self._position, self._position + (size or self.arraysize)
+        return self._rows[start : self._position]
+
+    async def fetchone(self) -> Row | None:
+        """The next row, None after the last."""
+        rows = await self.fetchmany(1)
+        return rows[0] if rows else None
+
+    async def close(self) -> None:
+        """Forget the rows."""
+        self._rows = []
