@@ -146,7 +146,7 @@ class ReadingConnection(SqliteConnection):
         begins, self._begin_pending = self._begin_pending, False
         if not self._errands_open and statement not in self._slow_statements:
             try:
-                return self._run_at_once(begins, action)
+                return self._begin_with(_bounded(action)) if begins else _bounded(action)(self._conn)
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
                     self._remember_slow(statement)
@@ -157,14 +157,6 @@ class ReadingConnection(SqliteConnection):
         return await self._counted_errand(
             lambda: _retry_while_locked(lambda: self._begin_with(action), self._busy_timeout_s)
         )
-
-    def _run_at_once(self, begins: bool, action: Action[Result]) -> Result:
-        connection = self._conn
-        connection.set_progress_handler(_StepLimit(), AT_ONCE_STEPS)
-        try:
-            return self._begin_with(action) if begins else action(connection)
-        finally:
-            connection.set_progress_handler(None, 0)
 
     def _begin_with(self, action: Action[Result]) -> Result:
         connection = self._conn
@@ -189,6 +181,17 @@ class ReadingConnection(SqliteConnection):
 
         self._errands_open += 1
         return await self._errand(counted)
+
+
+def _bounded(action: Action[Result]) -> Action[Result]:
+    def act(connection: sqlite3.Connection) -> Result:
+        connection.set_progress_handler(_StepLimit(), AT_ONCE_STEPS)
+        try:
+            return action(connection)
+        finally:
+            connection.set_progress_handler(None, 0)
+
+    return act
 
 
 class _StepLimit:
