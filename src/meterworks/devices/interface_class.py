@@ -116,8 +116,8 @@ DEMAND_REGISTER: Final = InterfaceClass(
     5, 0, "Demand register",
     _attributes(
         ("current_average_value", ANY), ("last_average_value", ANY), ("scaler_unit", STRUCTURE, STATIC),
-        ("status", ANY), ("capture_time", DATE_TIME), ("start_time_current", DATE_TIME), ("period", DOUBLE_LONG_UNSIGNED, STATIC),
-        ("number_of_periods", LONG_UNSIGNED, STATIC),
+        ("status", ANY), ("capture_time", DATE_TIME), ("start_time_current", DATE_TIME),
+        ("period", DOUBLE_LONG_UNSIGNED, STATIC), ("number_of_periods", LONG_UNSIGNED, STATIC),
     ),
     _methods("reset", "next_period"),
 )  # fmt: skip

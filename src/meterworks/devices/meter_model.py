@@ -1,8 +1,8 @@
 """The electricity meters we emulate, object by object: a single-phase and a three-phase one.
 
 Choices where the standard leaves one: distortion is E = 124 of the voltage (C = 12, 32, 52, 72) and current (C = 11,
-31, 51, 71) objects; firmware identifiers are 1-0:0.2.0 with checksum 1-0:0.2.8 for the metrology part and 1-0:0.2.1 with
-1-0:0.2.9 for the management part; the newest event of any log is 0-0:96.11.21 (its log: 0-0:96.11.20).
+31, 51, 71) objects; firmware identifiers are 1-0:0.2.0 with checksum 1-0:0.2.8 for the metrology part and 1-0:0.2.1
+with 1-0:0.2.9 for the management part; the newest event of any log is 0-0:96.11.21 (its log: 0-0:96.11.20).
 """
 
 from collections.abc import Callable, Mapping

@@ -94,6 +94,13 @@ class MeterView:
         """Give the system's time, which the meter itself does not know."""
         return self._epoch_s()
 
+    def start_clock(self) -> None:
+        """Let a meter's clock run for the first time: exact now, drifting from now on. Later calls do nothing."""
+        row = self.state.rows[self.index]
+        if not row["clock_set_epoch_s"]:
+            row["clock_set_epoch_s"] = self._epoch_s()
+            row["clock_drift_ppm"] = self.specification.clock_drift_ppm
+
     def clock_error_s(self) -> float:
         """Give the meter's clock minus the system's: the offset at the last set, plus drift since."""
         row = self.state.rows[self.index]
