@@ -54,6 +54,9 @@ from meterworks.protocols.dlms.descriptor import (
 )
 from meterworks.protocols.dlms.device import InvocationCounter, LogicalDevice, SecurityEventKind
 from meterworks.protocols.dlms.obis import ObisCode
+from meterworks.protocols.dlms.profile import ProfileTable, decode_profile
+from meterworks.protocols.dlms.profile_encode import TimeColumn, ValueColumn, encode_profile
+from meterworks.protocols.dlms.profile_layout import CaptureLayout, SortMethod, decode_capture_objects
 from meterworks.protocols.dlms.result import (
     AcseResult,
     ActionResult,
@@ -95,6 +98,7 @@ __all__ = [
     "AssociationSettings",
     "AttributeAddress",
     "BitString",
+    "CaptureLayout",
     "CaptureObject",
     "Ciphering",
     "ClientSettings",
@@ -119,14 +123,20 @@ __all__ = [
     "MethodAddress",
     "ObisCode",
     "PlainValue",
+    "ProfileTable",
     "Protection",
     "RangeSelection",
     "ScalerUnit",
     "SecurityEventKind",
+    "SortMethod",
     "Tag",
+    "TimeColumn",
     "Unit",
+    "ValueColumn",
     "decode",
     "decode_all",
+    "decode_capture_objects",
+    "decode_profile",
     "decode_selection",
     "decode_typed",
     "encode",
@@ -144,6 +154,7 @@ __all__ = [
     "encode_long_unsigned",
     "encode_null",
     "encode_octet_string",
+    "encode_profile",
     "encode_structure",
     "encode_unsigned",
     "encode_utf8_string",

@@ -14,43 +14,30 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from meterworks.protocols.dlms.datetime import NO_DEVIATION
-from meterworks.protocols.dlms.length import decode_length
+from meterworks.protocols.dlms.data import Tag
+from meterworks.protocols.dlms.datetime import ANY, ANY_YEAR, NO_DEVIATION
 from meterworks.protocols.dlms.profile_cell import (
-    ARRAY,
-    BOOLEAN,
-    COMPACT_ARRAY,
-    DOUBLE_LONG_UNSIGNED,
+    DELTAS,
     FLOATS,
-    LONG64_UNSIGNED,
-    NULL,
     SCALARS,
     STAMP_DTYPE,
-    STAMP_SIZE,
     STAMP_STRUCT,
     malformed,
     plain,
-    pull_type_description,
 )
-from meterworks.protocols.dlms.profile_layout import CaptureLayout, CompactLayout, RowShape
+from meterworks.protocols.dlms.profile_layout import CaptureLayout, is_time
+from meterworks.protocols.dlms.profile_rows import Piece, cut_rows
 
 __all__ = ["ProfileTable", "decode_profile"]
 
 IntArray = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
-# A probe for rows of equal shape begins with so many rows and grows by so much while all of them match.
-PROBE_ROWS: Final = 64
-PROBE_GROWTH: Final = 16
-# Stretches shorter than this are cheaper taken row by row, together with the other single rows.
-STRETCH_ROWS_MIN: Final = 8
-# From this many single rows on their values are gathered by numpy.
-GATHER_ROWS_MIN: Final = 24
-# After a probe that found little, so many equal rows in sequence are awaited before the next; doubling, up to this.
-PATIENCE_MAX: Final = 64
+# Plain numbers: an enumeration's member costs a look-up each time it is compared.
+BOOLEAN = int(Tag.BOOLEAN)
+DOUBLE_LONG_UNSIGNED, LONG64_UNSIGNED = int(Tag.DOUBLE_LONG_UNSIGNED), int(Tag.LONG64_UNSIGNED)
 
 YEAR_FIRST, YEAR_LAST = 1900, 2199
-ANY_YEAR, ANY = 0xFFFF, 0xFF
 DEVIATION_MAX_MIN: Final = 24 * 60
 DAY_S: Final = 86_400
 TIME_UNKNOWN: Final = -(2**62)  # marks a stamp whose date is left open
@@ -88,7 +75,7 @@ class ProfileTable:
         arrays = []
         for column, values, present in zip(self.layout.objects, self.columns, self.present, strict=True):
             mask = None if present is None else ~present
-            if column.is_time:
+            if is_time(column):
                 arrays.append(pa.array(values.view("datetime64[s]"), mask=mask))
             elif values.dtype == object:
                 arrays.append(_generic_array(values))
@@ -106,7 +93,7 @@ def decode_profile(buffer: bytes, layout: CaptureLayout, *, default_deviation_mi
     over, or more than `layout.rows_max` rows are announced. Memory is taken for rows that are there, not announced.
     """
     try:
-        stretches = _cut(bytes(buffer), layout)
+        stretches = cut_rows(bytes(buffer), layout)
     except IndexError as error:
         raise malformed("the buffer ends early", offset=len(buffer)) from error
     time_index = layout.time_index
@@ -116,7 +103,7 @@ def decode_profile(buffer: bytes, layout: CaptureLayout, *, default_deviation_mi
     times = _Times(no_time, no_time, no_time, None)
     for index, column in enumerate(layout.objects):
         pieces = stretches.pieces(index)
-        if column.is_time:
+        if is_time(column):
             decoded = _assemble_times(pieces, stretches.rows, layout.capture_period_s, default_deviation_min)
             times = decoded if index == time_index else times
             values, present = decoded.epoch_s, decoded.present
@@ -135,170 +122,6 @@ def decode_profile(buffer: bytes, layout: CaptureLayout, *, default_deviation_mi
     )
 
 
-@dataclass(slots=True, eq=False)
-class _Piece:
-    """Contents of one column, in some rows of one tag. data: numpy values as on the wire, or a list of Python ones."""
-
-    tag: int
-    where: slice | IntArray  # rows of the table
-    data: npt.NDArray[Any] | list[Any]
-    offset: int  # of the first of them in the buffer, for messages
-
-
-class _Stretches:
-    """The buffer cut into stretches of rows of one shape, and the single rows between them."""
-
-    def __init__(self, buffer: bytes) -> None:
-        self.buffer = buffer
-        self.rows = 0
-        self._long: list[tuple[int, int, RowShape, npt.NDArray[np.void]]] = []
-        self._single_rows: list[int] = []
-        self._single_offsets: list[int] = []
-        self._single_shapes: list[RowShape] = []
-        self._gathered: tuple[IntArray, IntArray, IntArray, IntArray, IntArray] | None = None
-        self._unpacked: list[tuple[Any, ...]] | None = None
-
-    def add_single(self, offset: int, shape: RowShape) -> None:
-        """Add the next row by itself."""
-        self._single_rows.append(self.rows)
-        self._single_offsets.append(offset)
-        self._single_shapes.append(shape)
-        self.rows += 1
-
-    def add(self, offset: int, shape: RowShape, rows: int) -> None:
-        """Add the next rows, all of one shape."""
-        if rows < STRETCH_ROWS_MIN:
-            for row in range(rows):
-                self.add_single(offset + row * shape.stride, shape)
-            return
-        self._long.append((self.rows, offset, shape, np.frombuffer(self.buffer, shape.dtype, rows, offset)))
-        self.rows += rows
-
-    def pieces(self, column: int) -> list[_Piece]:
-        """Give the contents of one column; rows where it is null are in none of the pieces."""
-        name = f"v{column}"
-        found = []
-        for start, offset, shape, table in self._long:
-            cell = shape.cells[column]
-            if cell.tag != NULL:
-                data = table[name] if cell.size else [b""] * len(table)
-                found.append(_Piece(cell.tag, slice(start, start + len(table)), data, offset + cell.offset))
-        if len(self._single_rows) >= GATHER_ROWS_MIN:
-            found += self._gather(column)
-        elif self._single_rows:
-            found += self._unpack(column)
-        return found
-
-    def _unpack(self, column: int) -> list[_Piece]:
-        if self._unpacked is None:
-            pairs = zip(self._single_shapes, self._single_offsets, strict=True)
-            self._unpacked = [shape.unpacker.unpack_from(self.buffer, offset) for shape, offset in pairs]
-        found = []
-        for row, offset, shape, values in zip(
-            self._single_rows, self._single_offsets, self._single_shapes, self._unpacked, strict=True
-        ):
-            cell = shape.cells[column]
-            if cell.tag != NULL:
-                found.append(_Piece(cell.tag, slice(row, row + 1), [values[column]], offset + cell.offset))
-        return found
-
-    def _gather(self, column: int) -> list[_Piece]:
-        if self._gathered is None:
-            known: dict[int, int] = {}
-            shapes: list[RowShape] = []
-            for shape in self._single_shapes:
-                if id(shape) not in known:
-                    known[id(shape)] = len(shapes)
-                    shapes.append(shape)
-            which = np.array([known[id(shape)] for shape in self._single_shapes])
-            tags, offsets, sizes = np.array([shape.cells for shape in shapes], np.int64).transpose(2, 0, 1)
-            starts = np.array(self._single_offsets)
-            self._gathered = np.array(self._single_rows), starts, tags[which], offsets[which], sizes[which]
-        rows, starts, tags, offsets, sizes = self._gathered
-        octets = np.frombuffer(self.buffer, np.uint8)
-        found = []
-        for tag in np.unique(tags[:, column]).tolist():
-            if tag == NULL:
-                continue
-            chosen = np.flatnonzero(tags[:, column] == tag)
-            at = starts[chosen] + offsets[chosen, column]
-            scalar = SCALARS.get(tag)
-            length = scalar.size if scalar else int(sizes[chosen, column].min())
-            data: npt.NDArray[Any] | list[Any]
-            if scalar or int(sizes[chosen, column].max()) == length == STAMP_SIZE:
-                data = octets[at[:, None] + np.arange(length)].view(scalar.dtype if scalar else f"V{length}").ravel()
-            else:
-                ends = (at + sizes[chosen, column]).tolist()
-                data = [self.buffer[start:end] for start, end in zip(at.tolist(), ends, strict=True)]
-            found.append(_Piece(tag, rows[chosen], data, int(at[0])))
-        return found
-
-
-def _cut(buffer: bytes, layout: CaptureLayout) -> _Stretches:
-    """Find the rows. The only loop over rows there is: one turn per stretch, or per row that differs."""
-    reader: CaptureLayout | CompactLayout
-    if buffer[0] == ARRAY:
-        reader = layout
-        count, at = decode_length(buffer, 1)
-        end = len(buffer)
-        if count * layout.row_size_min > end - at:
-            raise malformed(f"{count} rows announced, {end - at} octets left", offset=1)
-    elif buffer[0] == COMPACT_ARRAY:
-        tags, at = pull_type_description(buffer, 1)
-        reader = CompactLayout(layout.objects, tags)
-        size, at = decode_length(buffer, at)
-        end = at + size
-        if end > len(buffer):
-            raise malformed(f"{size} octets announced, {len(buffer) - at} left", offset=at)
-        count = min(size // reader.row_size_min, layout.rows_max + 1) if size else 0
-    else:
-        raise malformed(f"tag {buffer[0]}, expected an array or a compact array", offset=0)
-    if buffer[0] == ARRAY and count > layout.rows_max:
-        raise malformed(f"{count} rows announced, at most {layout.rows_max} are taken", offset=1)
-    stretches, at = _cut_rows(buffer[:end] if end < len(buffer) else buffer, at, count, reader)
-    if stretches.rows > layout.rows_max:
-        raise malformed(f"more than {layout.rows_max} rows", offset=at)
-    if at != end or end != len(buffer):
-        raise malformed(f"{len(buffer) - at} octets after the last row", offset=at)
-    return stretches
-
-
-def _cut_rows(buffer: bytes, at: int, count: int, reader: CaptureLayout | CompactLayout) -> tuple[_Stretches, int]:
-    """Cut `count` rows (of a compact array: at most so many, up to the end of its octets)."""
-    stretches = _Stretches(buffer)
-    previous: RowShape | None = None
-    equal, patience = 0, 1
-    compact = isinstance(reader, CompactLayout)
-    while stretches.rows < count and not (compact and at >= len(buffer)):
-        shape = reader.shape_at(buffer, at)
-        equal = equal + 1 if shape is previous else 0
-        previous = shape
-        if equal < patience or not shape.regular:
-            stretches.add_single(at, shape)
-            at += shape.stride
-            continue
-        rows = _probe(buffer, at, shape, count - stretches.rows)
-        stretches.add(at, shape, rows)
-        at += rows * shape.stride
-        equal = 0
-        patience = 1 if rows >= PROBE_ROWS else min(2 * patience, PATIENCE_MAX)
-    return stretches, at
-
-
-def _probe(buffer: bytes, at: int, shape: RowShape, rows_max: int) -> int:
-    """Count the rows of this shape from `at` on, in probes that grow while they succeed."""
-    rows_max = min(rows_max, (len(buffer) - at) // shape.stride)
-    rows, probe = 0, PROBE_ROWS
-    while rows < rows_max:
-        asked = min(probe, rows_max - rows)
-        matching = shape.matching(buffer, at + rows * shape.stride, asked)
-        rows += matching
-        if matching < asked:
-            break
-        probe *= PROBE_GROWTH
-    return rows
-
-
 @dataclass(slots=True)
 class _Times:
     """Columns made of stamps."""
@@ -309,7 +132,7 @@ class _Times:
     present: Mask | None
 
 
-def _assemble_times(pieces: list[_Piece], rows: int, period_s: int, default_deviation_min: int) -> _Times:
+def _assemble_times(pieces: list[Piece], rows: int, period_s: int, default_deviation_min: int) -> _Times:
     epoch_s, deviation, status = (np.zeros(rows, np.int64) for _ in range(3))
     stamped = np.zeros(rows, np.bool_)
     for piece in pieces:
@@ -322,10 +145,10 @@ def _assemble_times(pieces: list[_Piece], rows: int, period_s: int, default_devi
     if rows and not stamped[0]:
         raise malformed("the first row has no time", offset=0)
     if not stamped.all():
-        at = np.flatnonzero(stamped)
-        lengths = np.diff(at, append=rows)
-        epoch_s = np.repeat(epoch_s[at] - at * period_s, lengths) + np.arange(rows) * period_s
-        deviation, status = np.repeat(deviation[at], lengths), np.repeat(status[at], lengths)
+        at = stamped.nonzero()[0]
+        steps = np.arange(rows) * period_s
+        epoch_s = _spread(epoch_s[at] - steps[at], at, rows) + steps
+        deviation, status = _spread(deviation[at], at, rows), _spread(status[at], at, rows)
     unknown = epoch_s < TIME_UNKNOWN // 2
     if not unknown.any():
         return _Times(epoch_s, deviation, status, None)
@@ -333,7 +156,7 @@ def _assemble_times(pieces: list[_Piece], rows: int, period_s: int, default_devi
     return _Times(epoch_s, deviation, status, ~unknown)
 
 
-def _stamp(piece: _Piece, default_deviation_min: int) -> tuple[int, int, int]:
+def _stamp(piece: Piece, default_deviation_min: int) -> tuple[int, int, int]:
     """Decode one stamp: epoch seconds, deviation and status. The same rules as for many, at a tenth of the cost."""
     content = bytes(piece.data[0])
     year, month, day, _, hour, minute, second, _, deviation, status = STAMP_STRUCT.unpack(content)
@@ -351,7 +174,7 @@ def _stamp(piece: _Piece, default_deviation_min: int) -> tuple[int, int, int]:
     return days * DAY_S + minutes * 60 + second, deviation, status
 
 
-def _stamps(piece: _Piece, default_deviation_min: int) -> tuple[IntArray, IntArray, IntArray]:
+def _stamps(piece: Piece, default_deviation_min: int) -> tuple[IntArray, IntArray, IntArray]:
     """Decode many stamps at once."""
     table = _as_stamps(piece.data)
     year, month, day = (table[name].astype(np.int64) for name in ("year", "month", "day"))
@@ -385,15 +208,15 @@ def _as_stamps(data: npt.NDArray[Any] | list[Any]) -> npt.NDArray[np.void]:
     return data.view(STAMP_DTYPE)
 
 
-def _assemble_values(pieces: list[_Piece], rows: int) -> tuple[npt.NDArray[Any], Mask | None]:
+def _assemble_values(pieces: list[Piece], rows: int) -> tuple[npt.NDArray[Any], Mask | None]:
     """Join a column's pieces, as int64, float64 or objects, and fill its nulls from above."""
     dtype: Any = _column_dtype(pieces)
     if dtype is object:
-        pieces = [_Piece(piece.tag, piece.where, _plain_values(piece), piece.offset) for piece in pieces]
+        pieces = [Piece(piece.tag, piece.where, _plain_values(piece), piece.offset) for piece in pieces]
     values: npt.NDArray[Any] = np.zeros(rows, dtype) if dtype is not object else np.full(rows, None, object)
-    deltas = [piece for piece in pieces if piece.tag in SCALARS and SCALARS[piece.tag].delta]
+    deltas = [piece for piece in pieces if piece.tag in DELTAS]
     if deltas:
-        pieces = [piece for piece in pieces if piece.tag not in SCALARS or not SCALARS[piece.tag].delta]
+        pieces = [piece for piece in pieces if piece.tag not in DELTAS]
     for piece in pieces:
         if dtype is object:
             values[piece.where] = _object_array(piece.data)
@@ -407,7 +230,7 @@ def _assemble_values(pieces: list[_Piece], rows: int) -> tuple[npt.NDArray[Any],
     return _add_deltas(values, present, deltas) if deltas else _fill_down(values, present)
 
 
-def _column_dtype(pieces: list[_Piece]) -> type:
+def _column_dtype(pieces: list[Piece]) -> type:
     tags = {piece.tag for piece in pieces}
     if tags and tags <= FLOATS:
         return np.float64
@@ -419,21 +242,31 @@ def _column_dtype(pieces: list[_Piece]) -> type:
     return np.int64
 
 
+def _spread(values: npt.NDArray[Any], at: IntArray, rows: int) -> npt.NDArray[Any]:
+    """Repeat each value from its row up to the row of the next, or to the end."""
+    if len(at) == 1:
+        return values.repeat(rows - int(at[0]))
+    lengths = np.empty_like(at)
+    np.subtract(at[1:], at[:-1], out=lengths[:-1])
+    lengths[-1] = rows - at[-1]
+    return values.repeat(lengths)
+
+
 def _fill_down(values: npt.NDArray[Any], present: Mask) -> tuple[npt.NDArray[Any], Mask | None]:
     """Repeat each value over the nulls behind it; what comes before the first value stays missing."""
     rows = len(values)
-    at = np.flatnonzero(present)
+    at = present.nonzero()[0]
     if not at.size:
         return values, (present if rows else None)
     first = int(at[0])
-    values[first:] = np.repeat(values[at], np.diff(at, append=rows))
+    values[first:] = _spread(values[at], at, rows)
     if not first:
         return values, None
     present[first:] = True
     return values, present
 
 
-def _add_deltas(values: npt.NDArray[Any], present: Mask, deltas: list[_Piece]) -> tuple[npt.NDArray[Any], Mask | None]:
+def _add_deltas(values: npt.NDArray[Any], present: Mask, deltas: list[Piece]) -> tuple[npt.NDArray[Any], Mask | None]:
     """Resolve deltas: each adds to the value of the row before it."""
     steps = np.zeros(len(values), values.dtype)
     for piece in deltas:
@@ -453,7 +286,7 @@ def _add_deltas(values: npt.NDArray[Any], present: Mask, deltas: list[_Piece]) -
     return filled, mask
 
 
-def _plain_values(piece: _Piece) -> list[Any]:
+def _plain_values(piece: Piece) -> list[Any]:
     contents = piece.data.tolist() if isinstance(piece.data, np.ndarray) else piece.data
     return [plain(piece.tag, content) for content in contents]
 

@@ -13,8 +13,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from meterworks.protocols.dlms.data import Tag
 from meterworks.protocols.dlms.length import encode_length
-from meterworks.protocols.dlms.profile_cell import ARRAY, DATE_TIME, OCTET_STRING, SCALARS, STAMP_DTYPE, STRUCTURE
+from meterworks.protocols.dlms.profile_cell import SCALARS, STAMP_DTYPE
 from meterworks.protocols.errors import EncodeError
 
 __all__ = ["TimeColumn", "ValueColumn", "encode_profile"]
@@ -24,7 +25,7 @@ IntArray = npt.NDArray[np.int64]
 STRETCHES_MAX: Final = 64
 COMPRESSIBLE_MAX: Final = 62
 DAY_S: Final = 86_400
-STAMP_HEADS: Final = {OCTET_STRING: b"\x09\x0c", DATE_TIME: b"\x19"}
+STAMP_HEADS: Final[dict[int, bytes]] = {Tag.OCTET_STRING: b"\x09\x0c", Tag.DATE_TIME: b"\x19"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -37,7 +38,7 @@ class TimeColumn:
     epoch_s: IntArray
     deviation_min: IntArray | int = 0
     clock_status: IntArray | int = 0
-    tag: int = OCTET_STRING
+    tag: int = Tag.OCTET_STRING
     compress: bool = True
 
     def __post_init__(self) -> None:
@@ -142,7 +143,7 @@ def encode_profile(columns: Sequence[Column], *, capture_period_s: int = 0) -> b
     if len(lengths) != 1:
         raise EncodeError(f"the columns of a profile have one length, not {sorted(lengths)}")
     rows = lengths.pop()
-    start = bytes([ARRAY]) + encode_length(rows)
+    start = bytes((Tag.ARRAY,)) + encode_length(rows)
     if not rows:
         return start
     pattern, rows_of = _patterns(columns, capture_period_s)
@@ -184,7 +185,7 @@ class _RowForm:
     """How rows of one pattern are written: a template of tags, and a field per given cell."""
 
     def __init__(self, columns: Sequence[Column], pattern: int) -> None:
-        template = bytes([STRUCTURE]) + encode_length(len(columns))
+        template = bytes((Tag.STRUCTURE,)) + encode_length(len(columns))
         names, formats, offsets = [], [], []
         self._given: list[tuple[str, Column]] = []
         for index, column in enumerate(columns):

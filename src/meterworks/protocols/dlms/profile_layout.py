@@ -16,29 +16,24 @@ from typing import Any, Final, Self
 import numpy as np
 
 from meterworks.errors import UsageError
-from meterworks.protocols.dlms.length import encode_length
+from meterworks.protocols.dlms.data import Tag, decode_all
+from meterworks.protocols.dlms.descriptor import CaptureObject
+from meterworks.protocols.dlms.length import decode_length, encode_length
 from meterworks.protocols.dlms.profile_cell import (
-    ARRAY,
-    DATE_TIME,
-    DOUBLE_LONG_UNSIGNED,
-    NESTED,
-    NULL,
-    OCTET_STRING,
     SCALARS,
+    SELF_FRAMED,
+    SIZES,
     STAMP_SIZE,
     STRINGS,
-    STRUCTURE,
     Cell,
-    cell_dtype,
+    content_at,
     malformed,
-    pull_extent,
-    read_value,
+    untagged_content_at,
 )
 
-__all__ = ["CaptureLayout", "CaptureObject", "SortMethod", "decode_capture_objects", "encode_capture_objects"]
+__all__ = ["CaptureLayout", "SortMethod", "decode_capture_objects"]
 
 CLOCK_CLASS: Final = 8
-OBIS_SIZE: Final = 6
 COLUMNS_MAX: Final = 256
 ROWS_MAX_DEFAULT: Final = 1_000_000
 SHAPES_KEPT_MAX: Final = 1024
@@ -51,36 +46,18 @@ class SortMethod:
     LAST_IN_FIRST_OUT: Final = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaptureObject:
-    """One captured attribute: a column of the profile.
+def is_time(column: CaptureObject) -> bool:
+    """Whether a column captures the time of a clock."""
+    return column.class_id == CLOCK_CLASS and column.attribute == 2
 
-    attribute 0 captures all attributes; data_index 0 the whole attribute, else its n-th element.
-    """
 
-    class_id: int
-    obis_code: bytes
-    attribute: int
-    data_index: int = 0
-
-    def __post_init__(self) -> None:
-        if len(self.obis_code) != OBIS_SIZE:
-            raise UsageError(f"an OBIS code has {OBIS_SIZE} octets, not {len(self.obis_code)}")
-
-    @property
-    def is_time(self) -> bool:
-        """Whether this column is the time of the clock."""
-        return self.class_id == CLOCK_CLASS and self.attribute == 2
-
-    @property
-    def name(self) -> str:
-        """`time`, or the OBIS code, with the attribute when it is not the value and the index when not the whole."""
-        if self.is_time:
-            return "time"
-        a, b, c, d, e, f = self.obis_code
-        attribute = "" if self.attribute == 2 else f"/{self.attribute}"
-        index = f"[{self.data_index}]" if self.data_index else ""
-        return f"{a}-{b}:{c}.{d}.{e}.{f}{attribute}{index}"
+def column_name(column: CaptureObject) -> str:
+    """Name a column `time` or by its OBIS code, with the attribute when it is not 2 and the index when there is one."""
+    if is_time(column):
+        return "time"
+    attribute = "" if column.attribute == 2 else f"/{column.attribute}"
+    index = f"[{column.data_index}]" if column.data_index else ""
+    return f"{column.obis_code.text}{attribute}{index}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +84,7 @@ class RowShape:
     @cached_property
     def regular(self) -> bool:
         """Whether equal frames mean equal shapes: not so when a cell has tags and lengths of its own inside."""
-        return self.stride > 0 and not any(cell.tag in NESTED for cell in self.cells)
+        return self.stride > 0 and not any(cell.tag in SELF_FRAMED for cell in self.cells)
 
     @cached_property
     def checks(self) -> tuple[tuple[str, int], ...]:
@@ -118,7 +95,9 @@ class RowShape:
     def dtype(self) -> np.dtype[np.void]:
         """One row as a numpy type: fields v0, v1... for the values, f... for the frame."""
         fields: list[tuple[str, object, int]] = [
-            (f"v{index}", cell_dtype(cell), cell.offset) for index, cell in enumerate(self.cells) if cell.size
+            (f"v{index}", SCALARS[cell.tag].dtype if cell.tag in SCALARS else f"V{cell.size}", cell.offset)
+            for index, cell in enumerate(self.cells)
+            if cell.size
         ]
         fields += [(name, form, offset) for name, form, offset, _ in self._frame_fields()]
         names, formats, offsets = zip(*fields, strict=True)
@@ -167,12 +146,12 @@ class CaptureLayout:
     objects: tuple[CaptureObject, ...]
     capture_period_s: int  # 0: not periodic; negative in a last-in-first-out profile
     rows_max: int
-    _header: bytes = field(init=False)
+    header: bytes = field(init=False)
     _steps: dict[int, Any] = field(init=False, default_factory=dict)
     _shapes_kept: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
-        self._header = bytes([STRUCTURE]) + encode_length(len(self.objects))
+        self.header = bytes([Tag.STRUCTURE]) + encode_length(len(self.objects))
 
     @classmethod
     def compile(
@@ -202,35 +181,35 @@ class CaptureLayout:
         """A unique name per column: `time`, `1-0:1.29.0.255`; later ones of the same name get `#2`, `#3`..."""
         names: list[str] = []
         seen: dict[str, int] = {}
-        for column in self.objects:
-            seen[column.name] = seen.get(column.name, 0) + 1
-            names.append(column.name if seen[column.name] == 1 else f"{column.name}#{seen[column.name]}")
+        for name in map(column_name, self.objects):
+            seen[name] = seen.get(name, 0) + 1
+            names.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
         return tuple(names)
 
     @cached_property
     def time_index(self) -> int | None:
         """Index of the first time column, None where there is none."""
-        return next((index for index, column in enumerate(self.objects) if column.is_time), None)
+        return next((index for index, column in enumerate(self.objects) if is_time(column)), None)
 
     @property
     def row_size_min(self) -> int:
         """Octets of the smallest row: header and one tag per column."""
-        return len(self._header) + len(self.objects)
+        return len(self.header) + len(self.objects)
 
     def index_of(self, obis_code: bytes, attribute: int = 2) -> int:
         """Give the index of the column that captures this attribute; UsageError where none does."""
         for index, column in enumerate(self.objects):
             if column.obis_code == obis_code and column.attribute == attribute:
                 return index
-        raise UsageError(f"no column of this layout captures {obis_code.hex()} attribute {attribute}: {self.names}")
+        raise UsageError(f"no column of this profile captures {obis_code.hex()}/{attribute}; it has {self.names}")
 
     def shape_at(self, buffer: bytes, offset: int) -> RowShape:
         """Read the shape of the row that begins at offset. DecodeError where it is none or does not fit."""
         try:
-            if not buffer.startswith(self._header, offset):
+            if not buffer.startswith(self.header, offset):
                 raise malformed(f"no structure of {len(self.objects)} elements begins here", offset=offset)
             node: Any = self._steps
-            at = offset + len(self._header)
+            at = offset + len(self.header)
             while type(node) is dict:
                 step = node.get(buffer[at])
                 if step is None:
@@ -249,17 +228,17 @@ class CaptureLayout:
     def _step_key(self, buffer: bytes, at: int) -> int:
         """Tell apart cells of one tag by length octets and size: the tag alone where the size is fixed."""
         tag = buffer[at]
-        if tag not in STRINGS and tag not in NESTED:
+        if tag not in STRINGS and tag not in SELF_FRAMED:
             return tag
-        start, size = pull_extent(buffer, at + 1, tag)
+        start, size = content_at(buffer, at)
         return tag | (start - at) << 8 | size << 16
 
     def _learn(self, buffer: bytes, offset: int) -> RowShape:
-        at = offset + len(self._header)
+        at = offset + len(self.header)
         cells, keys = [], []
         for column in self.objects:
             tag = buffer[at]
-            start, size = pull_extent(buffer, at + 1, tag)
+            start, size = content_at(buffer, at)
             check_time_cell(column, tag, size, at)
             cells.append(Cell(tag, start - offset, size))
             keys.append(self._step_key(buffer, at))
@@ -274,12 +253,31 @@ class CaptureLayout:
         if self._shapes_kept >= SHAPES_KEPT_MAX:
             self._steps, self._shapes_kept = {}, 0
         self._shapes_kept += 1
-        starts = [len(self._header), *(cell.offset + cell.size for cell in shape.cells)]
+        starts = [len(self.header), *(cell.offset + cell.size for cell in shape.cells)]
         sizes = [after - before for before, after in pairwise(starts)]
         node = self._steps
         for key, size in zip(keys[:-1], sizes[:-1], strict=True):
             node = node.setdefault(key, (size, {}))[1]
         node[keys[-1]] = (sizes[-1], shape)
+
+
+def pull_compact_head(buffer: bytes, objects: Sequence[CaptureObject]) -> tuple["CompactLayout", int]:
+    """Read the type description of a compact array: give the layout of its elements, and the offset behind.
+
+    Only structures of simple types are read: a column of arrays or structures has no place in a table.
+    """
+    if buffer[1] != Tag.STRUCTURE:
+        raise malformed(f"elements of tag {buffer[1]}, expected structures", offset=1)
+    count, at = decode_length(buffer, 2)
+    if count != len(objects):
+        raise malformed(f"elements of {count} values, expected {len(objects)}", offset=2)
+    tags = tuple(buffer[at : at + count])
+    for index, tag in enumerate(tags):
+        if tag not in SCALARS and tag not in SIZES and tag not in STRINGS:
+            raise malformed(f"elements hold a type of tag {tag}, which is no simple type", offset=at + index)
+    if len(tags) < count:
+        raise malformed("the buffer ends inside the type description", offset=len(buffer))
+    return CompactLayout(objects=tuple(objects), tags=tags), at + count
 
 
 @dataclass(eq=False)
@@ -288,19 +286,13 @@ class CompactLayout:
 
     objects: tuple[CaptureObject, ...]
     tags: tuple[int, ...]
+    header: bytes = field(init=False, default=b"")
     _known: dict[tuple[int, ...], RowShape] = field(init=False, default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if len(self.tags) != len(self.objects):
-            raise malformed(f"elements of {len(self.tags)} values, expected {len(self.objects)}", offset=1)
-        for tag in self.tags:
-            if tag in NESTED:
-                raise malformed("a compact array of nested elements is no profile we can read", offset=1)
 
     @property
     def row_size_min(self) -> int:
         """Octets of the smallest element, at least 1: elements without content cannot be counted."""
-        return max(1, sum(1 if tag in STRINGS else pull_extent(b"", 0, tag)[1] for tag in self.tags))
+        return max(1, sum(_untagged_size_min(tag) for tag in self.tags))
 
     def shape_at(self, buffer: bytes, offset: int) -> RowShape:
         """Read the shape of the element that begins at offset."""
@@ -308,7 +300,7 @@ class CompactLayout:
         cells = []
         try:
             for column, tag in zip(self.objects, self.tags, strict=True):
-                start, size = pull_extent(buffer, at, tag)
+                start, size = untagged_content_at(buffer, at, tag)
                 check_time_cell(column, tag, size, at)
                 cells.append(Cell(tag, start - offset, size))
                 at = start + size
@@ -325,42 +317,21 @@ class CompactLayout:
         return shape
 
 
+def _untagged_size_min(tag: int) -> int:
+    return 1 if tag in STRINGS else untagged_content_at(b"", 0, tag)[1]
+
+
 def check_time_cell(column: CaptureObject, tag: int, size: int, at: int) -> None:
     """Refuse a time that is neither date-time, nor 12 octets, nor seconds since 1970, nor null."""
-    if not column.is_time or tag in (NULL, DATE_TIME, DOUBLE_LONG_UNSIGNED):
+    if not is_time(column) or tag in (Tag.NULL, Tag.DATE_TIME, Tag.DOUBLE_LONG_UNSIGNED):
         return
-    if tag != OCTET_STRING or size != STAMP_SIZE:
+    if tag != Tag.OCTET_STRING or size != STAMP_SIZE:
         raise malformed(f"a time of tag {tag} and {size} octets, expected a date-time of {STAMP_SIZE}", offset=at)
 
 
 def decode_capture_objects(data: bytes) -> tuple[CaptureObject, ...]:
     """Read attribute 3 of a profile: an array of {class, name, attribute, data index}."""
-    try:
-        values, end = read_value(data, 0)
-    except IndexError as error:
-        raise malformed("the list of capture objects ends early", offset=len(data)) from error
-    if end != len(data) or not isinstance(values, list) or len(values) > COLUMNS_MAX:
-        raise malformed(f"attribute 3 must be one array of at most {COLUMNS_MAX} capture objects", offset=0)
-    objects = []
-    for value in values:
-        match value:
-            case (int(class_id), bytes(name), int(attribute), int(index)) if len(name) == OBIS_SIZE:
-                objects.append(CaptureObject(class_id=class_id, obis_code=name, attribute=attribute, data_index=index))
-            case _:
-                raise malformed("a capture object is {class, name of 6 octets, attribute, data index}", offset=0)
-    return tuple(objects)
-
-
-def encode_capture_objects(objects: Sequence[CaptureObject]) -> bytes:
-    """Write attribute 3 of a profile."""
-    rows = (
-        b"\x02\x04\x12%b\x09\x06%b\x0f%b\x12%b"
-        % (
-            column.class_id.to_bytes(2, "big"),
-            column.obis_code,
-            column.attribute.to_bytes(1, "big", signed=True),
-            column.data_index.to_bytes(2, "big"),
-        )
-        for column in objects
-    )
-    return bytes([ARRAY]) + encode_length(len(objects)) + b"".join(rows)
+    values = decode_all(data)
+    if not isinstance(values, list) or len(values) > COLUMNS_MAX:
+        raise malformed(f"capture objects must be one array of at most {COLUMNS_MAX}", offset=0)
+    return tuple(map(CaptureObject.from_plain, values))
