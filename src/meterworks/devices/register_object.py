@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import Final
 
-from meterworks.devices.history import HISTORIES, maximum_demand
+from meterworks.devices.history import HISTORIES, REGISTER_LIMIT, maximum_demand
 from meterworks.devices.load import Instant, Registers
 from meterworks.devices.view import MeterView
 from meterworks.protocols.dlms import (
@@ -21,7 +21,6 @@ __all__ = ["STATES"]
 
 Getter = Callable[[MeterView, int], bytes]
 
-REGISTER_LIMIT: Final = 2**32
 SHORT_LIMIT: Final = 2**16 - 1
 THD_STEP: Final = 10  # the load gives 0.1 %, the object shows 0.01 %
 DAY_S: Final = 86_400

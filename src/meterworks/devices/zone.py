@@ -54,6 +54,10 @@ class ZoneTable:
     def _index(self, epoch_s: float) -> int:
         return max(0, int(self.change_epoch_s.searchsorted(epoch_s, side="right")) - 1)
 
+    def changes_between(self, first_epoch_s: int, last_epoch_s: int) -> bool:
+        """Tell whether the zone's offset or saving changes after the first and not after the last moment."""
+        return self._index(first_epoch_s) != self._index(last_epoch_s)
+
     def offsets(self, epochs_s: IntArray) -> tuple[IntArray, npt.NDArray[np.bool_]]:
         """Give local minus UTC in seconds, and whether daylight saving is active, for each moment."""
         index = np.maximum(self.change_epoch_s.searchsorted(epochs_s, side="right") - 1, 0)

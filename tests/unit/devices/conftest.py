@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
+from tests.unit.devices.plain_load import PlainLoad
 
 from meterworks.devices import (
     METER_MODELS,
@@ -13,7 +14,6 @@ from meterworks.devices import (
     MeterView,
 )
 from meterworks.protocols.dlms import AttributeAddress, MethodAddress, ObisCode, decode_all
-from tests.unit.devices.plain_load import PlainLoad
 
 INSTALLED = int(datetime(2025, 6, 1, tzinfo=UTC).timestamp())
 NOW = datetime(2026, 11, 21, 10, 7, 12, tzinfo=UTC).timestamp()

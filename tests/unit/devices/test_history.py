@@ -1,8 +1,11 @@
 """Profile buffers: what is in them, selective access with both ends included, gaps, daylight saving, bounded work."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
+from tests.unit.devices.conftest import INSTALLED
+from tests.unit.devices.plain_load import export_wh, import_wh
 
 from meterworks.protocols.dlms import (
     ANY_YEAR,
@@ -17,8 +20,6 @@ from meterworks.protocols.dlms import (
 )
 from meterworks.protocols.dlms.profile import decode_profile
 from meterworks.protocols.dlms.profile_layout import CaptureLayout, decode_capture_objects
-from tests.unit.devices.conftest import INSTALLED
-from tests.unit.devices.plain_load import export_wh, import_wh
 
 LOAD, EXPORT, DAILY, MONTHLY = "1.0.99.1.0.255", "1.0.99.1.1.255", "1.0.98.2.0.255", "1.0.98.1.0.255"
 STANDARD, TAMPER, POWER_QUALITY = "0.0.99.98.0.255", "0.0.99.98.1.255", "0.0.99.98.4.255"
@@ -114,7 +115,7 @@ def test_a_local_day_has_46_or_50_rows_when_the_clock_changes(bench, day, rows):
     ends = begins + timedelta(days=1)
     found = stamps(bench.read(LOAD, selection=between(begins + timedelta(seconds=1), ends)))
     assert len(found) == rows
-    assert set(b - a for a, b in zip(found[:-1], found[1:], strict=True)) == {HALF_HOUR}
+    assert {later - earlier for earlier, later in pairwise(found)} == {HALF_HOUR}
 
 
 def test_the_row_at_the_change_carries_its_time_and_new_deviation(bench):
