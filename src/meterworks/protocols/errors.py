@@ -10,7 +10,10 @@ __all__ = [
     "ProtectionError",
     "ServiceRefused",
     "StateError",
+    "TagError",
+    "TitleError",
     "UnlawfulMessage",
+    "WeakProtection",
 ]
 
 
@@ -44,10 +47,32 @@ class ProtectionError(SecurityError):
     code = "protection"
 
 
+class TagError(ProtectionError):
+    """A message whose authentication tag does not fit: altered, or made with another key."""
+
+    code = "bad-tag"
+
+
+class WeakProtection(ProtectionError):
+    """A message with less protection than the association asks for, or with a suite or key that it does not have."""
+
+    code = "weak-protection"
+
+
+class TitleError(ProtectionError):
+    """A message in the name of another system title than that of the association."""
+
+    code = "wrong-title"
+
+
 class CounterError(ProtectionError):
     """A protected message with an invocation counter that was already used or left behind."""
 
     code = "counter"
+
+    def __init__(self, message: str, *, lowest: int) -> None:
+        super().__init__(message, lowest=lowest)
+        self.lowest = lowest
 
 
 class AssociationRefused(RefusedError):

@@ -1,5 +1,41 @@
 """DLMS/COSEM (IEC 62056): codecs, security, and sans-I/O client and server.  Facts: reference sheet DLMS."""
 
+from meterworks.protocols.dlms.acse import (
+    ApplicationContext,
+    AssociationRequest,
+    AssociationResponse,
+    ReleaseRequest,
+    ReleaseResponse,
+)
+from meterworks.protocols.dlms.action import ActionOutcome
+from meterworks.protocols.dlms.apdu import CipheredApdu, Message, UnknownApdu, decode_apdu
+from meterworks.protocols.dlms.client import ClientConnection
+from meterworks.protocols.dlms.client_association import ClientAssociation, ClientState
+from meterworks.protocols.dlms.command import (
+    Action,
+    ActionFinished,
+    ActionList,
+    ActionListFinished,
+    Associate,
+    AssociationOpened,
+    AssociationRejected,
+    AssociationReleased,
+    BlockTransferred,
+    ClientEvent,
+    Command,
+    ExceptionReceived,
+    Get,
+    GetList,
+    NotificationReceived,
+    Release,
+    Selection,
+    Set,
+    SetFinished,
+    SetList,
+    SetListFinished,
+    ValueReceived,
+    ValuesReceived,
+)
 from meterworks.protocols.dlms.conformance import CLIENT_CONFORMANCE, METER_CONFORMANCE, Conformance
 from meterworks.protocols.dlms.data import (
     DONT_CARE,
@@ -53,6 +89,7 @@ from meterworks.protocols.dlms.descriptor import (
     decode_selection,
 )
 from meterworks.protocols.dlms.device import InvocationCounter, LogicalDevice, SecurityEventKind
+from meterworks.protocols.dlms.notification import DataNotification, EventNotification
 from meterworks.protocols.dlms.obis import ObisCode
 from meterworks.protocols.dlms.profile import ProfileTable, decode_profile
 from meterworks.protocols.dlms.profile_encode import TimeColumn, ValueColumn, encode_profile
@@ -67,6 +104,14 @@ from meterworks.protocols.dlms.result import (
     InitiateError,
 )
 from meterworks.protocols.dlms.scaler_unit import ScalerUnit, Unit
+from meterworks.protocols.dlms.security import (
+    CountUp,
+    GrowingCounter,
+    SecurityContext,
+    Suite0Cipher,
+)
+from meterworks.protocols.dlms.server import ServerConnection
+from meterworks.protocols.dlms.server_association import ServerAssociation, ServerState
 from meterworks.protocols.dlms.settings import (
     MANAGEMENT_CLIENT,
     MANAGEMENT_DEVICE,
@@ -79,6 +124,8 @@ from meterworks.protocols.dlms.settings import (
     Mechanism,
     Protection,
 )
+from meterworks.protocols.dlms.tag import ApduTag, CipherForm
+from meterworks.protocols.dlms.wrapper import WrapperReader, encode_wrapper
 
 __all__ = [
     "ANY",
@@ -94,47 +141,95 @@ __all__ = [
     "PUBLIC_CLIENT",
     "READER_CLIENT",
     "AcseResult",
+    "Action",
+    "ActionFinished",
+    "ActionList",
+    "ActionListFinished",
+    "ActionOutcome",
     "ActionResult",
+    "ApduTag",
+    "ApplicationContext",
+    "Associate",
+    "AssociationOpened",
+    "AssociationRejected",
+    "AssociationReleased",
+    "AssociationRequest",
+    "AssociationResponse",
     "AssociationSettings",
     "AttributeAddress",
     "BitString",
+    "BlockTransferred",
     "CaptureLayout",
     "CaptureObject",
+    "CipherForm",
+    "CipheredApdu",
     "Ciphering",
+    "ClientAssociation",
+    "ClientConnection",
+    "ClientEvent",
     "ClientSettings",
+    "ClientState",
     "ClockStatus",
+    "Command",
     "CompactArray",
     "Conformance",
     "CosemDate",
     "CosemDateTime",
     "CosemTime",
+    "CountUp",
     "DataAccessResult",
+    "DataNotification",
     "DataValue",
     "Delta",
     "Diagnostic",
     "DontCare",
     "EntrySelection",
+    "EventNotification",
+    "ExceptionReceived",
     "ExceptionService",
     "ExceptionState",
+    "Get",
+    "GetList",
+    "GrowingCounter",
     "InitiateError",
     "InvocationCounter",
     "LogicalDevice",
     "Mechanism",
+    "Message",
     "MethodAddress",
+    "NotificationReceived",
     "ObisCode",
     "PlainValue",
     "ProfileTable",
     "Protection",
     "RangeSelection",
+    "Release",
+    "ReleaseRequest",
+    "ReleaseResponse",
     "ScalerUnit",
+    "SecurityContext",
     "SecurityEventKind",
+    "Selection",
+    "ServerAssociation",
+    "ServerConnection",
+    "ServerState",
+    "Set",
+    "SetFinished",
+    "SetList",
+    "SetListFinished",
     "SortMethod",
+    "Suite0Cipher",
     "Tag",
     "TimeColumn",
     "Unit",
+    "UnknownApdu",
     "ValueColumn",
+    "ValueReceived",
+    "ValuesReceived",
+    "WrapperReader",
     "decode",
     "decode_all",
+    "decode_apdu",
     "decode_capture_objects",
     "decode_profile",
     "decode_selection",
@@ -159,5 +254,6 @@ __all__ = [
     "encode_unsigned",
     "encode_utf8_string",
     "encode_visible_string",
+    "encode_wrapper",
     "end_of",
 ]

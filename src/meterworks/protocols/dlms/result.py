@@ -1,6 +1,7 @@
 """Numbers by which a server answers: results, diagnostics, exceptions.  Source: IEC 62056-5-3; fact sheet 3 and 4."""
 
 from enum import IntEnum
+from typing import Self
 
 __all__ = [
     "AcseResult",
@@ -32,6 +33,16 @@ class DataAccessResult(IntEnum):
     NO_LONG_SET_IN_PROGRESS = 18
     DATA_BLOCK_NUMBER_INVALID = 19
     OTHER_REASON = 250
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        """Keep a number that the standard does not list (one octet), so that it goes back out unchanged."""
+        if not isinstance(value, int) or not 0 <= value <= 0xFF:
+            return None
+        unlisted = int.__new__(cls, value)
+        unlisted._name_ = f"RESULT_{value}"
+        unlisted._value_ = value
+        return unlisted
 
 
 ActionResult = DataAccessResult

@@ -115,6 +115,13 @@ class AssociationSettings:
         """Whether the application context is the ciphered one."""
         return bool(self.required_protection)
 
+    @property
+    def keys(self) -> tuple[bytes, bytes]:
+        """The encryption and the authentication key; StateError where these settings have none."""
+        if self.guek is None or self.gak is None:
+            raise StateError("these settings have no keys")
+        return self.guek, self.gak
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientSettings:
@@ -161,3 +168,10 @@ class ClientSettings:
     def is_ciphered(self) -> bool:
         """Whether the application context is the ciphered one."""
         return bool(self.protection)
+
+    @property
+    def keys(self) -> tuple[bytes, bytes]:
+        """The encryption and the authentication key; StateError where these settings have none."""
+        if self.guek is None or self.gak is None:
+            raise StateError("these settings have no keys")
+        return self.guek, self.gak

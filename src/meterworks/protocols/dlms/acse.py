@@ -1,0 +1,258 @@
+"""Association control: AARQ, AARE, RLRQ, RLRE in BER.  Source: IEC 62056-5-3, 7.2; fact sheet section 3.
+
+Fields that no one here needs (called titles, qualifiers, invocation ids) are kept as (tag, octets) in `others` and go
+back out in their place.
+"""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Final, Self
+
+from meterworks.protocols.dlms.length import decode_length, encode_length, take
+from meterworks.protocols.dlms.result import AcseResult, Diagnostic
+from meterworks.protocols.errors import DecodeError
+
+__all__ = ["ApplicationContext", "AssociationRequest", "AssociationResponse", "ReleaseRequest", "ReleaseResponse"]
+
+FIELDS_MAX: Final = 16
+_OBJECT_IDENTIFIER: Final = b"\x06\x07\x60\x85\x74\x05\x08"
+_MECHANISM_ARC: Final = b"\x60\x85\x74\x05\x08\x02"
+_AUTHENTICATION_REQUIRED: Final = b"\x07\x80"
+_REQUEST_ORDER: Final = bytes.fromhex("80a1a2a3a4a5a6a7a8a98a8bacbdbe")
+_RESPONSE_ORDER: Final = bytes.fromhex("80a1a2a3a4a5a6a78889aabdbe")
+
+
+class ApplicationContext(IntEnum):
+    """Last number of the application context name."""
+
+    LOGICAL_NAME = 1
+    SHORT_NAME = 2
+    LOGICAL_NAME_CIPHERED = 3
+    SHORT_NAME_CIPHERED = 4
+
+
+_Fields = dict[int, bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssociationRequest:
+    """AARQ. authentication: password or challenge, sent with the mechanism. user_information: the initiate request."""
+
+    context: int
+    user_information: bytes | None
+    calling_title: bytes | None = None
+    mechanism: int | None = None
+    authentication: bytes | None = field(default=None, repr=False)
+    others: tuple[tuple[int, bytes], ...] = ()
+
+    def to_bytes(self) -> bytes:
+        """Encode the APDU."""
+        fields: _Fields = dict(self.others)
+        fields[0xA1] = _OBJECT_IDENTIFIER + bytes((1, self.context))
+        if self.calling_title is not None:
+            fields[0xA6] = _tagged(0x04, self.calling_title)
+        if self.mechanism is not None:
+            fields[0x8A] = _AUTHENTICATION_REQUIRED
+            fields[0x8B] = _MECHANISM_ARC + bytes((self.mechanism,))
+        if self.authentication is not None:
+            fields[0xAC] = _tagged(0x80, self.authentication)
+        if self.user_information is not None:
+            fields[0xBE] = _tagged(0x04, self.user_information)
+        return _encode_fields(0x60, fields, _REQUEST_ORDER)
+
+    @classmethod
+    def from_bytes(cls, apdu: bytes) -> Self:
+        """Decode the APDU."""
+        fields = _decode_fields(apdu, 0x60)
+        context = _context(fields)
+        mechanism = _mechanism(fields.pop(0x8B, None))
+        if mechanism is not None:
+            fields.pop(0x8A, None)
+        return cls(
+            context=context,
+            user_information=_inner(fields.pop(0xBE, None), 0x04),
+            calling_title=_inner(fields.pop(0xA6, None), 0x04),
+            mechanism=mechanism,
+            authentication=_inner(fields.pop(0xAC, None), 0x80),
+            others=tuple(fields.items()),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssociationResponse:
+    """AARE. diagnostic: of the service user, or of the provider where `by_provider`."""
+
+    context: int
+    result: int
+    diagnostic: int
+    by_provider: bool = False
+    user_information: bytes | None = None
+    responding_title: bytes | None = None
+    mechanism: int | None = None
+    authentication: bytes | None = field(default=None, repr=False)
+    others: tuple[tuple[int, bytes], ...] = ()
+
+    def to_bytes(self) -> bytes:
+        """Encode the APDU."""
+        fields: _Fields = dict(self.others)
+        fields[0xA1] = _OBJECT_IDENTIFIER + bytes((1, self.context))
+        fields[0xA2] = bytes((0x02, 1, self.result))
+        fields[0xA3] = bytes((0xA2 if self.by_provider else 0xA1, 3, 0x02, 1, self.diagnostic))
+        if self.responding_title is not None:
+            fields[0xA4] = _tagged(0x04, self.responding_title)
+        if self.mechanism is not None:
+            fields[0x88] = _AUTHENTICATION_REQUIRED
+            fields[0x89] = _MECHANISM_ARC + bytes((self.mechanism,))
+        if self.authentication is not None:
+            fields[0xAA] = _tagged(0x80, self.authentication)
+        if self.user_information is not None:
+            fields[0xBE] = _tagged(0x04, self.user_information)
+        return _encode_fields(0x61, fields, _RESPONSE_ORDER)
+
+    @classmethod
+    def from_bytes(cls, apdu: bytes) -> Self:
+        """Decode the APDU."""
+        fields = _decode_fields(apdu, 0x61)
+        context = _context(fields)
+        by_provider, diagnostic = _diagnostic(fields.pop(0xA3, b""))
+        mechanism = _mechanism(fields.pop(0x89, None))
+        if mechanism is not None:
+            fields.pop(0x88, None)
+        return cls(
+            context=context,
+            result=_integer(fields.pop(0xA2, b"")),
+            diagnostic=diagnostic,
+            by_provider=by_provider,
+            user_information=_inner(fields.pop(0xBE, None), 0x04),
+            responding_title=_inner(fields.pop(0xA4, None), 0x04),
+            mechanism=mechanism,
+            authentication=_inner(fields.pop(0xAA, None), 0x80),
+            others=tuple(fields.items()),
+        )
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the association is open, or opens when the challenges are answered."""
+        return self.result == AcseResult.ACCEPTED and self.diagnostic in (
+            Diagnostic.NONE,
+            Diagnostic.AUTHENTICATION_REQUIRED,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseRequest:
+    """RLRQ. reason: 0 normal, 1 urgent, 30 user defined. user_information: the protected initiate request."""
+
+    reason: int | None = 0
+    user_information: bytes | None = None
+
+    def to_bytes(self) -> bytes:
+        """Encode the APDU."""
+        return _encode_release(0x62, self.reason, self.user_information)
+
+    @classmethod
+    def from_bytes(cls, apdu: bytes) -> Self:
+        """Decode the APDU."""
+        reason, user_information = _decode_release(apdu, 0x62)
+        return cls(reason=reason, user_information=user_information)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseResponse:
+    """RLRE. reason: 0 normal, 1 not finished, 30 user defined. user_information: the protected initiate response."""
+
+    reason: int | None = 0
+    user_information: bytes | None = None
+
+    def to_bytes(self) -> bytes:
+        """Encode the APDU."""
+        return _encode_release(0x63, self.reason, self.user_information)
+
+    @classmethod
+    def from_bytes(cls, apdu: bytes) -> Self:
+        """Decode the APDU."""
+        reason, user_information = _decode_release(apdu, 0x63)
+        return cls(reason=reason, user_information=user_information)
+
+
+def _tagged(tag: int, octets: bytes) -> bytes:
+    return bytes((tag,)) + encode_length(len(octets)) + octets
+
+
+def _encode_fields(tag: int, fields: _Fields, order: bytes) -> bytes:
+    ordered = sorted(fields.items(), key=lambda row: order.find(row[0]))
+    return _tagged(tag, b"".join([_tagged(number, octets) for number, octets in ordered]))
+
+
+def _decode_fields(apdu: bytes, tag: int) -> _Fields:
+    """Give the fields of an APDU by tag; a repeated field, or octets that no field covers, are refused."""
+    if take(apdu, 0, 1)[0] != tag:
+        raise DecodeError(f"APDU {tag:#04x} expected, got {apdu[0]:#04x}", offset=0)
+    length, offset = decode_length(apdu, 1)
+    if length != len(apdu) - offset:
+        raise DecodeError(f"APDU {tag:#04x} says {length} octets and has {len(apdu) - offset}", offset=offset)
+    fields: _Fields = {}
+    while offset < len(apdu):
+        number = apdu[offset]
+        length, offset = decode_length(apdu, offset + 1)
+        if number in fields or len(fields) >= FIELDS_MAX:
+            raise DecodeError(f"field {number:#04x} repeated, or more than {FIELDS_MAX} fields", offset=offset)
+        fields[number] = take(apdu, offset, length)
+        offset += length
+    return fields
+
+
+def _inner(octets: bytes | None, tag: int) -> bytes | None:
+    """Give the content of a field that wraps one other."""
+    if octets is None:
+        return None
+    if take(octets, 0, 1)[0] != tag:
+        raise DecodeError(f"{tag:#04x} expected inside a field, got {octets[0]:#04x}", offset=0)
+    length, offset = decode_length(octets, 1)
+    if length != len(octets) - offset:
+        raise DecodeError(f"field inside a field says {length} octets and has {len(octets) - offset}", offset=offset)
+    return octets[offset:]
+
+
+def _context(fields: _Fields) -> int:
+    octets = fields.pop(0xA1, b"")
+    if len(octets) != 9 or not octets.startswith(_OBJECT_IDENTIFIER + b"\x01"):
+        raise DecodeError(f"application context expected, got {octets.hex()}", offset=0)
+    return octets[8]
+
+
+def _mechanism(octets: bytes | None) -> int | None:
+    if octets is None:
+        return None
+    if len(octets) != 7 or not octets.startswith(_MECHANISM_ARC):
+        raise DecodeError(f"mechanism name expected, got {octets.hex()}", offset=0)
+    return octets[6]
+
+
+def _integer(octets: bytes) -> int:
+    value = _inner(octets, 0x02)
+    if value is None or len(value) != 1:
+        raise DecodeError(f"integer of one octet expected, got {octets.hex()}", offset=0)
+    return value[0]
+
+
+def _diagnostic(octets: bytes) -> tuple[bool, int]:
+    source = take(octets, 0, 1)[0]
+    if source not in (0xA1, 0xA2):
+        raise DecodeError(f"diagnostic of service user or provider expected, got {octets.hex()}", offset=0)
+    return source == 0xA2, _integer(_inner(octets, source) or b"")
+
+
+def _encode_release(tag: int, reason: int | None, user_information: bytes | None) -> bytes:
+    content = b"" if reason is None else bytes((0x80, 1, reason))
+    if user_information is not None:
+        content += _tagged(0xBE, _tagged(0x04, user_information))
+    return _tagged(tag, content)
+
+
+def _decode_release(apdu: bytes, tag: int) -> tuple[int | None, bytes | None]:
+    fields = _decode_fields(apdu, tag)
+    reason = fields.pop(0x80, None)
+    if reason is not None and len(reason) != 1:
+        raise DecodeError(f"reason of one octet expected, got {reason.hex()}", offset=0)
+    return None if reason is None else reason[0], _inner(fields.pop(0xBE, None), 0x04)

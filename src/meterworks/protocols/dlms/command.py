@@ -1,0 +1,223 @@
+"""What a client is told to do, and what it tells: commands in, events out."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from meterworks.protocols.dlms.action import ActionOutcome
+from meterworks.protocols.dlms.block import GetItem, GetResult
+from meterworks.protocols.dlms.conformance import Conformance
+from meterworks.protocols.dlms.descriptor import AttributeAddress, EntrySelection, MethodAddress, RangeSelection
+from meterworks.protocols.dlms.notification import DataNotification, EventNotification
+from meterworks.protocols.dlms.result import DataAccessResult
+
+__all__ = [
+    "Action",
+    "ActionFinished",
+    "ActionList",
+    "ActionListFinished",
+    "Associate",
+    "AssociationOpened",
+    "AssociationRejected",
+    "AssociationReleased",
+    "BlockTransferred",
+    "ClientEvent",
+    "Command",
+    "ExceptionReceived",
+    "Get",
+    "GetList",
+    "NotificationReceived",
+    "Release",
+    "Selection",
+    "Set",
+    "SetFinished",
+    "SetList",
+    "SetListFinished",
+    "ValueReceived",
+    "ValuesReceived",
+]
+
+Selection: TypeAlias = RangeSelection | EntrySelection | bytes
+"""Selective access: one of a profile's two, or selector and parameters encoded already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Associate:
+    """Open the association of the settings; mechanism 5 is carried through to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Get:
+    """Read an attribute, whole, in as many blocks as it takes."""
+
+    address: AttributeAddress
+    selection: Selection | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GetList:
+    """Read several attributes in one request."""
+
+    items: tuple[tuple[AttributeAddress, Selection | None], ...]
+
+    def encoded(self) -> tuple[GetItem, ...]:
+        """Give the items with their selections encoded."""
+        return tuple((address, encode_selection(selection)) for address, selection in self.items)
+
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    """Write an attribute with an encoded value, in as many blocks as it takes."""
+
+    address: AttributeAddress
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SetList:
+    """Write several attributes in one request."""
+
+    items: tuple[tuple[AttributeAddress, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Invoke a method with an encoded parameter, in as many blocks as it takes."""
+
+    address: MethodAddress
+    parameter: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ActionList:
+    """Invoke several methods in one request."""
+
+    items: tuple[tuple[MethodAddress, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Close the association."""
+
+
+Command: TypeAlias = Associate | Get | GetList | Set | SetList | Action | ActionList | Release
+
+
+@dataclass(frozen=True, slots=True)
+class AssociationOpened:
+    """The association is open and, with mechanism 5, the server has proved itself. max_pdu: of the server."""
+
+    server_title: bytes | None
+    conformance: Conformance
+    max_pdu: int
+
+
+@dataclass(frozen=True, slots=True)
+class AssociationRejected:
+    """The server refused the association, or our proof.
+
+    error: number of `InitiateError` where the server gave one.
+    """
+
+    result: int
+    diagnostic: int
+    error: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ValueReceived:
+    """The value that was asked for, encoded, or why there is none."""
+
+    result: GetResult
+
+
+@dataclass(frozen=True, slots=True)
+class ValuesReceived:
+    """The values that were asked for, in order."""
+
+    results: tuple[GetResult, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SetFinished:
+    """An attribute was written, or why not."""
+
+    result: DataAccessResult
+
+
+@dataclass(frozen=True, slots=True)
+class SetListFinished:
+    """Several attributes were written, or why not."""
+
+    results: tuple[DataAccessResult, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ActionFinished:
+    """A method was carried out, or why not."""
+
+    outcome: ActionOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class ActionListFinished:
+    """Several methods were carried out, or why not."""
+
+    outcomes: tuple[ActionOutcome, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockTransferred:
+    """A block of a long transfer came or went; the request for the next is ready to be sent. size: octets so far."""
+
+    number: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class AssociationReleased:
+    """The association is closed. clean: whether the server's answer was well-formed and genuine."""
+
+    clean: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationReceived:
+    """The server said something unasked. protected: whether it came ciphered and genuine."""
+
+    notification: DataNotification | EventNotification
+    protected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ExceptionReceived:
+    """The server refused the request as a whole. Nothing proves that it was the server who said so.
+
+    counter: with a counter error, the smallest one it says it will accept.
+    """
+
+    state: int
+    service: int
+    counter: int | None
+
+
+ClientEvent: TypeAlias = (
+    AssociationOpened
+    | AssociationRejected
+    | ValueReceived
+    | ValuesReceived
+    | SetFinished
+    | SetListFinished
+    | ActionFinished
+    | ActionListFinished
+    | BlockTransferred
+    | AssociationReleased
+    | NotificationReceived
+    | ExceptionReceived
+)
+
+
+def encode_selection(selection: Selection | None) -> bytes | None:
+    """Give selector and parameters, encoded."""
+    if selection is None or isinstance(selection, bytes):
+        return selection
+    return selection.to_bytes()

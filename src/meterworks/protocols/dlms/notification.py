@@ -1,0 +1,80 @@
+"""What a meter says unasked: data notification (push) and event notification.  Source: fact sheet 4, 9."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from meterworks.protocols.dlms.block import check_end
+from meterworks.protocols.dlms.data import end_of
+from meterworks.protocols.dlms.datetime import CosemDateTime
+from meterworks.protocols.dlms.descriptor import DESCRIPTOR_SIZE, AttributeAddress
+from meterworks.protocols.dlms.length import take, unsigned_at
+from meterworks.protocols.errors import DecodeError
+
+__all__ = ["DataNotification", "EventNotification"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataNotification:
+    """A push. long_invoke: id and priority, four octets. date_time: octets as sent, 12 or none. body: encoded data."""
+
+    long_invoke: int
+    date_time: bytes
+    body: bytes
+
+    def to_bytes(self) -> bytes:
+        """Encode the APDU."""
+        head = b"\x0f" + self.long_invoke.to_bytes(4, "big")
+        return b"".join((head, bytes((len(self.date_time),)), self.date_time, self.body))
+
+    @classmethod
+    def from_bytes(cls, apdu: bytes) -> Self:
+        """Decode the APDU. A date-time with its data tag before it, as some meters write it, is accepted."""
+        if take(apdu, 0, 1) != b"\x0f":
+            raise DecodeError(f"data notification expected, got {apdu[:1].hex()}", offset=0)
+        long_invoke = unsigned_at(apdu, 1, 4)
+        offset = 5
+        if apdu[5:7] == b"\x09\x0c":
+            offset = 6
+        length = unsigned_at(apdu, offset, 1)
+        if length not in (0, 12):
+            raise DecodeError(f"date-time of {length} octets at octet {offset}", offset=offset)
+        date_time = take(apdu, offset + 1, length)
+        body = offset + 1 + length
+        check_end(apdu, end_of(apdu, body))
+        return cls(long_invoke=long_invoke, date_time=date_time, body=apdu[body:])
+
+    @property
+    def moment(self) -> CosemDateTime | None:
+        """When it was made, if the sender says so."""
+        return CosemDateTime.from_bytes(self.date_time) if self.date_time else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventNotification:
+    """An attribute that the server sends by itself. date_time: octets as sent, 12 or none. value: encoded data."""
+
+    address: AttributeAddress
+    value: bytes
+    date_time: bytes = b""
+
+    def to_bytes(self) -> bytes:
+        """Encode the APDU."""
+        moment = b"\x01\x0c" + self.date_time if self.date_time else b"\x00"
+        return b"\xc2" + moment + self.address.to_bytes() + self.value
+
+    @classmethod
+    def from_bytes(cls, apdu: bytes) -> Self:
+        """Decode the APDU."""
+        if take(apdu, 0, 1) != b"\xc2":
+            raise DecodeError(f"event notification expected, got {apdu[:1].hex()}", offset=0)
+        date_time = b""
+        offset = 2
+        if unsigned_at(apdu, 1, 1):
+            if unsigned_at(apdu, 2, 1) != 12:
+                raise DecodeError(f"date-time of {apdu[2]} octets at octet 2", offset=2)
+            date_time = take(apdu, 3, 12)
+            offset = 15
+        address = AttributeAddress.from_bytes(apdu, offset)
+        offset += DESCRIPTOR_SIZE
+        check_end(apdu, end_of(apdu, offset))
+        return cls(address=address, value=apdu[offset:], date_time=date_time)

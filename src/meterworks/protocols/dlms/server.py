@@ -1,0 +1,84 @@
+"""The server side over the wrapper: frames in, frames out, one association per client address.
+
+Sans-I/O: bytes that arrived go into `receive`, its result goes out. Whatever a peer sends, nothing but a closed
+connection comes of it; what it tried is recorded by the device.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from meterworks.protocols.dlms.device import LogicalDevice, SecurityEventKind
+from meterworks.protocols.dlms.server_association import ServerAssociation
+from meterworks.protocols.dlms.settings import MANAGEMENT_DEVICE, PDU_SIZE_MAX
+from meterworks.protocols.dlms.wrapper import WrapperReader, encode_wrapper
+from meterworks.protocols.errors import UnlawfulMessage
+
+__all__ = ["ServerConnection"]
+
+ASSOCIATIONS_MAX: Final = 4  # client addresses that one connection may use
+OUTPUT_SIZE_MAX: Final = 4 * PDU_SIZE_MAX  # answers made before the shell must get rid of them
+
+
+class ServerConnection:
+    """One TCP connection of a device.
+
+    random_bytes: gives fresh octets for challenges. closed: the shell must close the connection after sending what
+    `receive` gave. has_more: more requests wait; the shell calls `receive(b"")` when its output has drained.
+    """
+
+    __slots__ = ("_associations", "_device", "_random_bytes", "_reader", "_server_sap", "closed", "has_more")
+
+    def __init__(
+        self,
+        device: LogicalDevice,
+        random_bytes: Callable[[int], bytes],
+        *,
+        server_sap: int = MANAGEMENT_DEVICE,
+        apdu_size_max: int = PDU_SIZE_MAX,
+    ) -> None:
+        self._device = device
+        self._random_bytes = random_bytes
+        self._server_sap = server_sap
+        self._reader = WrapperReader(apdu_size_max)
+        self._associations: dict[int, ServerAssociation] = {}
+        self.closed = False
+        self.has_more = False
+
+    def receive(self, data: bytes) -> bytes:
+        """Take bytes as they came; give the answers, in frames."""
+        if self.closed:
+            return b""
+        self._reader.feed(data)
+        answers: list[bytes] = []
+        size = 0
+        while not self.closed and size < OUTPUT_SIZE_MAX:
+            try:
+                frame = self._reader.next_frame()
+            except UnlawfulMessage:
+                self._device.security_event(SecurityEventKind.MALFORMED_MESSAGE.value, 0)
+                self.closed = True
+                break
+            if frame is None:
+                self.has_more = False
+                break
+            answer = self._answer(*frame)
+            if answer is not None:
+                answers.append(answer)
+                size += len(answer)
+        else:
+            self.has_more = not self.closed
+        return answers[0] if len(answers) == 1 else b"".join(answers)
+
+    def _answer(self, client_sap: int, server_sap: int, apdu: bytes) -> bytes | None:
+        if server_sap != self._server_sap:
+            return None  # as on a bus: what is for another address is not for us to answer
+        association = self._associations.get(client_sap)
+        if association is None:
+            if len(self._associations) >= ASSOCIATIONS_MAX:
+                self.closed = True
+                return None
+            association = ServerAssociation(self._device, client_sap, self._random_bytes)
+            self._associations[client_sap] = association
+        answer = association.receive(apdu)
+        self.closed = association.is_given_up
+        return None if answer is None else encode_wrapper(server_sap, client_sap, answer)
