@@ -1,0 +1,74 @@
+"""Who and where: usage points, devices and their dated installations, keys, organisations, consumers."""
+
+from meterworks.registry.channel import DeviceChannel, channel_rows
+from meterworks.registry.consumer import Consumer, Occupancy
+from meterworks.registry.dated import Span
+from meterworks.registry.device import ConnectionKind, Device, DeviceKeys, DeviceState, IdentityScheme, NewDevice
+from meterworks.registry.device_search import DeviceCounts, DeviceFilter, PlacedDevice
+from meterworks.registry.errors import (
+    AlreadyThereError,
+    InstallationError,
+    InvalidValueError,
+    OverlapError,
+    ShipmentError,
+    UnknownRecordError,
+)
+from meterworks.registry.installation import Installation
+from meterworks.registry.organisation import Organisation, OrganisationKind, OrganisationRole
+from meterworks.registry.registration import Registration
+from meterworks.registry.registry import Registry
+from meterworks.registry.shipment import RowOutcome, RowResult, ShipmentResult
+from meterworks.registry.shipment_file import (
+    SHIPMENT_COLUMNS,
+    SHIPMENT_ROWS_MAX,
+    SHIPMENT_SIZE_MAX,
+    ShipmentFormat,
+)
+from meterworks.registry.usage_point import UsagePoint, UsagePointFilter
+from meterworks.registry.value import PAGE_SIZE_MAX, ConsumerId, DeviceId, OrganisationId, Page, UsagePointId
+from meterworks.registry.viewer import Viewer
+
+__all__ = [
+    "PAGE_SIZE_MAX",
+    "SHIPMENT_COLUMNS",
+    "SHIPMENT_ROWS_MAX",
+    "SHIPMENT_SIZE_MAX",
+    "AlreadyThereError",
+    "ConnectionKind",
+    "Consumer",
+    "ConsumerId",
+    "Device",
+    "DeviceChannel",
+    "DeviceCounts",
+    "DeviceFilter",
+    "DeviceId",
+    "DeviceKeys",
+    "DeviceState",
+    "IdentityScheme",
+    "Installation",
+    "InstallationError",
+    "InvalidValueError",
+    "NewDevice",
+    "Occupancy",
+    "Organisation",
+    "OrganisationId",
+    "OrganisationKind",
+    "OrganisationRole",
+    "OverlapError",
+    "Page",
+    "PlacedDevice",
+    "Registration",
+    "Registry",
+    "RowOutcome",
+    "RowResult",
+    "ShipmentError",
+    "ShipmentFormat",
+    "ShipmentResult",
+    "Span",
+    "UnknownRecordError",
+    "UsagePoint",
+    "UsagePointFilter",
+    "UsagePointId",
+    "Viewer",
+    "channel_rows",
+]
