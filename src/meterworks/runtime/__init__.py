@@ -1,5 +1,17 @@
 """What every process stands on: clock, message bus, database, logs and metrics, child processes."""
 
+from meterworks.runtime.bus import (
+    Bus,
+    BusSettings,
+    Handler,
+    MemoryBus,
+    Message,
+    NatsBus,
+    Responder,
+    Subscription,
+    WhenFull,
+    connect_bus,
+)
 from meterworks.runtime.clock import Clock, ClockSettings, ManualClock, SystemClock, load_clock, save_clock
 from meterworks.runtime.database import (
     Base,
@@ -12,7 +24,9 @@ from meterworks.runtime.database import (
 )
 from meterworks.runtime.errors import (
     BusUnreachableError,
+    BusUsageError,
     ChildFailedError,
+    ChildUsageError,
     CommitConflict,
     CommitOutcomeUnknown,
     DatabaseConflictError,
@@ -27,6 +41,8 @@ from meterworks.runtime.errors import (
     WarehouseUsageError,
 )
 from meterworks.runtime.files import FolderLock, write_atomically
+from meterworks.runtime.nats_server import NatsServer, NatsServerSettings
+from meterworks.runtime.supervise import BackOff, Child, ChildState, ChildStatus, Supervisor
 from meterworks.runtime.telemetry import (
     METRICS_FOLDER_VARIABLE,
     LogLevel,
@@ -48,9 +64,17 @@ __all__ = [
     "METRICS_FOLDER_VARIABLE",
     "READINGS_SCHEMA",
     "READING_COLUMNS",
+    "BackOff",
     "Base",
+    "Bus",
+    "BusSettings",
     "BusUnreachableError",
+    "BusUsageError",
+    "Child",
     "ChildFailedError",
+    "ChildState",
+    "ChildStatus",
+    "ChildUsageError",
     "Clock",
     "ClockSettings",
     "CommitConflict",
@@ -63,13 +87,22 @@ __all__ = [
     "DatabaseUsageError",
     "FolderInUseError",
     "FolderLock",
+    "Handler",
     "LogLevel",
     "ManualClock",
+    "MemoryBus",
+    "Message",
     "NaiveTimeError",
+    "NatsBus",
+    "NatsServer",
+    "NatsServerSettings",
     "PortInUseError",
+    "Responder",
     "ResponderError",
     "SettingsError",
     "StreamPosition",
+    "Subscription",
+    "Supervisor",
     "SystemClock",
     "UtcDateTime",
     "Warehouse",
@@ -78,7 +111,9 @@ __all__ = [
     "WarehouseStatistics",
     "WarehouseUnreachableError",
     "WarehouseUsageError",
+    "WhenFull",
     "configure_logging",
+    "connect_bus",
     "counter",
     "forget_process_metrics",
     "gauge",

@@ -6,7 +6,9 @@ from meterworks.errors import OutcomeUnknown, PeerError, UnreachableError, Usage
 
 __all__ = [
     "BusUnreachableError",
+    "BusUsageError",
     "ChildFailedError",
+    "ChildUsageError",
     "CommitConflict",
     "CommitOutcomeUnknown",
     "DatabaseConflictError",
@@ -76,10 +78,22 @@ class BusUnreachableError(UnreachableError):
     code = "bus-unreachable"
 
 
+class BusUsageError(UsageError):
+    """A subject, header, key or message that no bus can carry, or an impossible stream. Facts: subject or stream."""
+
+    code = "bus-usage"
+
+
 class ResponderError(PeerError):
     """The responder of a request failed in a way that its own error tree does not name. Facts: subject."""
 
     code = "responder"
+
+
+class ChildUsageError(UsageError):
+    """A supervised process cannot be run or says that it is misused; restarting is no help. Facts: name, exit_code."""
+
+    code = "child-usage"
 
 
 class ChildFailedError(UnreachableError):
