@@ -8,6 +8,7 @@ from meterworks.devices.meter_model import METER_MODELS, SINGLE_PHASE_METER, THR
 from meterworks.devices.model import DeviceModel
 from meterworks.devices.state import FleetState
 from meterworks.devices.view import MeterSpecification, MeterView
+from meterworks.devices.zone import ZoneTable, zone_table
 
 __all__ = [
     "CLIENTS",
@@ -31,5 +32,7 @@ __all__ = [
     "RegisterBlock",
     "Registers",
     "Rights",
+    "ZoneTable",
     "rights_of",
+    "zone_table",
 ]

@@ -32,16 +32,18 @@ from meterworks.protocols.dlms import (
     ObisCode,
     RangeSelection,
     Tag,
+    TimeColumn,
+    ValueColumn,
     decode_selection,
     encode_array,
     encode_date_time,
     encode_double_long_unsigned,
     encode_null,
+    encode_profile,
     encode_structure,
     encode_unsigned,
 )
 from meterworks.protocols.dlms.length import encode_length
-from meterworks.protocols.dlms.profile_encode import TimeColumn, ValueColumn, encode_profile
 from meterworks.protocols.errors import DecodeError, EncodeError
 
 __all__ = ["HISTORIES", "HistoryRows", "HistoryTable"]

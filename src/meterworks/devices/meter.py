@@ -9,7 +9,7 @@ from typing import Final
 
 from meterworks.devices.access import CLIENTS, Rights, rights_of
 from meterworks.devices.errors import ModelError
-from meterworks.devices.model import BoundObject, DeviceModel
+from meterworks.devices.model import BoundAttribute, BoundObject, DeviceModel
 from meterworks.devices.view import LOG_TAMPER, MeterView
 from meterworks.protocols.dlms import (
     PDU_SIZE_MAX,
@@ -86,7 +86,12 @@ class ElectricityMeter:
             return self._get_all(client_sap, bound)
         if not 1 <= address.attribute <= len(bound.attributes):
             return DataAccessResult.OBJECT_UNDEFINED
-        attribute = bound.attributes[address.attribute - 1]
+        try:
+            return self._get_one(client_sap, bound.attributes[address.attribute - 1], selection)
+        except EncodeError:  # the load gave a value that the attribute's type cannot carry
+            return DataAccessResult.HARDWARE_FAULT
+
+    def _get_one(self, client_sap: int, attribute: BoundAttribute, selection: bytes | None) -> bytes | DataAccessResult:
         if attribute.read is not None:
             return attribute.read(self.view, selection)
         if selection is not None:

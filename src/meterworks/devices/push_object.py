@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from meterworks.devices.view import MeterView
+from meterworks.devices.view import ALARM_INSTANCE, MeterView
 from meterworks.protocols.dlms import (
     ANY,
     ANY_YEAR,
@@ -40,7 +40,7 @@ __all__ = [
 ]  # fmt: skip
 
 SCHEDULED_PUSH: Final = 0  # E of 0-0:25.9.E
-ALARM_PUSH: Final = 1
+ALARM_PUSH: Final = ALARM_INSTANCE
 CONNECTION_PUSH: Final = 2
 TRANSPORT_TCP: Final = 0
 MESSAGE_A_XDR: Final = 0
@@ -88,7 +88,7 @@ PUSH_SETUPS: Final[Mapping[int, PushSetup]] = MappingProxyType(
         for setup in (
             _setup(
                 SCHEDULED_PUSH, (3, "1.0.1.7.0.255"), (3, "1.0.2.7.0.255"), (3, "1.0.1.8.0.255"), (3, "1.0.2.8.0.255"),
-                randomisation_s=60,
+                randomisation_s=900,
             ),
             _setup(ALARM_PUSH, (1, "0.0.96.11.20.255"), (1, "0.0.96.11.21.255")),
             _setup(CONNECTION_PUSH),

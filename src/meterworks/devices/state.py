@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from meterworks.devices.errors import FleetStateError
+from meterworks.protocols.errors import StateError
 
 __all__ = ["CLIENTS_MAX", "COUNTER_BLOCK", "METER_STATE", "OWN_EVENTS_MAX", "FleetState", "OwnEvent"]
 
@@ -133,10 +134,9 @@ class FleetState:
 
     def _fill_new(self, titles: list[bytes]) -> None:
         """Give meters that have no row yet their factory state."""
-        if not titles:
-            return
         wanted = np.array(titles, "S8")
         new = self.rows["title"] != wanted
+        self.new = new
         for column, value in FACTORY_STATE.items():
             self.rows[column][new] = value
         self.rows["title"][new] = wanted[new]
@@ -146,13 +146,13 @@ class FleetState:
     def next_server_counter(self, index: int) -> int:
         """Give the meter's next invocation counter; never the same twice, whatever happens to the process.
 
-        Raises FleetStateError when the counter has come to its end and the key must be changed.
+        Raises StateError when the counter has come to its end and the key must be changed.
         """
         counter = int(self._counter_next[index])
         if counter >= int(self._counter_end[index]):
             self._counter_end[index] = counter + COUNTER_BLOCK
-        if counter > COUNTER_MAX:
-            raise FleetStateError(f"meter {index} has used all its invocation counters: its key must be changed")
+        if counter >= COUNTER_MAX:
+            raise StateError(f"meter {index} has used all its invocation counters: its key must be changed")
         self._counter_next[index] = counter + 1
         return counter
 

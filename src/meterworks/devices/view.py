@@ -22,6 +22,7 @@ LOG_POWER_QUALITY: Final = 4
 CLOCK_ADJUSTED_OLD: Final = 4  # event codes of the standard log
 CLOCK_ADJUSTED_NEW: Final = 5
 CLOCK_EVENT_S: Final = 1.0  # a smaller shift is adjusting, not setting: it is not recorded
+ALARM_INSTANCE: Final = 1  # push set-up 0-0:25.9.1
 TITLE_SIZE: Final = 8
 KEY_SIZE: Final = 16
 
@@ -155,5 +156,7 @@ class MeterView:
         return now_s if ends_s is None else min(now_s, ends_s)
 
     def record(self, log: int, code: int) -> None:
-        """Record an event of the management part at the meter's time."""
-        self.state.record_event(self.index, int(self.now_epoch_s()), log, code)
+        """Record an event of the management part at the meter's time; one of the tamper log is pushed as an alarm."""
+        recorded = self.state.record_event(self.index, int(self.now_epoch_s()), log, code)
+        if recorded and log == LOG_TAMPER and self.push is not None:
+            self.push(self.index, ALARM_INSTANCE)

@@ -1,0 +1,146 @@
+"""Sends a fleet's pushes to the head-end: takes from the schedule what is due, a bounded number at a time.
+
+A push is one frame on a connection of its own, or on the connection a meter holds open to the head-end. It is not
+confirmed; when no connection can be made it is tried again later, as often as its set-up says.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Final
+
+from meterworks.devices.errors import PushFailed
+from meterworks.devices.meter import ElectricityMeter
+from meterworks.devices.push_message import push_frame
+from meterworks.devices.push_schedule import LOOK_AHEAD_S, PushDue, PushSchedule, PushTask
+from meterworks.protocols.errors import StateError
+from meterworks.runtime import Clock, get_logger
+
+__all__ = ["PushSender", "parse_destination"]
+
+WAITING_MAX: Final = 256  # pushes taken from the schedule and not yet sent
+IDLE_S: Final = 60.0  # longest sleep, system time
+TIMEOUT_S: Final = 10.0  # of one push, real time
+BATCH_MAX: Final = 64  # entries handled before others may run
+
+log = get_logger("devices.push")
+
+
+def parse_destination(text: str) -> tuple[str, int] | None:
+    """Give host and port of "host:port"; None for an empty or unusable text."""
+    host, _, port = text.rpartition(":")
+    return (host, int(port)) if host and port.isdecimal() and int(port) < 2**16 else None
+
+
+class PushSender:
+    """The pushes of one fleet. `run` until cancelled."""
+
+    def __init__(
+        self, meter_at: Callable[[int], ElectricityMeter], size: int, clock: Clock, *,
+        destination: str, open_link: Callable[[int], asyncio.WriteTransport | None], concurrency_max: int,
+    ) -> None:  # fmt: skip
+        """meter_at: gives a meter by its number. destination: for meters that have none of their own.
+
+        open_link: gives the transport of the connection that a meter holds open to the head-end.
+        """
+        self._meter_at = meter_at
+        self._clock = clock
+        self._destination = destination
+        self._open_link = open_link
+        self._concurrency_max = concurrency_max
+        self._schedule = PushSchedule(size, clock.epoch_s())
+        self._waiting: asyncio.Queue[PushDue] = asyncio.Queue(WAITING_MAX)
+        self._woken = asyncio.Event()
+        self.sent = 0
+        self.failed = 0
+
+    def push_now(self, index: int, instance: int) -> None:
+        """Ask for a push at once."""
+        self._schedule.plan_now(index, instance, self._clock.epoch_s())
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Send what is due until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(self._concurrency_max):
+                tasks.create_task(self._work())
+            await self._dispatch()
+
+    async def _dispatch(self) -> None:
+        while True:
+            self._woken.clear()
+            now_s = self._clock.epoch_s()
+            for due in self._schedule.take_due(now_s, BATCH_MAX):
+                if due.task is PushTask.LOOK_AHEAD:
+                    self._look_ahead(due.index, now_s)
+                else:
+                    await self._waiting.put(due)
+            await self._sleep_until(self._schedule.next_epoch_s())
+
+    async def _sleep_until(self, due_epoch_s: float | None) -> None:
+        now_s = self._clock.epoch_s()
+        wait_s = IDLE_S if due_epoch_s is None else min(IDLE_S, due_epoch_s - now_s)
+        if wait_s <= 0:
+            await asyncio.sleep(0)
+            return
+        sleeping = asyncio.ensure_future(self._clock.sleep(wait_s))
+        woken = asyncio.ensure_future(self._woken.wait())
+        try:
+            await asyncio.wait((sleeping, woken), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeping.cancel()
+            woken.cancel()
+
+    def _look_ahead(self, index: int, now_s: float) -> None:
+        """Plan what the meter will have to tell soon; its load knows the future, as a simulation may."""
+        if self._destination_of(index) is not None:
+            view = self._meter_at(index).view
+            self._schedule.plan_alarms(index, view.load.events(int(now_s), int(now_s) + LOOK_AHEAD_S))
+            self._schedule.plan(index, now_s, int(view.state.rows["push_period_s"][index]))
+        self._schedule.look_again(index, now_s)
+
+    def _destination_of(self, index: int) -> tuple[str, int] | None:
+        own = bytes(self._meter_at(index).view.state.rows["push_destination"][index]).decode("ascii", "replace")
+        return parse_destination(own or self._destination)
+
+    async def _work(self) -> None:
+        while True:
+            due = await self._waiting.get()
+            try:
+                await self._send(due)
+                self.sent += 1
+            except PushFailed as error:
+                self.failed += 1
+                again = self._schedule.repeat(due, self._clock.epoch_s())
+                self._woken.set()
+                log.debug("push failed", meter=due.index, again=again, reason=str(error))
+            except StateError as error:
+                self.failed += 1
+                log.warning("push not possible", meter=due.index, reason=str(error))
+            if due.task is PushTask.SCHEDULED:
+                period_s = int(self._meter_at(due.index).view.state.rows["push_period_s"][due.index])
+                self._schedule.plan(due.index, self._clock.epoch_s(), period_s)
+
+    async def _send(self, due: PushDue) -> None:
+        """Raise PushFailed when the head-end cannot be reached. The frame is made last: its counter is spent once."""
+        meter = self._meter_at(due.index)
+        link = self._open_link(due.index)
+        if link is not None and not link.is_closing():
+            link.write(push_frame(meter, int(due.task)))
+            return
+        destination = self._destination_of(due.index)
+        if destination is None:
+            raise PushFailed(f"meter {due.index} has no push destination: set attribute 3 of its push set-up")
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                _, writer = await asyncio.open_connection(*destination)
+                try:
+                    writer.write(push_frame(meter, int(due.task)))
+                    await writer.drain()
+                finally:
+                    writer.close()
+                    with contextlib.suppress(OSError):
+                        await writer.wait_closed()
+        except (OSError, TimeoutError) as error:
+            host, port = destination
+            raise PushFailed(f"no push from meter {due.index} to {host}:{port}: {error}") from error
