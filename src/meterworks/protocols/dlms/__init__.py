@@ -9,6 +9,7 @@ from meterworks.protocols.dlms.acse import (
 )
 from meterworks.protocols.dlms.action import ActionOutcome
 from meterworks.protocols.dlms.apdu import CipheredApdu, Message, UnknownApdu, decode_apdu
+from meterworks.protocols.dlms.block import GetItem, GetResult
 from meterworks.protocols.dlms.client import ClientConnection
 from meterworks.protocols.dlms.client_association import ClientAssociation, ClientState
 from meterworks.protocols.dlms.command import (
@@ -189,7 +190,9 @@ __all__ = [
     "ExceptionService",
     "ExceptionState",
     "Get",
+    "GetItem",
     "GetList",
+    "GetResult",
     "GrowingCounter",
     "InitiateError",
     "InvocationCounter",

@@ -1,0 +1,40 @@
+"""The socket shells: DLMS clients (asynchronous and blocking), servers of meters, and where meters call in."""
+
+from meterworks.links.blocking_client import BlockingDlmsClient
+from meterworks.links.dlms_client import DlmsClient, NotificationHandler, ProgressHandler, Traffic
+from meterworks.links.errors import ConnectFailed, ConnectionLost, NoAnswer, WriteOutcomeUnknown
+from meterworks.links.listening import BACKLOG, LOOPBACK_DEVICE, listening_socket
+from meterworks.links.meter_server import (
+    MeterCall,
+    MeterResolver,
+    MeterServer,
+    MeterServerLimits,
+    call_head_end,
+    start_meter_server,
+)
+from meterworks.links.notification_listener import ListenerLimits, NotificationListener, PushHandler, PushReceived
+
+__all__ = [
+    "BACKLOG",
+    "LOOPBACK_DEVICE",
+    "BlockingDlmsClient",
+    "ConnectFailed",
+    "ConnectionLost",
+    "DlmsClient",
+    "ListenerLimits",
+    "MeterCall",
+    "MeterResolver",
+    "MeterServer",
+    "MeterServerLimits",
+    "NoAnswer",
+    "NotificationHandler",
+    "NotificationListener",
+    "ProgressHandler",
+    "PushHandler",
+    "PushReceived",
+    "Traffic",
+    "WriteOutcomeUnknown",
+    "call_head_end",
+    "listening_socket",
+    "start_meter_server",
+]

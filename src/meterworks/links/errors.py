@@ -1,0 +1,29 @@
+"""What can go wrong on a link, each under one of the six of `meterworks.errors`."""
+
+from meterworks.errors import OutcomeUnknown, UnreachableError
+
+__all__ = ["ConnectFailed", "ConnectionLost", "NoAnswer", "WriteOutcomeUnknown"]
+
+
+class ConnectFailed(UnreachableError):
+    """No connection came about: nobody listens there, or not in time."""
+
+    code = "connect-failed"
+
+
+class ConnectionLost(UnreachableError):
+    """The connection ended before the answer came, and what was asked for changes nothing."""
+
+    code = "connection-lost"
+
+
+class NoAnswer(UnreachableError):
+    """The answer did not come in time, and what was asked for changes nothing."""
+
+    code = "no-answer"
+
+
+class WriteOutcomeUnknown(OutcomeUnknown):
+    """A write or method was sent and not answered: it may have been carried out."""
+
+    code = "write-outcome-unknown"

@@ -1,0 +1,215 @@
+"""Where meters call in: receives pushed APDUs over the wrapper, and hands connections over for a session."""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, cast
+
+from meterworks.errors import MeterworksError
+from meterworks.links.dlms_client import DlmsClient
+from meterworks.links.errors import ConnectionLost
+from meterworks.links.listening import BACKLOG, listening_socket
+from meterworks.protocols.dlms import ClientSettings, InvocationCounter, WrapperReader
+
+__all__ = ["ListenerLimits", "NotificationListener", "PushHandler", "PushReceived"]
+
+WAITING_MAX: Final = 16  # APDUs of one connection that wait for the handler before reading pauses
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenerLimits:
+    """What a listener allows."""
+
+    connections_max: int = 20_000
+    connections_per_peer_max: int = 20_000  # meters of one machine, or behind one gateway, are one peer
+    idle_s_max: float = 60.0
+    handler_s_max: float = 600.0
+    apdu_size_max: int = 0xFFFF
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushReceived:
+    """An APDU that a meter sent unasked, as it came (maybe ciphered). source, destination: wrapper addresses."""
+
+    peer_host: str
+    peer_port: int
+    source: int
+    destination: int
+    apdu: bytes
+    connection: "_PushProtocol"
+
+    def take_over(self, settings: ClientSettings, *, counter: InvocationCounter, timeout_s: float = 10.0) -> DlmsClient:
+        """Open a client session on the connection that the meter opened. Raises ConnectionLost where it is gone."""
+        return self.connection.take_over(settings, counter=counter, timeout_s=timeout_s)
+
+
+PushHandler = Callable[[PushReceived], Awaitable[None]]
+"""Called with one APDU at a time per connection; reading goes on while it runs, up to a limit."""
+
+
+class _PushProtocol(asyncio.Protocol):
+    """One connection of a meter that called."""
+
+    def __init__(self, listener: "NotificationListener") -> None:
+        self._listener = listener
+        self._loop = asyncio.get_running_loop()
+        self._reader = WrapperReader(listener.limits.apdu_size_max)
+        self._waiting: deque[tuple[int, int, bytes]] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._transport: asyncio.Transport | None = None
+        self._taken_over = False
+        self.peer: tuple[str, int] = ("", 0)
+        self.last_s = self._loop.time()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        peer = transport.get_extra_info("peername")
+        if peer is None or not self._listener.admit(self, (peer[0], peer[1])):
+            self._transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._listener.dismiss(self)
+
+    def data_received(self, data: bytes) -> None:
+        self.last_s = self._loop.time()
+        self._reader.feed(data)
+        self._pull()
+
+    def _pull(self) -> None:
+        """Take whole frames, at most as many as may wait."""
+        try:
+            while len(self._waiting) < WAITING_MAX and (frame := self._reader.next_frame()) is not None:
+                self._waiting.append(frame)
+        except MeterworksError:
+            self._listener.malformed += 1
+            self.abort()
+            return
+        if self._transport is not None and len(self._waiting) >= WAITING_MAX and not self._transport.is_closing():
+            self._transport.pause_reading()
+        if self._waiting and self._task is None:
+            self._task = self._loop.create_task(self._drain())
+
+    async def _drain(self) -> None:
+        listener = self._listener
+        try:
+            while self._waiting:
+                source, destination, apdu = self._waiting.popleft()
+                push = PushReceived(
+                    peer_host=self.peer[0],
+                    peer_port=self.peer[1],
+                    source=source,
+                    destination=destination,
+                    apdu=apdu,
+                    connection=self,
+                )
+                async with asyncio.timeout(listener.limits.handler_s_max):
+                    await listener.handler(push)
+                self.last_s = self._loop.time()
+        except (MeterworksError, TimeoutError):
+            listener.failed += 1
+            self.abort()
+        finally:
+            self._task = None
+        if not self._taken_over and self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+            self._pull()
+
+    def take_over(self, settings: ClientSettings, *, counter: InvocationCounter, timeout_s: float) -> DlmsClient:
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            raise ConnectionLost("the meter closed the connection that it opened")
+        self._taken_over = True
+        self._waiting.clear()
+        transport.resume_reading()
+        client = DlmsClient.over(transport, settings, counter=counter, timeout_s=timeout_s)
+        client.when_closed(lambda: self._listener.dismiss(self))
+        return client
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is going on; a connection handed over has its own time-outs."""
+        return self._task is None and not self._taken_over
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+        self.abort()
+
+
+class NotificationListener:
+    """Listens for meters that call. malformed, failed, refused, dropped: connections that ended so, so far."""
+
+    def __init__(self, handler: PushHandler, limits: ListenerLimits = ListenerLimits()) -> None:
+        """Use `start` to listen."""
+        self.handler = handler
+        self.limits = limits
+        self.malformed = 0
+        self.failed = 0
+        self.refused = 0
+        self.dropped = 0
+        self._members: set[_PushProtocol] = set()
+        self._per_peer: Counter[str] = Counter()
+        self._server: asyncio.Server | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self.port = 0
+
+    @property
+    def connections(self) -> int:
+        """Connections open now."""
+        return len(self._members)
+
+    async def start(self, host: str, port: int, *, device_only: str | None = None) -> None:
+        """Listen on host and port (0 for any free one). Raises ConnectFailed."""
+        listener = listening_socket(host, port, device_only=device_only)
+        self.port = listener.getsockname()[1]
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: _PushProtocol(self), sock=listener, backlog=BACKLOG
+        )
+        self._sweep()
+
+    async def close(self) -> None:
+        """Stop listening and close all connections, those handed over too."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._server is not None:
+            self._server.close()
+        for member in tuple(self._members):
+            member.stop()
+        if self._server is not None:
+            await self._server.wait_closed()
+
+    def admit(self, member: _PushProtocol, peer: tuple[str, int]) -> bool:
+        """Take a connection in, unless a limit is reached."""
+        host = peer[0]
+        full = len(self._members) >= self.limits.connections_max
+        if full or self._per_peer[host] >= self.limits.connections_per_peer_max:
+            self.refused += 1
+            return False
+        member.peer = peer
+        self._members.add(member)
+        self._per_peer[host] += 1
+        return True
+
+    def dismiss(self, member: _PushProtocol) -> None:
+        """Forget a connection that ended."""
+        if member not in self._members:
+            return
+        self._members.discard(member)
+        host = member.peer[0]
+        self._per_peer[host] -= 1
+        if not self._per_peer[host]:
+            del self._per_peer[host]
+
+    def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        now_s = loop.time()
+        for member in tuple(self._members):
+            if member.is_idle and now_s - member.last_s > self.limits.idle_s_max:
+                self.dropped += 1
+                member.abort()
+        self._timer = loop.call_later(self.limits.idle_s_max / 4, self._sweep)
