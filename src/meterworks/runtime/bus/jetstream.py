@@ -12,8 +12,7 @@ import asyncio
 import contextlib
 import json
 import uuid
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -36,6 +35,7 @@ from meterworks.runtime.bus.contract import (
 )
 from meterworks.runtime.bus.failure import answer, error_of
 from meterworks.runtime.bus.link import Link, LinkLost, NoResponder
+from meterworks.runtime.bus.window import Window
 from meterworks.runtime.errors import BusUnreachableError, BusUsageError
 from meterworks.runtime.telemetry import get_logger
 
@@ -62,7 +62,7 @@ class NatsBus:
     def __init__(self, settings: BusSettings) -> None:
         self._settings = settings
         self._link = Link(settings)
-        self._window = _Window(settings.in_flight_bytes_max)
+        self._window = Window(settings.in_flight_bytes_max)
         self._streams: dict[str, dict[str, Any]] = {}  # what we ensured, to make it again on a server that lost it
         self._incarnations: dict[tuple[str, str | None], tuple[int, str]] = {}  # link generation, creation time
         self._subscriptions: list[_NatsSubscription] = []
@@ -408,45 +408,6 @@ class _NatsSubscription:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-
-class _Window:
-    """Bounds the bytes that are published and not yet acknowledged; places are given in order. One always has a place."""
-
-    def __init__(self, bytes_max: int) -> None:
-        self._bytes_max = bytes_max
-        self._bytes = 0
-        self._queue: deque[tuple[int, asyncio.Future[None]]] = deque()
-
-    @contextlib.asynccontextmanager
-    async def place(self, size: int) -> AsyncIterator[None]:
-        """Wait for room, hold it for the block."""
-        if self._queue or not self._has_room(size):
-            admitted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._queue.append((size, admitted))
-            try:
-                await admitted
-            except asyncio.CancelledError:
-                if admitted.done() and not admitted.cancelled():
-                    self._leave(size)
-                raise
-        else:
-            self._bytes += size
-        try:
-            yield
-        finally:
-            self._leave(size)
-
-    def _has_room(self, size: int) -> bool:
-        return self._bytes == 0 or self._bytes + size <= self._bytes_max
-
-    def _leave(self, size: int) -> None:
-        self._bytes -= size
-        while self._queue and (self._queue[0][1].done() or self._has_room(self._queue[0][0])):
-            waiting_size, admitted = self._queue.popleft()
-            if not admitted.done():  # else its call was cancelled
-                self._bytes += waiting_size
-                admitted.set_result(None)
 
 
 def _checked_reply(what: str, reply: Msg, fine: frozenset[int] | set[int] = frozenset()) -> dict[str, Any]:
