@@ -2,25 +2,36 @@
 
 from meterworks.devices.access import CLIENTS, Audience, Client, Rights, rights_of
 from meterworks.devices.errors import FleetStateError, ModelError, PushFailed
+from meterworks.devices.fault import FaultSettings
+from meterworks.devices.fleet import Fleet, FleetSettings, FleetStatus, describe_meter, serve_one
 from meterworks.devices.load import Instant, IntervalBlock, MeterEvents, MeterLoad, RegisterBlock, Registers
 from meterworks.devices.meter import ElectricityMeter
 from meterworks.devices.meter_model import METER_MODELS, SINGLE_PHASE_METER, THREE_PHASE_METER
 from meterworks.devices.model import DeviceModel
+from meterworks.devices.push_object import ALARM_PUSH, CONNECTION_PUSH, PUSH_SETUPS, SCHEDULED_PUSH, PushSetup
 from meterworks.devices.state import FleetState
 from meterworks.devices.view import MeterSpecification, MeterView
 from meterworks.devices.zone import ZoneTable, zone_table
 
 __all__ = [
+    "ALARM_PUSH",
     "CLIENTS",
+    "CONNECTION_PUSH",
     "METER_MODELS",
+    "PUSH_SETUPS",
+    "SCHEDULED_PUSH",
     "SINGLE_PHASE_METER",
     "THREE_PHASE_METER",
     "Audience",
     "Client",
     "DeviceModel",
     "ElectricityMeter",
+    "FaultSettings",
+    "Fleet",
+    "FleetSettings",
     "FleetState",
     "FleetStateError",
+    "FleetStatus",
     "Instant",
     "IntervalBlock",
     "MeterEvents",
@@ -29,10 +40,13 @@ __all__ = [
     "MeterView",
     "ModelError",
     "PushFailed",
+    "PushSetup",
     "RegisterBlock",
     "Registers",
     "Rights",
     "ZoneTable",
+    "describe_meter",
     "rights_of",
+    "serve_one",
     "zone_table",
 ]

@@ -1,7 +1,7 @@
 """Sends a fleet's pushes to the head-end: takes from the schedule what is due, a bounded number at a time.
 
-A push is one frame on a connection of its own, or on the connection a meter holds open to the head-end. It is not
-confirmed; when no connection can be made it is tried again later, as often as its set-up says.
+A push is one frame on a connection of its own. It is not confirmed; when no connection can be made it is tried again
+later, as often as its set-up says.
 """
 
 import asyncio
@@ -37,16 +37,12 @@ class PushSender:
 
     def __init__(
         self, meter_at: Callable[[int], ElectricityMeter], size: int, clock: Clock, *,
-        destination: str, open_link: Callable[[int], asyncio.WriteTransport | None], concurrency_max: int,
+        destination: str, concurrency_max: int,
     ) -> None:  # fmt: skip
-        """meter_at: gives a meter by its number. destination: for meters that have none of their own.
-
-        open_link: gives the transport of the connection that a meter holds open to the head-end.
-        """
+        """meter_at: gives a meter by its number. destination: for meters that have none of their own."""
         self._meter_at = meter_at
         self._clock = clock
         self._destination = destination
-        self._open_link = open_link
         self._concurrency_max = concurrency_max
         self._schedule = PushSchedule(size, clock.epoch_s())
         self._waiting: asyncio.Queue[PushDue] = asyncio.Queue(WAITING_MAX)
@@ -124,10 +120,6 @@ class PushSender:
     async def _send(self, due: PushDue) -> None:
         """Raise PushFailed when the head-end cannot be reached. The frame is made last: its counter is spent once."""
         meter = self._meter_at(due.index)
-        link = self._open_link(due.index)
-        if link is not None and not link.is_closing():
-            link.write(push_frame(meter, int(due.task)))
-            return
         destination = self._destination_of(due.index)
         if destination is None:
             raise PushFailed(f"meter {due.index} has no push destination: set attribute 3 of its push set-up")
