@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from meterworks.registry.errors import AlreadyThereError, UnknownRecordError
 from meterworks.registry.tables import DeviceRow, UsagePointRow
-from meterworks.registry.value import DeviceId, UsagePointId
+from meterworks.registry.value import DeviceId, UsagePointId, checked_number, storable
 from meterworks.runtime import Clock, Database, SystemClock
 from meterworks.trust import KeyStore
 
@@ -43,7 +43,7 @@ async def lock_devices(connection: AsyncConnection, device_ids: Iterable[DeviceI
     """
     wanted = sorted(set(device_ids))
     found: dict[DeviceId, str] = {}
-    for chunk in chunks(wanted):
+    for chunk in chunks(number for number in wanted if checked_number(number)):
         statement = sa.select(DeviceRow.id, DeviceRow.medium).where(DeviceRow.id.in_(chunk)).order_by(DeviceRow.id)
         for number, medium in await connection.execute(statement.with_for_update()):
             found[DeviceId(number)] = medium
@@ -58,7 +58,7 @@ async def lock_usage_points(connection: AsyncConnection, usage_point_ids: Iterab
     """
     wanted = sorted(set(usage_point_ids))
     found: set[str] = set()
-    for chunk in chunks(wanted):
+    for chunk in chunks(storable(wanted)):
         statement = sa.select(UsagePointRow.id).where(UsagePointRow.id.in_(chunk)).order_by(UsagePointRow.id)
         found.update((await connection.scalars(statement.with_for_update())).all())
     _refuse_missing("usage point", [number for number in wanted if number not in found])

@@ -42,6 +42,10 @@ SHIPMENT_COLUMNS = (
 )
 _NUMBERS = frozenset({"phases", "interval_s"})
 _JSON_MEMBERS: Mapping[str, object] = {"schema": "meterworks-shipment", "version": 1}
+# Limits checked before a parser takes memory many times the size of the file.
+_LINE_ENDS_MAX = 4 * SHIPMENT_ROWS_MAX
+_LINE_LENGTH_MAX = 2 * len(SHIPMENT_COLUMNS) * FIELD_LENGTH_MAX
+_COMMAS_MAX = 2 * len(SHIPMENT_COLUMNS) * SHIPMENT_ROWS_MAX
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
@@ -96,6 +100,8 @@ def _text(data: bytes) -> str:
 
 def _csv_rows(data: bytes) -> Iterator[RawRow]:
     """Each line is read by itself, so that a quote left open spoils its own line only."""
+    if data.count(b"\n") + data.count(b"\r") > _LINE_ENDS_MAX:
+        raise ShipmentError(f"the file has more than {_LINE_ENDS_MAX} line ends: leave empty lines out, or split it")
     lines = _LINE_END.split(_text(data))
     delimiter = ";" if ";" in lines[0] and "," not in lines[0] else ","
     header = _csv_fields(lines[0], delimiter)
@@ -119,6 +125,8 @@ def _check_header(columns: Sequence[str]) -> None:
 
 def _csv_fields(text: str, delimiter: str) -> list[str] | str:
     """Give the fields of a line, or what is wrong with it."""
+    if len(text) > _LINE_LENGTH_MAX:
+        return f"{len(text)} characters long"
     try:
         return next(csv.reader([text], delimiter=delimiter, strict=True), [])
     except csv.Error as error:
@@ -135,6 +143,8 @@ def _csv_row(line: int, columns: Sequence[str], cells: list[str] | str) -> RawRo
 
 
 def _json_rows(data: bytes) -> Iterator[RawRow]:
+    if data.count(b",") > _COMMAS_MAX:
+        raise ShipmentError(f"the file has more than {_COMMAS_MAX} commas: split it")
     try:
         document = orjson.loads(data.removeprefix(b"\xef\xbb\xbf"))
     except orjson.JSONDecodeError as error:
@@ -172,17 +182,22 @@ def _json_row(number: int, entry: object) -> RawRow:
     return _row(number, values)
 
 
+_COLUMN_DEPTH = 3  # shipment, device, column
+
+
 def _xml_rows(data: bytes) -> Iterator[RawRow]:
     """The tree is dropped device by device, so that a large file takes little memory."""
     number = 0
     depth = 0
+    columns = 0  # of the device being read
     root: Element | None = None
     try:
         for event, element in iterparse(BytesIO(data), events=("start", "end"), forbid_dtd=True):
             if event == "start":
                 depth += 1
+                columns = columns + 1 if depth == _COLUMN_DEPTH else 0
                 root = _checked_root(element) if root is None else root
-                _refuse_depth(depth, element)
+                _refuse_nesting(depth, columns, element)
                 continue
             depth -= 1
             if depth == 1 and root is not None:
@@ -199,8 +214,10 @@ def _checked_root(element: Element) -> Element:
     return element
 
 
-def _refuse_depth(depth: int, element: Element) -> None:
-    if depth > 3:
+def _refuse_nesting(depth: int, columns: int, element: Element) -> None:
+    if columns > 2 * len(SHIPMENT_COLUMNS):
+        raise ShipmentError(f"a device has more than {2 * len(SHIPMENT_COLUMNS)} columns")
+    if depth > _COLUMN_DEPTH:
         raise ShipmentError(f"the element {element.tag[:40]!r} stands inside a column: columns hold text only")
     if element.attrib:
         raise ShipmentError(f"the element {element.tag[:40]!r} has attributes: columns are elements of their own")
