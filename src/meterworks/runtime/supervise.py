@@ -202,7 +202,7 @@ class _Keeper:
                 child=self._child.name,
                 exit_code=self.status.exit_code,
                 wait_s=wait_s,
-                reason=str(failure).splitlines()[0],
+                reason=str(failure).partition(";")[0].partition("\n")[0],
             )
             self._change(state=ChildState.BACKING_OFF, process_id=None)
             await asyncio.sleep(wait_s)

@@ -210,6 +210,9 @@ class Link:
 
     async def _on_error(self, error: Exception) -> None:
         self._last_error = str(error) or type(error).__name__
+        if not self._client.is_connected and self._client._transport is not None:
+            # Of a failed attempt to reconnect: nats-py drops it without closing it.
+            self._client._transport.close()  # type: ignore[no-untyped-call]  # the library leaves it untyped
         if isinstance(error, nats.errors.SlowConsumerError):
             _log.warning("a subscriber is too slow: messages are dropped", subject=error.subject)
         else:
