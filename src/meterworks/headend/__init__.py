@@ -1,0 +1,65 @@
+"""The head-end: collects readings, events and clocks from devices, and keeps book of what is missing."""
+
+from meterworks.headend.device import DeviceDirectory, DeviceRecord, RegistryDirectory
+from meterworks.headend.errors import (
+    CounterExhaustedError,
+    DeviceQuarantinedError,
+    LeaseLostError,
+    ModelMismatchError,
+    QueueFullError,
+    ReplayedNotificationError,
+    RequestError,
+    UnknownDeviceError,
+    UnknownSenderError,
+)
+from meterworks.headend.last_value import LAST_BUCKET
+from meterworks.headend.on_demand import READ_SUBJECT, ReadRequest
+from meterworks.headend.queries import (
+    EventPage,
+    FillProgress,
+    HeadendQueries,
+    RangeRow,
+    SeenEvent,
+    SessionLine,
+)
+from meterworks.headend.read_rate import HourRate
+from meterworks.headend.service import REGISTRY_CHANGED_SUBJECT, HeadEnd
+from meterworks.headend.settings import HeadendSettings
+from meterworks.headend.status import MISSING_SUBJECT, RELEASE_SUBJECT, STATUS_SUBJECT
+from meterworks.headend.store import DeviceMemory, Event, Incident, Run, SessionRecord
+
+__all__ = [
+    "LAST_BUCKET",
+    "MISSING_SUBJECT",
+    "READ_SUBJECT",
+    "REGISTRY_CHANGED_SUBJECT",
+    "RELEASE_SUBJECT",
+    "STATUS_SUBJECT",
+    "CounterExhaustedError",
+    "DeviceDirectory",
+    "DeviceMemory",
+    "DeviceQuarantinedError",
+    "DeviceRecord",
+    "Event",
+    "EventPage",
+    "FillProgress",
+    "HeadEnd",
+    "HeadendQueries",
+    "HeadendSettings",
+    "HourRate",
+    "Incident",
+    "LeaseLostError",
+    "ModelMismatchError",
+    "QueueFullError",
+    "RangeRow",
+    "ReadRequest",
+    "RegistryDirectory",
+    "ReplayedNotificationError",
+    "RequestError",
+    "Run",
+    "SeenEvent",
+    "SessionLine",
+    "SessionRecord",
+    "UnknownDeviceError",
+    "UnknownSenderError",
+]

@@ -20,7 +20,6 @@ from meterworks.protocols.dlms import (
     CaptureLayout,
     ObisCode,
     ProfileTable,
-    ScalerUnit,
     Unit,
     decode_capture_objects,
 )
@@ -181,9 +180,9 @@ def _multiplier(channel: Channel, scaler_unit: tuple[int, int] | None) -> tuple[
     return (10**exponent, 1) if exponent >= 0 else (1, 10**-exponent)
 
 
-def scaled(value: int, scaler_unit: ScalerUnit, channel: Channel) -> int:
+def scaled(value: int, scaler_unit: tuple[int, int], channel: Channel) -> int:
     """One register's value in the channel's own power of ten."""
-    numerator, denominator = _multiplier(channel, (scaler_unit.scaler, int(scaler_unit.unit)))
+    numerator, denominator = _multiplier(channel, scaler_unit)
     return value * numerator // denominator
 
 

@@ -34,6 +34,11 @@ class DeviceCounter:
         self.bound = start
 
     @property
+    def following(self) -> int:
+        """The number that comes next."""
+        return self._next
+
+    @property
     def left(self) -> int:
         """Counters that may be given before more must be reserved."""
         return self.bound - self._next
@@ -103,7 +108,7 @@ class CounterBlocks:
             bounds = {}
             for device_id in wanted:
                 counter = self.counter(device_id)
-                start = max(counter.bound, counter.bound - counter.left)
+                start = max(counter.bound, counter.following)
                 bounds[device_id] = min(start + self.block, COUNTER_LAST + 1)
             await self._reserve(bounds)
             for device_id, bound in bounds.items():

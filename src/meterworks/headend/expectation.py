@@ -130,6 +130,10 @@ class ExpectationTable:
         """The ledger of a pair, None before anything was expected of it."""
         return self._ledgers.get(pair)
 
+    def pair_of(self, set_id: str) -> Pair | None:
+        """Whose set this is, while it is on its way."""
+        return self._pair_of_set.get(set_id)
+
     def pairs(self) -> Iterator[tuple[Pair, Ledger]]:
         """All ledgers."""
         return iter(list(self._ledgers.items()))

@@ -48,6 +48,8 @@ class DeviceRow(Base):
     last_contact_epoch_s: Mapped[float | None] = mapped_column(Float)
     last_good_clock_epoch_s: Mapped[float | None] = mapped_column(Float)
     last_drift_s: Mapped[float | None] = mapped_column(Float)
+    suspect_from_epoch_s: Mapped[float | None] = mapped_column(Float)
+    suspect_until_epoch_s: Mapped[float | None] = mapped_column(Float)
     last_error: Mapped[str | None] = mapped_column(String(60))
     counter_reserved: Mapped[int] = mapped_column(BigInteger, default=0)
     push_counter: Mapped[int] = mapped_column(BigInteger, default=-1)

@@ -14,10 +14,13 @@ from numpy.typing import NDArray
 from meterworks.catalogue import ReadingFlag
 from meterworks.headend.ranges import EMPTY, Range, Ranges, normalise, subtract
 
-__all__ = ["ProfileRows", "Readings", "RowRule", "readings_from_rows"]
+__all__ = ["ProfileRows", "Readings", "RowRule", "Window", "readings_from_rows"]
 
 Integers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
+
+Window = tuple[float, float]
+"""From (exclusive) until an instant, epoch seconds."""
 
 STATUS_MASK = 0xFF
 
@@ -61,13 +64,11 @@ class Readings:
         return len(self.ts_epoch_s)
 
 
-def readings_from_rows(
-    rows: ProfileRows, rule: RowRule, asked: Range, *, suspect_from_epoch_s: float | None = None
-) -> Readings:
+def readings_from_rows(rows: ProfileRows, rule: RowRule, asked: Range, *, suspect: Window | None = None) -> Readings:
     """Turn rows into readings of the range asked for: interval starts in [start, end), or instants for registers.
 
-    suspect_from_epoch_s: readings that end after this instant get CLOCK_SUSPECT. What lies outside the range, and
-    rows without a usable time or any value, are dropped.
+    suspect: readings of this time get CLOCK_SUSPECT. What lies outside the range, and rows without a usable time or any
+    value, are dropped.
     """
     times, flags, columns = _placed(rows, rule)
     columns, keep = _kept(times, columns, rows.stamps_valid, asked)
@@ -76,9 +77,10 @@ def readings_from_rows(
         columns = [(values[keep], None if nulls is None else nulls[keep]) for values, nulls in columns]
     if len(times) > 1 and not (times[1:] > times[:-1]).all():
         times, flags, columns = _merged(times, flags, columns, on_grid=rule.on_grid)
-    if suspect_from_epoch_s is not None:
+    if suspect is not None:
         length_s = rule.step_s if rule.on_grid else 0
-        flags = np.where(times + length_s > suspect_from_epoch_s, flags | ReadingFlag.CLOCK_SUSPECT, flags)
+        doubtful = (times + length_s > suspect[0]) & (times < suspect[1])
+        flags = np.where(doubtful, flags | ReadingFlag.CLOCK_SUSPECT, flags)
     absent = _holes(times, rule, asked)
     end = asked[1] if rule.on_grid else _settled_end(times, absent, asked)
     covered = subtract(((asked[0], end),), absent) if asked[0] < end else EMPTY

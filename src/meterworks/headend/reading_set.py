@@ -9,16 +9,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import pyarrow as pa
 
 from meterworks.headend.profile_rows import Readings
-from meterworks.headend.ranges import Range
+from meterworks.headend.ranges import EMPTY, Range
+from meterworks.readings import READINGS_SUBJECTS
 
-__all__ = ["READINGS_STREAM", "READINGS_SUBJECTS", "ReadingSet", "Source", "encode_readings", "subject_of"]
+__all__ = ["ReadingSet", "Source", "encode_readings", "register_readings", "subject_of"]
 
-READINGS_STREAM = "READINGS"
-READINGS_SUBJECTS = "readings.set.>"
 SHARDS = 16
+SUBJECT = READINGS_SUBJECTS.removesuffix(">")
 Source = Literal["pull", "push", "on-demand"]
 
 _SCHEMA = pa.schema([("channel", pa.int32()), ("ts", pa.timestamp("s")), ("value", pa.int64()), ("flags", pa.int32())])
@@ -83,9 +84,22 @@ class ReadingSet:
         }
 
 
+def register_readings(values: Mapping[int, tuple[float, int]]) -> Readings:
+    """Readings of registers at the instants they were read: channel to (epoch seconds, value)."""
+    ordered = sorted((channel, int(at), value) for channel, (at, value) in values.items())
+    return Readings(
+        channel=np.array([row[0] for row in ordered], np.int32),
+        ts_epoch_s=np.array([row[1] for row in ordered], np.int64),
+        value=np.array([row[2] for row in ordered], np.int64),
+        flags=np.zeros(len(ordered), np.int32),
+        covered=EMPTY,
+        absent=EMPTY,
+    )
+
+
 def subject_of(device_id: int, shards: int = SHARDS) -> str:
     """The subject of a device's reading sets."""
-    return f"readings.set.{device_id % shards}"
+    return f"{SUBJECT}{device_id % shards}"
 
 
 def encode_readings(readings: Readings) -> bytes:

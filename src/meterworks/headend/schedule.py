@@ -18,6 +18,8 @@ from meterworks.errors import (
     UsageError,
 )
 from meterworks.headend.errors import CounterExhaustedError, ModelMismatchError
+from meterworks.protocols.dlms import AcseResult, Diagnostic, ExceptionService
+from meterworks.protocols.errors import AssociationRefused
 
 __all__ = ["BACK_OFF_S", "Failure", "TokenBucket", "back_off_s", "classify", "newest_first", "next_visit", "share_of"]
 
@@ -65,8 +67,13 @@ def back_off_s(failure: Failure, failures: int, device_id: int) -> float | None:
     return BACK_OFF_S[failures - 1] * jitter
 
 
-COUNTER_CODES = frozenset(
-    {"invocation-counter", "invocation-counter-error", "counter-too-low", CounterExhaustedError.code}
+AUTHENTICATION_DIAGNOSTICS = frozenset(
+    {
+        Diagnostic.MECHANISM_NOT_RECOGNISED,
+        Diagnostic.MECHANISM_REQUIRED,
+        Diagnostic.AUTHENTICATION_FAILURE,
+        Diagnostic.AUTHENTICATION_REQUIRED,
+    }
 )
 _CLASSES: tuple[tuple[type[MeterworksError], Failure], ...] = (
     (ModelMismatchError, Failure.CONFIGURATION),
@@ -81,12 +88,24 @@ _CLASSES: tuple[tuple[type[MeterworksError], Failure], ...] = (
 
 def classify(error: MeterworksError) -> Failure:
     """The kind of a failure, by the error's class and code, never by its text."""
-    if error.code in COUNTER_CODES:
+    if isinstance(error, CounterExhaustedError) or error.facts.get("counter") is not None:
         return Failure.COUNTER
+    if isinstance(error, AssociationRefused):
+        return _refusal(error)
     for kind, failure in _CLASSES:
         if isinstance(error, kind):
             return failure
     return Failure.OURS
+
+
+def _refusal(error: AssociationRefused) -> Failure:
+    """Refused keys, a transient refusal, or an association the device does not have."""
+    deciphering = error.facts.get("service") == ExceptionService.DECIPHERING_ERROR
+    if deciphering or error.facts.get("diagnostic") in AUTHENTICATION_DIAGNOSTICS:
+        return Failure.AUTHENTICATION
+    if error.facts.get("result") == AcseResult.REJECTED_TRANSIENTLY:
+        return Failure.DEVICE
+    return Failure.CONFIGURATION
 
 
 def newest_first(oldest_missing_epoch_s: int, now_epoch_s: float, depth_s: int) -> bool:

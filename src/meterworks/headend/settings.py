@@ -7,7 +7,7 @@ __all__ = ["HeadendSettings"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeadendSettings:
-    """Settings of the head-end. Times are system seconds: they follow the rate of the system's clock."""
+    """Settings of the head-end. Times on a network are real seconds, all others are of the system's clock."""
 
     system_title: str = "4d57520000000001"
     """Our own system title in hex, 8 octets. Meters keep one invocation counter for it."""
@@ -17,6 +17,8 @@ class HeadendSettings:
     """Share of `sessions_max` that scheduled collection leaves to on-demand reads."""
     on_demand_queue_max: int = 2000
     """On-demand requests that may wait; one more is refused."""
+    on_demand_s_max: float = 60.0
+    """How long an on-demand read may take, waiting included."""
     sessions_per_address_max: int = 1
     """Sessions open at once to one address (a hub or modem shared by several devices)."""
     connects_per_s_max: float = 1000.0
@@ -61,7 +63,7 @@ class HeadendSettings:
     """How often instantaneous values are read, at most."""
     counter_block: int = 1024
     """Invocation counters reserved ahead in the database, so that a restart never repeats one."""
-    directory_refresh_s: float = 15.0
+    directory_refresh_s: float = 60.0
     """How often the registry is asked for new or changed devices."""
     flush_s: float = 1.0
     """How often the expectation table and the logs are written behind. Lost on a crash: it only means reading again."""
@@ -73,5 +75,5 @@ class HeadendSettings:
     """Connections open at once on the push port."""
     push_idle_s_max: float = 120.0
     """How long a caller may stay silent."""
-    log_days: int = 90
+    log_days: int = 7
     """Days the session log is kept."""

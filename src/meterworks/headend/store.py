@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -45,6 +45,9 @@ class DeviceMemory:
     last_contact_epoch_s: float | None = None
     last_good_clock_epoch_s: float | None = None
     last_drift_s: float | None = None
+    suspect_from_epoch_s: float | None = None
+    suspect_until_epoch_s: float | None = None
+    """The time in which the clock was last known to be wrong."""
     last_error: str | None = None
     counter_reserved: int = 0
     """Invocation counters below this may have been used."""
@@ -221,16 +224,6 @@ class HeadendStore:
             async with self.database.transaction() as connection:
                 await upsert(connection, DeviceRow, rows, keys=("device_id",), update=(column,))
 
-    async def release(self, device_id: int) -> None:
-        """End a device's quarantine."""
-        table = DeviceRow.__table__
-        async with self.database.transaction() as connection:
-            await connection.execute(
-                sa.update(table)
-                .where(table.c.device_id == device_id)
-                .values(quarantined=False, refusals=0, failures=0, next_try_epoch_s=0.0)
-            )
-
     async def flush(self, batch: Batch) -> None:
         """Write a batch in one transaction, so that positions never run ahead of what was crossed off."""
         async with self.database.transaction() as connection:
@@ -243,18 +236,17 @@ class HeadendStore:
 
     async def trim_sessions(self, before: datetime) -> int:
         """Drop session lines older than this. Gives how many."""
-        table = SessionRow.__table__
         async with self.database.transaction() as connection:
-            gone = await connection.execute(sa.delete(table).where(table.c.started < before))
+            gone = await connection.execute(sa.delete(SessionRow).where(SessionRow.started < before))
         return int(gone.rowcount)
 
 
 async def _write_expectation(connection: AsyncConnection, pairs: Mapping[Pair, Sequence[ExpectationRow]]) -> None:
     if not pairs:
         return
-    table = ExpectationRecord.__table__
-    statement = sa.delete(table).where(
-        table.c.device_id == sa.bindparam("key_device"), table.c.profile == sa.bindparam("key_profile")
+    statement = sa.delete(ExpectationRecord).where(
+        ExpectationRecord.device_id == sa.bindparam("key_device"),
+        ExpectationRecord.profile == sa.bindparam("key_profile"),
     )
     await connection.execute(statement, [{"key_device": pair[0], "key_profile": pair[1]} for pair in pairs])
     rows: list[dict[str, Any]] = [
@@ -296,8 +288,3 @@ async def _write_logs(connection: AsyncConnection, batch: Batch) -> None:
 
 def _once(events: Iterable[tuple[Event, datetime]]) -> list[tuple[Event, datetime]]:
     return list({event: (event, seen_at) for event, seen_at in events}.values())
-
-
-def utc(epoch_s: float) -> datetime:
-    """An instant as people read it."""
-    return datetime.fromtimestamp(epoch_s, UTC)

@@ -111,9 +111,10 @@ def test_no_rows_are_one_hole():
     assert (readings.covered, readings.absent) == ((), ((0, 4 * STEP),))
 
 
-def test_readings_after_the_last_good_contact_are_suspect():
-    readings = readings_from_rows(rows([STEP, 2 * STEP], [1, 2]), LOAD, (0, 2 * STEP), suspect_from_epoch_s=STEP)
-    assert [flags for _, _, _, flags in listed(readings)] == [0, ReadingFlag.CLOCK_SUSPECT]
+def test_readings_from_the_last_good_contact_to_the_correction_are_suspect():
+    given = rows([STEP, 2 * STEP, 3 * STEP], [1, 2, 3])
+    readings = readings_from_rows(given, LOAD, (0, 3 * STEP), suspect=(STEP, 2 * STEP))
+    assert [flags for _, _, _, flags in listed(readings)] == [0, ReadingFlag.CLOCK_SUSPECT, 0]
 
 
 def test_a_register_is_named_by_its_instant_and_the_last_of_two_stands():

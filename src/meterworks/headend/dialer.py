@@ -1,0 +1,52 @@
+"""Opening connections to devices, or taking over those that devices opened."""
+
+from meterworks.headend.counters import DeviceCounter
+from meterworks.headend.device import DeviceRecord
+from meterworks.headend.errors import UnknownDeviceError
+from meterworks.headend.settings import HeadendSettings
+from meterworks.headend.visitor import OpenClient
+from meterworks.links import DlmsClient, PushReceived
+from meterworks.protocols.dlms import PUBLIC_CLIENT, ClientSettings, Mechanism
+
+__all__ = ["LinkDialer"]
+
+
+class LinkDialer:
+    """Connects over TCP: to the public client without protection, to all others with HLS 5 and both protections."""
+
+    def __init__(self, settings: HeadendSettings) -> None:
+        self._settings = settings
+        self._system_title = bytes.fromhex(settings.system_title)
+
+    async def dial(self, device: DeviceRecord, client_sap: int, counter: DeviceCounter) -> OpenClient:
+        """Connect. Raises ConnectFailed where nobody answers, UnknownDeviceError for a device without address."""
+        if not device.host or not device.port:
+            raise UnknownDeviceError(f"device {device.device_id} has no address to connect to", device=device.device_id)
+        client = await DlmsClient.connect(
+            device.host,
+            device.port,
+            self._client_settings(device, client_sap),
+            counter=counter,
+            timeout_s=self._settings.connect_timeout_s,
+        )
+        client.timeout_s = self._settings.answer_timeout_s
+        return client
+
+    def take_over(
+        self, push: PushReceived, device: DeviceRecord, client_sap: int, counter: DeviceCounter
+    ) -> DlmsClient:
+        """Open a client on the connection a device opened. Raises ConnectionLost where it is gone."""
+        settings = self._client_settings(device, client_sap)
+        return push.take_over(settings, counter=counter, timeout_s=self._settings.answer_timeout_s)
+
+    def _client_settings(self, device: DeviceRecord, client_sap: int) -> ClientSettings:
+        if client_sap == PUBLIC_CLIENT:
+            return ClientSettings(client_sap=client_sap)
+        return ClientSettings(
+            client_sap=client_sap,
+            mechanism=Mechanism.GMAC,
+            system_title=self._system_title,
+            guek=device.guek,
+            gak=device.gak,
+            server_title=device.system_title,
+        )

@@ -1,0 +1,274 @@
+"""The head-end as one service: everything put together, started, and stopped.
+
+It owns nothing that cannot be made again: the meters hold the readings, the database holds what was expected and
+confirmed, and a kill at any moment only means that something is read twice.
+"""
+
+import asyncio
+from datetime import timedelta
+
+from meterworks.errors import MeterworksError
+from meterworks.headend.call import CallCentre
+from meterworks.headend.collection import Collector
+from meterworks.headend.confirmation import ConfirmationReader
+from meterworks.headend.counters import CounterBlocks
+from meterworks.headend.device import DeviceDirectory
+from meterworks.headend.dialer import LinkDialer
+from meterworks.headend.expectation import ExpectationTable
+from meterworks.headend.last_value import LastValueWriter
+from meterworks.headend.model_book import ModelBook
+from meterworks.headend.on_demand import READ_SUBJECT, OnDemandReader
+from meterworks.headend.outbox import Outbox
+from meterworks.headend.push import PushReceiver
+from meterworks.headend.settings import HeadendSettings
+from meterworks.headend.sink import Findings
+from meterworks.headend.slots import SessionSlots
+from meterworks.headend.status import MISSING_SUBJECT, RELEASE_SUBJECT, STATUS_SUBJECT, StatusDesk
+from meterworks.headend.store import HeadendStore
+from meterworks.headend.visitor import Dialer, Visitor
+from meterworks.headend.workbook import Workbook
+from meterworks.readings import COMMITTED_STREAM, ensure_reading_streams
+from meterworks.runtime import Bus, Clock, Database, Subscription, gauge, get_logger
+
+__all__ = ["REGISTRY_CHANGED_SUBJECT", "HeadEnd"]
+
+log = get_logger("headend.service")
+
+REGISTRY_CHANGED_SUBJECT = "registry.changed"
+"""Whoever changes the registry may say so here, and need not wait for the next refresh."""
+REFRESH_S_MIN = 1.0
+DRAIN_S_MAX = 5.0
+UPKEEP_S = 3600.0
+OVERDUE_S = 5.0
+ENDED_FIRST = frozenset({"headend slots", "headend collection", "headend calls", "headend directory"})
+UNCONFIRMED = gauge("headend_unconfirmed_readings", "Readings published and not yet confirmed by the writer")
+READY = gauge("headend_ready", "1 while the head-end collects")
+
+
+class HeadEnd:
+    """Collects from the devices of a directory. `run()` until `stop()`."""
+
+    def __init__(
+        self,
+        *,
+        bus: Bus,
+        database: Database,
+        directory: DeviceDirectory,
+        clock: Clock,
+        settings: HeadendSettings | None = None,
+        dialer: Dialer | None = None,
+    ) -> None:
+        """dialer: opens connections to devices; by default over TCP."""
+        self.settings = settings or HeadendSettings()
+        self._bus = bus
+        self._clock = clock
+        self._directory = directory
+        self._store = HeadendStore(database)
+        self._dialer = dialer
+        self._stopping = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._subscriptions: list[Subscription] = []
+        self._stored_position = 0
+        self.ready = asyncio.Event()
+        """Set when devices are known and collection has begun."""
+
+    @property
+    def push_port(self) -> int:
+        """Port on which devices push and call, once `ready`."""
+        return self._calls.port
+
+    def stop(self) -> None:
+        """Ask `run` to end. What was read and published is written down first."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Collect until stopped. Raises what makes it impossible to start: no bus, no database, port taken."""
+        await self._assemble()
+        try:
+            await self._calls.start()
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(work, name=f"headend {name}")
+                    for name, work in (
+                        ("outbox", self.outbox.run()),
+                        ("confirmations", self._confirmations.run()),
+                        ("last values", self._last_values.run()),
+                        ("slots", self.slots.run()),
+                        ("directory", self._follow_directory()),
+                        ("collection", self._collect()),
+                        ("calls", self._calls.run()),
+                        ("book", self._keep_book()),
+                        ("upkeep", self._upkeep()),
+                    )
+                ]
+                await self._respond()
+                await self._stopping.wait()
+                READY.set(0)
+                await self._wind_down(tasks)
+        finally:
+            await self._close()
+
+    # Putting together.
+
+    async def _assemble(self) -> None:
+        settings, clock = self.settings, self._clock
+        await ensure_reading_streams(self._bus)
+        self.table = ExpectationTable()
+        async for rows in self._store.load_expectation():
+            self.table.load(rows)
+        memories = await self._store.load_devices()
+        self._stored_position = await self._store.position(COMMITTED_STREAM)
+        reserved = {device_id: memory.counter_reserved for device_id, memory in memories.items()}
+        self._counters = CounterBlocks(self._store.reserve_counters, block=settings.counter_block, reserved=reserved)
+        models = ModelBook(await self._store.load_models(), self._store.save_model, clock)
+        self.book = Workbook(self._store, self.table, memories, clock)
+        self.slots = SessionSlots(settings, clock)
+        self.slots.hold_scheduled = self._writer_is_behind
+        self.outbox = Outbox(self._bus, self.table, clock, bytes_max=settings.publish_bytes_max)
+        self._last_values = LastValueWriter(self._bus)
+        event_since = {key: at.timestamp() for key, at in (await self._store.load_event_times()).items()}
+        findings = Findings(self.book, self.outbox, self._last_values, event_since, clock)
+        link_dialer = LinkDialer(settings)
+        visitor = Visitor(self._dialer or link_dialer, self._counters, models, findings, clock=clock, settings=settings)
+        self.collector = Collector(
+            self._directory, self.book, self.slots, visitor, models, clock=clock, settings=settings
+        )
+        self.collector.event_since = event_since
+        self._confirmations = ConfirmationReader(self._bus, self.table, clock, position=self._stored_position)
+        receiver = PushReceiver(self._store, self.book, models, self.outbox, self._last_values, clock)
+        self._calls = CallCentre(
+            self.collector, receiver, link_dialer, self._counters, self.slots, clock=clock, settings=settings
+        )
+        self.outbox.on_lost = self.collector.visit_soon
+        self._confirmations.on_rejected = self._set_rejected
+
+    async def _respond(self) -> None:
+        reader = OnDemandReader(
+            self.collector, self.slots, self._calls.when_it_calls, clock=self._clock, settings=self.settings
+        )
+        desk = StatusDesk(self.collector, self.book, self.slots, clock=self._clock, settings=self.settings)
+        for subject, responder in (
+            (READ_SUBJECT, reader.respond),
+            (STATUS_SUBJECT, desk.status),
+            (MISSING_SUBJECT, desk.missing),
+            (RELEASE_SUBJECT, desk.release),
+        ):
+            self._subscriptions.append(await self._bus.respond(subject, responder))
+        self._subscriptions.append(await self._bus.subscribe(REGISTRY_CHANGED_SUBJECT, self._registry_changed))
+
+    async def _registry_changed(self, _: object) -> None:
+        self._changed.set()
+
+    # Keeping going.
+
+    async def _follow_directory(self) -> None:
+        """Ask the registry: often while it grows, seldom when it rests, at once when told."""
+        wait_s, known = REFRESH_S_MIN, -1
+        while True:
+            try:
+                count = await self.collector.refresh()
+                await self._counters.reserve_all(list(self.collector.devices))
+            except MeterworksError as error:
+                log.warning("devices cannot be looked up", error=str(error))
+                count = known
+            self.ready.set()
+            READY.set(1)
+            grows = count != known or count == 0
+            wait_s = REFRESH_S_MIN if grows else min(wait_s * 2, self.settings.directory_refresh_s)
+            known = count
+            await self._wait_for_change(wait_s)
+
+    async def _wait_for_change(self, wait_s: float) -> None:
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+        self._changed.clear()
+
+    async def _collect(self) -> None:
+        await self.ready.wait()
+        await self.collector.run()
+
+    async def _keep_book(self) -> None:
+        """Write behind, and take back what stays unconfirmed."""
+        looked = self._clock.epoch_s()
+        while True:
+            await self._clock.sleep(self.settings.flush_s)
+            await self._flush()
+            UNCONFIRMED.set(self.table.unconfirmed_rows)
+            now = self._clock.epoch_s()
+            if now - looked >= OVERDUE_S:
+                looked = now
+                self._take_back_overdue(now)
+            self.slots.wake()
+
+    async def _flush(self) -> None:
+        position = self._confirmations.position
+        positions = {} if position == self._stored_position else {COMMITTED_STREAM: position}
+        if await self.book.flush(positions=positions):
+            self._stored_position = position
+
+    def _take_back_overdue(self, now: float) -> None:
+        overdue = self.table.overdue(
+            now,
+            passed_s_max=self.settings.unconfirmed_s_max,
+            stale_s_max=self.settings.unconfirmed_stale_s_max,
+            position=self._confirmations.committed_position,
+        )
+        for set_id in overdue:
+            pair = self.table.pair_of(set_id)
+            self.table.give_back(set_id)
+            if pair is not None:
+                self.collector.visit_soon(pair[0])
+        if overdue:
+            log.warning("sets were never confirmed and are read again", sets=len(overdue))
+
+    def _set_rejected(self, set_id: str, reason: str) -> None:
+        """The writer can never store it: reading it again at once would bring the same."""
+        pair = self.table.pair_of(set_id)
+        self.table.give_back(set_id)
+        self.book.add_incident("set-rejected", device_id=None if pair is None else pair[0], detail=reason)
+
+    def _writer_is_behind(self) -> bool:
+        return self.table.unconfirmed_rows > self.settings.unconfirmed_rows_max
+
+    async def _upkeep(self) -> None:
+        while True:
+            before = self._clock.now() - timedelta(days=self.settings.log_days)
+            try:
+                await self._store.trim_sessions(before)
+            except MeterworksError as error:
+                log.warning("old sessions could not be dropped", error=str(error))
+            await self._clock.sleep(UPKEEP_S)
+
+    # Stopping.
+
+    async def _wind_down(self, tasks: list[asyncio.Task[None]]) -> None:
+        """End sessions first, then let what was read reach the bus, then end the rest."""
+        await self._unsubscribe()
+        for task in tasks:
+            if task.get_name() in ENDED_FIRST:
+                task.cancel()
+        try:
+            async with asyncio.timeout(DRAIN_S_MAX):
+                await self.outbox.drained()
+                await self._last_values.flush()
+        except (TimeoutError, MeterworksError):
+            log.warning("stopped before everything read was published; it will be read again")
+        for task in tasks:
+            task.cancel()
+
+    async def _unsubscribe(self) -> None:
+        for subscription in self._subscriptions:
+            try:
+                await subscription.unsubscribe()
+            except MeterworksError as error:
+                log.debug("could not unsubscribe", error=str(error))
+        self._subscriptions.clear()
+
+    async def _close(self) -> None:
+        await self._calls.close()
+        await self._counters.close()
+        await self._flush()
+        log.info("head-end stopped")
