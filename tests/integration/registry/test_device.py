@@ -180,4 +180,4 @@ async def test_channels_are_seeded_twice_without_harm(registry, database):
     await registry.seed_channels()
     async with database.read() as connection:
         rows = (await connection.execute(select(ChannelRow.__table__).order_by(ChannelRow.id))).mappings().all()
-    assert [dict(row) for row in rows] == sorted(channel_rows(), key=lambda row: row["id"])
+    assert [dict(row) for row in rows] == sorted(channel_rows(), key=lambda row: int(str(row["id"])))

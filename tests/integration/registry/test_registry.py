@@ -8,7 +8,7 @@ from meterworks.runtime import Base
 
 
 def test_no_part_hides_a_method_of_another():
-    seen = {}
+    seen: dict[str, type] = {}
     for part in Registry.__bases__:
         assert issubclass(part, RegistryPart)
         for name in vars(part):

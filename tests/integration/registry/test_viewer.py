@@ -226,3 +226,13 @@ async def test_list_and_spans_agree_for_every_range(registry, scene, first, leng
         assert list(spans) == await points_seen(registry, viewer, first, last)
         for seen in spans.values():
             assert all(entry.starts_at >= day(first) for entry in seen)
+
+
+async def test_a_registration_after_the_role_ended_shows_nothing(registry, scene):
+    viewers, _, points = scene
+    supplier = viewers["supplier 2"].organisation_id
+    late = Registration(organisation_id=supplier, usage_point_id=points[2], role=Role.SUPPLIER, starts_at=day(50))
+    await registry.register([late])
+    await registry.end_role(supplier, Role.SUPPLIER, day(20))
+    assert await points_seen(registry, viewers["supplier 2"], 0, 200) == [points[0]]
+    assert await registry.visible_spans(viewers["supplier 2"], [points[2]], day(0), day(200)) == {}

@@ -88,7 +88,7 @@ def test_joined_spans_hold_the_same_instants_and_lie_apart(given_spans):
 @given(st.lists(spans(), max_size=10))
 def test_a_timeline_never_takes_two_facts_of_one_instant(given_spans):
     timeline = Timeline()
-    taken = []
+    taken: list[Span] = []
     for held in given_spans:
         conflict = timeline.conflict("subject", held)
         assert (conflict is None) == (not any(held.overlaps(other) for other in taken))

@@ -1,11 +1,13 @@
 """A device to add cannot be built wrong."""
 
+from typing import Any
+
 import pytest
 
 from meterworks.catalogue import Medium
 from meterworks.registry import ConnectionKind, DeviceKeys, IdentityScheme, InvalidValueError, NewDevice
 
-VALUES = {
+VALUES: dict[str, Any] = {
     "identity": "4D57530000000001",
     "serial": " MW1 ",
     "manufacturer": "Meterworks",
