@@ -269,14 +269,13 @@ class DlmsClient:
         return refuse_unless_released(await self._execute(Release()))
 
     async def close(self) -> None:
-        """Close the connection at once; may be called more than once."""
+        """Close the connection, without waiting for the other side; may be called more than once."""
         transport = self._protocol.transport
         if transport is not None and not self._protocol.closed.done():
             if transport.get_write_buffer_size():
                 transport.abort()  # a peer that does not read must not keep us
             else:
                 transport.close()
-            await asyncio.shield(self._protocol.closed)
 
     async def _execute(self, command: Command, progress: ProgressHandler | None = None) -> ClientEvent:
         protocol = self._protocol

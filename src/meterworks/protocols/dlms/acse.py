@@ -4,6 +4,7 @@ Fields that no one here needs (called titles, qualifiers, invocation ids) are ke
 back out in their place.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final, Self
@@ -47,8 +48,7 @@ class AssociationRequest:
 
     def to_bytes(self) -> bytes:
         """Encode the APDU."""
-        fields: _Fields = dict(self.others)
-        fields[0xA1] = _OBJECT_IDENTIFIER + bytes((1, self.context))
+        fields: _Fields = {0xA1: _OBJECT_IDENTIFIER + bytes((1, self.context))}
         if self.calling_title is not None:
             fields[0xA6] = _tagged(0x04, self.calling_title)
         if self.mechanism is not None:
@@ -58,7 +58,7 @@ class AssociationRequest:
             fields[0xAC] = _tagged(0x80, self.authentication)
         if self.user_information is not None:
             fields[0xBE] = _tagged(0x04, self.user_information)
-        return _encode_fields(0x60, fields, _REQUEST_ORDER)
+        return _encode_fields(0x60, fields, _REQUEST_ORDER, self.others)
 
     @classmethod
     def from_bytes(cls, apdu: bytes) -> Self:
@@ -94,8 +94,7 @@ class AssociationResponse:
 
     def to_bytes(self) -> bytes:
         """Encode the APDU."""
-        fields: _Fields = dict(self.others)
-        fields[0xA1] = _OBJECT_IDENTIFIER + bytes((1, self.context))
+        fields: _Fields = {0xA1: _OBJECT_IDENTIFIER + bytes((1, self.context))}
         fields[0xA2] = bytes((0x02, 1, self.result))
         fields[0xA3] = bytes((0xA2 if self.by_provider else 0xA1, 3, 0x02, 1, self.diagnostic))
         if self.responding_title is not None:
@@ -107,7 +106,7 @@ class AssociationResponse:
             fields[0xAA] = _tagged(0x80, self.authentication)
         if self.user_information is not None:
             fields[0xBE] = _tagged(0x04, self.user_information)
-        return _encode_fields(0x61, fields, _RESPONSE_ORDER)
+        return _encode_fields(0x61, fields, _RESPONSE_ORDER, self.others)
 
     @classmethod
     def from_bytes(cls, apdu: bytes) -> Self:
@@ -179,9 +178,12 @@ def _tagged(tag: int, octets: bytes) -> bytes:
     return bytes((tag,)) + encode_length(len(octets)) + octets
 
 
-def _encode_fields(tag: int, fields: _Fields, order: bytes) -> bytes:
-    ordered = sorted(fields.items(), key=lambda row: order.find(row[0]))
-    return _tagged(tag, b"".join([_tagged(number, octets) for number, octets in ordered]))
+def _encode_fields(tag: int, fields: _Fields, order: bytes, others: tuple[tuple[int, bytes], ...]) -> bytes:
+    """Encode fields that stand in order already; others, where there are any, find their places."""
+    rows: Iterable[tuple[int, bytes]] = fields.items()
+    if others:
+        rows = sorted((*rows, *others), key=lambda row: order.find(row[0]))
+    return _tagged(tag, b"".join([_tagged(number, octets) for number, octets in rows]))
 
 
 def _decode_fields(apdu: bytes, tag: int) -> _Fields:
@@ -192,13 +194,14 @@ def _decode_fields(apdu: bytes, tag: int) -> _Fields:
     if length != len(apdu) - offset:
         raise DecodeError(f"APDU {tag:#04x} says {length} octets and has {len(apdu) - offset}", offset=offset)
     fields: _Fields = {}
-    while offset < len(apdu):
+    size = len(apdu)
+    while offset < size:
         number = apdu[offset]
-        length, offset = decode_length(apdu, offset + 1)
-        if number in fields or len(fields) >= FIELDS_MAX:
-            raise DecodeError(f"field {number:#04x} repeated, or more than {FIELDS_MAX} fields", offset=offset)
-        fields[number] = take(apdu, offset, length)
-        offset += length
+        length, start = decode_length(apdu, offset + 1)
+        offset = start + length
+        if number in fields or offset > size or len(fields) >= FIELDS_MAX:
+            raise DecodeError(f"field {number:#04x} is repeated, cut off or beyond {FIELDS_MAX}", offset=start)
+        fields[number] = apdu[start:offset]
     return fields
 
 
@@ -206,8 +209,8 @@ def _inner(octets: bytes | None, tag: int) -> bytes | None:
     """Give the content of a field that wraps one other."""
     if octets is None:
         return None
-    if take(octets, 0, 1)[0] != tag:
-        raise DecodeError(f"{tag:#04x} expected inside a field, got {octets[0]:#04x}", offset=0)
+    if len(octets) < 2 or octets[0] != tag:
+        raise DecodeError(f"{tag:#04x} expected inside a field, got {octets[:2].hex()}", offset=0)
     length, offset = decode_length(octets, 1)
     if length != len(octets) - offset:
         raise DecodeError(f"field inside a field says {length} octets and has {len(octets) - offset}", offset=offset)

@@ -23,7 +23,7 @@ from meterworks.protocols.dlms.length import encode_length, take
 from meterworks.protocols.dlms.notification import DataNotification, EventNotification
 from meterworks.protocols.dlms.security import split_ciphered
 from meterworks.protocols.dlms.set import SetRequestMessage, SetResponseMessage, decode_set_request, decode_set_response
-from meterworks.protocols.dlms.tag import PLAIN_OF, ApduTag, CipherForm
+from meterworks.protocols.dlms.tag import FORM_OF, ApduTag, CipherForm
 
 __all__ = ["CipheredApdu", "Message", "UnknownApdu", "decode_apdu"]
 
@@ -101,9 +101,7 @@ _DECODERS: Final[dict[int, Callable[[bytes], Message]]] = {
     ApduTag.SET_RESPONSE: decode_set_response,
     ApduTag.ACTION_RESPONSE: decode_action_response,
     ApduTag.EXCEPTION_RESPONSE: ExceptionResponse.from_bytes,
-    ApduTag.GENERAL_GLO_CIPHERING: _pull_ciphered,
-    ApduTag.GENERAL_DED_CIPHERING: _pull_ciphered,
-    **dict.fromkeys(PLAIN_OF, _pull_ciphered),
+    **dict.fromkeys(FORM_OF, _pull_ciphered),
 }
 
 

@@ -60,7 +60,7 @@ from meterworks.protocols.dlms.settings import (
     Mechanism,
     Protection,
 )
-from meterworks.protocols.dlms.tag import PLAIN_OF, ApduTag, CipherForm
+from meterworks.protocols.dlms.tag import FORM_OF, ApduTag, CipherForm
 from meterworks.protocols.errors import (
     DecodeError,
     ProtectionError,
@@ -78,6 +78,8 @@ INVOKE: Final = 0xC1  # id 1, confirmed, high priority: one request at a time ne
 class ClientState(Enum):
     """Where an association is."""
 
+    __hash__ = object.__hash__  # members are single objects; the inherited hash runs in Python
+
     IDLE = "idle"
     ASSOCIATING = "associating"
     PROVING = "proving"
@@ -88,6 +90,8 @@ class ClientState(Enum):
 
 
 class _Move(Enum):
+    __hash__ = object.__hash__
+
     ASSOCIATE = "associate"
     ACCEPTED = "accepted"
     CHALLENGED = "challenged"
@@ -111,7 +115,6 @@ _TRANSITIONS: Final[dict[tuple[ClientState, _Move], ClientState]] = {
     (ClientState.READY, _Move.RELEASE): ClientState.RELEASING,
     (ClientState.RELEASING, _Move.RELEASED): ClientState.IDLE,
 }
-_GENERAL: Final = (ApduTag.GENERAL_GLO_CIPHERING, ApduTag.GENERAL_DED_CIPHERING)
 
 
 class ClientAssociation:
@@ -124,7 +127,6 @@ class ClientAssociation:
     __slots__ = (
         "_challenge",
         "_cipher",
-        "_conformance",
         "_counter",
         "_form",
         "_opened",
@@ -154,7 +156,6 @@ class ClientAssociation:
         self._form = CipherForm.GLO if settings.dedicated_key is None else CipherForm.DED
         self._services = ClientServices(INVOKE)
         self._challenge = b""
-        self._conformance = settings.conformance
         self._opened: AssociationOpened | None = None
         self._output: list[bytes] = []
 
@@ -269,7 +270,7 @@ class ClientAssociation:
 
     def _unprotect(self, apdu: bytes) -> Unprotected | None:
         """Open what is ciphered; None where a plain APDU may stand (plain association, or a notification)."""
-        ciphered = apdu[0] in PLAIN_OF or apdu[0] in _GENERAL
+        ciphered = apdu[0] in FORM_OF
         if self._security is not None and ciphered:
             return self._security.unprotect(apdu, self._protection)
         if ciphered:
@@ -299,9 +300,10 @@ class ClientAssociation:
         self._check_context(response)
         self._open_security(response)
         initiate = self._open_initiate(response)
-        self._services.open(initiate.conformance & self.settings.conformance, self._request_size_max(initiate.max_pdu))
+        agreed = int(initiate.conformance) & int(self.settings.conformance)
+        self._services.open(agreed, self._request_size_max(initiate.max_pdu))
         self._opened = AssociationOpened(self.server_title, initiate.conformance, initiate.max_pdu or PDU_SIZE_MAX)
-        if initiate.conformance & Conformance.GENERAL_PROTECTION and self.settings.ciphering is Ciphering.GENERAL:
+        if self.settings.ciphering is Ciphering.GENERAL and agreed & int(Conformance.GENERAL_PROTECTION):
             self._form = CipherForm.GENERAL_GLO if self.settings.dedicated_key is None else CipherForm.GENERAL_DED
         if self.settings.mechanism != Mechanism.GMAC:
             self._move(_Move.ACCEPTED)
@@ -344,7 +346,7 @@ class ClientAssociation:
                 raise WeakProtection("initiate response is not ciphered")
             apdu = self._security.unprotect(apdu, self._protection).apdu
         initiate = InitiateResponse.from_bytes(apdu)
-        if not initiate.conformance & self.settings.conformance:
+        if not int(initiate.conformance) & int(self.settings.conformance):
             raise UnlawfulMessage("the server agrees to no service that was proposed")
         return initiate
 

@@ -93,11 +93,11 @@ class ClientServices:
 
     def __init__(self, invoke: int) -> None:
         self._invoke = invoke
-        self._conformance = Conformance(0)
+        self._conformance = 0
         self._size_max = 0
         self.abandon()
 
-    def open(self, conformance: Conformance, size_max: int) -> None:
+    def open(self, conformance: int, size_max: int) -> None:
         """Take the negotiated services, and the largest plain APDU that the server takes."""
         self._conformance = conformance
         self._size_max = size_max
@@ -116,7 +116,7 @@ class ClientServices:
         """Give the first request of a command. StateError where it was not negotiated; nothing changes then."""
         needed = _NEEDED[type(command)]
         if self._conformance & needed != needed:
-            raise StateError(f"the server did not agree to {(needed & ~self._conformance)!r}")
+            raise StateError(f"the server did not agree to {Conformance(needed & ~self._conformance)!r}")
         self.abandon()
         apdu = self._encode(command)
         if len(apdu) > self._size_max:
@@ -308,13 +308,13 @@ def _split(command: ActionList) -> tuple[tuple[MethodAddress, ...], tuple[bytes,
     return tuple(address for address, _ in command.items), tuple(parameter for _, parameter in command.items)
 
 
-_NEEDED: Final[dict[type[ServiceCommand], Conformance]] = {
-    Get: Conformance.GET,
-    GetList: Conformance.GET | Conformance.MULTIPLE_REFERENCES,
-    Set: Conformance.SET,
-    SetList: Conformance.SET | Conformance.MULTIPLE_REFERENCES,
-    Action: Conformance.ACTION,
-    ActionList: Conformance.ACTION | Conformance.MULTIPLE_REFERENCES,
+_NEEDED: Final[dict[type[ServiceCommand], int]] = {  # plain integers, see server_service
+    Get: int(Conformance.GET),
+    GetList: int(Conformance.GET | Conformance.MULTIPLE_REFERENCES),
+    Set: int(Conformance.SET),
+    SetList: int(Conformance.SET | Conformance.MULTIPLE_REFERENCES),
+    Action: int(Conformance.ACTION),
+    ActionList: int(Conformance.ACTION | Conformance.MULTIPLE_REFERENCES),
 }
 _HANDLERS: Final[dict[type[ServiceCommand], tuple[ApduTag, Callable[[ClientServices, bytes], Answer]]]] = {
     Get: (ApduTag.GET_RESPONSE, ClientServices._receive_get),

@@ -1,6 +1,7 @@
 """Initiate request and response, which ride in AARQ and AARE.  Source: IEC 62056-5-3, 7.3.1; fact sheet section 3."""
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, Self
 
 from meterworks.protocols.dlms.conformance import Conformance
@@ -11,6 +12,7 @@ __all__ = ["DLMS_VERSION", "VAA_LOGICAL_NAME", "InitiateRequest", "InitiateRespo
 
 DLMS_VERSION: Final = 6
 VAA_LOGICAL_NAME: Final = 0x0007
+CACHE_SIZE: Final = 64  # different APDUs kept decoded or encoded; those of one make of meter are alike
 _CONFORMANCE_HEADER: Final = b"\x5f\x1f\x04\x00"
 _CONFORMANCE_HEADER_OLD: Final = b"\x5f\x04\x00"  # written by some old meters
 
@@ -28,6 +30,8 @@ class InitiateRequest:
 
     def to_bytes(self) -> bytes:
         """Encode the plain APDU."""
+        if self.dedicated_key is None and self.response_allowed and self.quality_of_service is None:
+            return _plain_request(self.version, self.conformance, self.max_pdu)
         key = b"\x00" if self.dedicated_key is None else b"\x01" + _counted(self.dedicated_key)
         response = b"\x00" if self.response_allowed else b"\x01\x00"
         return b"".join(
@@ -75,17 +79,10 @@ class InitiateResponse:
 
     def to_bytes(self) -> bytes:
         """Encode the plain APDU."""
-        return b"".join(
-            (
-                b"\x08",
-                _optional(self.quality_of_service),
-                bytes((self.version,)),
-                _negotiable(self.conformance, self.max_pdu),
-                self.vaa.to_bytes(2, "big"),
-            )
-        )
+        return _encode_response(self.quality_of_service, self.version, self.conformance, self.max_pdu, self.vaa)
 
     @classmethod
+    @lru_cache(maxsize=CACHE_SIZE)
     def from_bytes(cls, apdu: bytes) -> Self:
         """Decode the plain APDU."""
         if take(apdu, 0, 1) != b"\x08":
@@ -96,6 +93,18 @@ class InitiateResponse:
         vaa = unsigned_at(apdu, offset, 2)
         _check_end(apdu, offset + 2)
         return cls(conformance=conformance, max_pdu=max_pdu, quality_of_service=quality, version=version, vaa=vaa)
+
+
+@lru_cache(maxsize=CACHE_SIZE)
+def _plain_request(version: int, conformance: int, max_pdu: int) -> bytes:
+    """Encode a request that proposes no key and no quality of service: a client's are all alike."""
+    return bytes((1, 0, 0, 0, version)) + _negotiable(conformance, max_pdu)
+
+
+@lru_cache(maxsize=CACHE_SIZE)
+def _encode_response(quality: int | None, version: int, conformance: int, max_pdu: int, vaa: int) -> bytes:
+    head = b"\x08" + _optional(quality) + bytes((version,))
+    return head + _negotiable(conformance, max_pdu) + vaa.to_bytes(2, "big")
 
 
 def _counted(octets: bytes) -> bytes:
@@ -119,7 +128,7 @@ def _decode_optional(apdu: bytes, offset: int) -> tuple[int | None, int]:
     return unsigned_at(apdu, offset + 1, 1), offset + 2
 
 
-def _negotiable(conformance: Conformance, max_pdu: int) -> bytes:
+def _negotiable(conformance: int, max_pdu: int) -> bytes:
     return _CONFORMANCE_HEADER + conformance.to_bytes(3, "big") + max_pdu.to_bytes(2, "big")
 
 

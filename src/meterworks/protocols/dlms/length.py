@@ -14,10 +14,10 @@ _LENGTH_OCTETS_MAX = 4
 
 def encode_length(length: int) -> bytes:
     """Encode a length or count in the shortest form."""
-    if length < 0x80:
-        if length < 0:
-            raise EncodeError(f"a length cannot be negative: {length}")
+    if 0 <= length < 0x80:
         return _SHORT[length]
+    if length < 0:
+        raise EncodeError(f"a length cannot be negative: {length}")
     octets = (length.bit_length() + 7) >> 3
     if octets > _LENGTH_OCTETS_MAX:
         raise EncodeError(f"a length of {length} does not fit into {_LENGTH_OCTETS_MAX} octets")

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from meterworks.protocols.dlms.length import decode_length, encode_length, take
 from meterworks.protocols.dlms.settings import TITLE_SIZE
-from meterworks.protocols.dlms.tag import DEDICATED_OF, GLOBAL_OF, PLAIN_OF, ApduTag, CipherForm
+from meterworks.protocols.dlms.tag import DEDICATED_OF, FORM_OF, GLOBAL_OF, CipherForm
 from meterworks.protocols.errors import CounterError, DecodeError, StateError, TagError, TitleError, WeakProtection
 
 __all__ = [
@@ -235,22 +235,18 @@ class SecurityContext:
 
 def split_ciphered(apdu: bytes) -> tuple[CipherForm, int | None, bytes, int, int, bytes]:
     """Give form, tag of the plain APDU (None in the general forms), title (may be empty), SC, IC and body."""
-    tag = take(apdu, 0, 1)[0]
-    known = PLAIN_OF.get(tag)
+    known = FORM_OF.get(apdu[0]) if apdu else None
+    if known is None:
+        raise DecodeError(f"APDU {apdu[:1].hex()} is not a ciphered one that we know", offset=0)
+    plain_tag, form = known
     title = b""
-    plain_tag: int | None = None
-    if known is not None:
-        plain_tag, form = known
-        offset = 1
-    elif tag in (ApduTag.GENERAL_GLO_CIPHERING, ApduTag.GENERAL_DED_CIPHERING):
-        form = CipherForm.GENERAL_GLO if tag == ApduTag.GENERAL_GLO_CIPHERING else CipherForm.GENERAL_DED
+    offset = 1
+    if plain_tag is None:
         length, offset = decode_length(apdu, 1)
         if length not in (0, TITLE_SIZE):
             raise DecodeError(f"system title of {length} octets", offset=1)
         title = take(apdu, offset, length)
         offset += length
-    else:
-        raise DecodeError(f"APDU {tag:#04x} is not a ciphered one that we know", offset=0)
     length, offset = decode_length(apdu, offset)
     if length != len(apdu) - offset or length < _HEADER_SIZE:
         raise DecodeError(f"protected part of {length} octets in {len(apdu) - offset}", offset=offset)

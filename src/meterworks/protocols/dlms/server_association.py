@@ -51,7 +51,7 @@ from meterworks.protocols.dlms.result import (
 from meterworks.protocols.dlms.security import COUNTER_MAX, OVERHEAD, SecurityContext, Suite0Cipher, Unprotected
 from meterworks.protocols.dlms.server_service import ServerServices
 from meterworks.protocols.dlms.settings import KEY_SIZE, PDU_SIZE_MAX, TITLE_SIZE, AssociationSettings, Mechanism
-from meterworks.protocols.dlms.tag import PLAIN_OF, ApduTag, CipherForm
+from meterworks.protocols.dlms.tag import FORM_OF, ApduTag, CipherForm
 from meterworks.protocols.errors import (
     CounterError,
     DecodeError,
@@ -71,12 +71,16 @@ CLIENT_PDU_SIZE_MIN: Final = 64
 class ServerState(Enum):
     """Where an association is."""
 
+    __hash__ = object.__hash__  # members are single objects; the inherited hash runs in Python
+
     IDLE = "idle"
     CHALLENGED = "challenged"
     ASSOCIATED = "associated"
 
 
 class _Move(Enum):
+    __hash__ = object.__hash__
+
     ACCEPTED = "accepted"
     CHALLENGED = "challenged"
     PROVED = "proved"
@@ -142,15 +146,27 @@ class _Keys:
 class _Opened:
     """What was agreed when an association opened. keys: None where neither protection nor mechanism 5 needs them."""
 
-    __slots__ = ("challenge", "client_challenge", "client_pdu", "conformance", "keys", "services", "settings")
+    __slots__ = (
+        "challenge",
+        "client_challenge",
+        "client_pdu",
+        "conformance",
+        "is_ciphered",
+        "keys",
+        "protection",
+        "services",
+        "settings",
+    )
 
     def __init__(self, settings: AssociationSettings, keys: _Keys | None) -> None:
         self.settings = settings
         self.keys = keys
+        self.protection = int(settings.required_protection)
+        self.is_ciphered = self.protection != 0
         self.challenge = b""
         self.client_challenge = b""
         self.client_pdu = PDU_SIZE_MAX
-        self.conformance = Conformance(0)
+        self.conformance = 0
         self.services: ServerServices
 
 
@@ -199,18 +215,18 @@ class ServerAssociation:
         opened = self._opened
         if opened is None:
             return self._refuse_unproved()
-        if opened.keys is not None and opened.settings.is_ciphered:
+        if opened.keys is not None and opened.is_ciphered:
             return self._receive_ciphered(apdu, opened, opened.keys.security)
-        if _is_ciphered(tag):
+        if tag in FORM_OF:
             raise WeakProtection("ciphered request on a plain association")
         if self.state is ServerState.CHALLENGED:
             return self._take_proof(apdu, opened, None)
         return opened.services.answer(apdu, opened.client_pdu)
 
     def _receive_ciphered(self, apdu: bytes, opened: _Opened, security: SecurityContext) -> bytes | None:
-        if not _is_ciphered(apdu[0]):
+        if apdu[0] not in FORM_OF:
             raise WeakProtection("plain request on a ciphered association")
-        request = security.unprotect(apdu, opened.settings.required_protection)
+        request = security.unprotect(apdu, opened.protection)
         if self.state is ServerState.CHALLENGED:
             answer: bytes | None = self._take_proof(request.apdu, opened, request)
         else:
@@ -282,11 +298,11 @@ class ServerAssociation:
 
     def _open_initiate(self, request: AssociationRequest, opened: _Opened) -> InitiateRequest:
         apdu = request.user_information or b""
-        if opened.keys is not None and opened.settings.is_ciphered:
+        if opened.keys is not None and opened.is_ciphered:
             if apdu[:1] != b"\x21":
                 raise _Refusal(Diagnostic.NO_REASON, SecurityEventKind.UNPROTECTED_REQUEST)
             try:
-                apdu = opened.keys.security.unprotect(apdu, opened.settings.required_protection).apdu
+                apdu = opened.keys.security.unprotect(apdu, opened.protection).apdu
             except CounterError:
                 raise  # answered by an exception response with the counter to use
             except ProtectionError as error:
@@ -299,7 +315,7 @@ class ServerAssociation:
     def _negotiate(self, initiate: InitiateRequest, opened: _Opened) -> None:
         if initiate.version < DLMS_VERSION:
             raise _Refusal(Diagnostic.NO_REASON, error=InitiateError.VERSION_TOO_LOW)
-        opened.conformance = initiate.conformance & opened.settings.conformance
+        opened.conformance = int(initiate.conformance) & int(opened.settings.conformance)
         if not opened.conformance:
             raise _Refusal(Diagnostic.NO_REASON, error=InitiateError.INCOMPATIBLE_CONFORMANCE)
         if 0 < initiate.max_pdu < CLIENT_PDU_SIZE_MIN:
@@ -344,8 +360,8 @@ class ServerAssociation:
         body: bytes | None = None
         opened = self._opened
         if request.user_information is not None and opened is not None:
-            if opened.keys is not None and opened.settings.is_ciphered:
-                opened.keys.security.unprotect(request.user_information, opened.settings.required_protection)
+            if opened.keys is not None and opened.is_ciphered:
+                opened.keys.security.unprotect(request.user_information, opened.protection)
             body = _initiate_response(opened, None)
         self._move(_Move.RELEASED)
         return ReleaseResponse(reason=0, user_information=body).to_bytes()
@@ -400,17 +416,15 @@ def _kind_of(error: ProtectionError) -> SecurityEventKind:
     return next(kind for cls, kind in _EVENT_OF if isinstance(error, cls))
 
 
-def _is_ciphered(tag: int) -> bool:
-    return tag in PLAIN_OF or tag in (ApduTag.GENERAL_GLO_CIPHERING, ApduTag.GENERAL_DED_CIPHERING)
-
-
 def _initiate_response(opened: _Opened, quality_of_service: int | None) -> bytes:
     apdu = InitiateResponse(
-        conformance=opened.conformance, max_pdu=opened.settings.max_pdu, quality_of_service=quality_of_service
+        conformance=Conformance(opened.conformance),
+        max_pdu=opened.settings.max_pdu,
+        quality_of_service=quality_of_service,
     ).to_bytes()
-    if opened.keys is None or not opened.settings.is_ciphered:
+    if opened.keys is None or not opened.is_ciphered:
         return apdu
-    return opened.keys.security.protect(apdu, CipherForm.GLO, opened.settings.required_protection)
+    return opened.keys.security.protect(apdu, CipherForm.GLO, opened.protection)
 
 
 def _refuse(request: AssociationRequest, refusal: _Refusal) -> bytes:

@@ -69,6 +69,9 @@ __all__ = ["ServerServices"]
 INCOMING_SIZE_MAX: Final = 256 * 1024  # octets of a value or parameter that comes in blocks
 OUTGOING_SIZE_MAX: Final = 8 * 1024 * 1024  # octets of one answer with a list
 _CONFIRMED: Final = 0x40
+# Plain integers: the bit operations of a Flag run in Python, and these are looked at for each request.
+_MULTIPLE_REFERENCES: Final = int(Conformance.MULTIPLE_REFERENCES)
+_SELECTIVE_ACCESS: Final = int(Conformance.SELECTIVE_ACCESS)
 
 
 class _Outgoing:
@@ -128,7 +131,7 @@ class ServerServices:
 
     __slots__ = ("_client_sap", "_conformance", "_device", "_incoming", "_outgoing", "_size_max")
 
-    def __init__(self, device: LogicalDevice, client_sap: int, conformance: Conformance) -> None:
+    def __init__(self, device: LogicalDevice, client_sap: int, conformance: int) -> None:
         self._device = device
         self._client_sap = client_sap
         self._conformance = conformance
@@ -165,7 +168,7 @@ class ServerServices:
         return self._get_with_list(request)
 
     def _get_with_list(self, request: GetWithList) -> bytes:
-        if not self._conformance & Conformance.MULTIPLE_REFERENCES:
+        if not self._conformance & _MULTIPLE_REFERENCES:
             return ExceptionResponse(ExceptionState.NOT_ALLOWED, ExceptionService.NOT_SUPPORTED).to_bytes()
         results: list[GetResult] = []
         size = 0
@@ -204,7 +207,7 @@ class ServerServices:
         return GetResponseBlock(request.invoke, True, request.number, result).to_bytes()
 
     def _read(self, address: AttributeAddress, selection: bytes | None) -> GetResult:
-        if selection is not None and not self._conformance & Conformance.SELECTIVE_ACCESS:
+        if selection is not None and not self._conformance & _SELECTIVE_ACCESS:
             return DataAccessResult.SCOPE_OF_ACCESS_VIOLATED
         try:
             return self._device.get(self._client_sap, address, selection)
@@ -345,7 +348,7 @@ class ServerServices:
     def _invoke_all(
         self, addresses: tuple[MethodAddress, ...], parameters: tuple[bytes, ...]
     ) -> tuple[ActionOutcome, ...]:
-        if not self._conformance & Conformance.MULTIPLE_REFERENCES:
+        if not self._conformance & _MULTIPLE_REFERENCES:
             return tuple(ActionOutcome(ActionResult.OTHER_REASON) for _ in addresses)
         return tuple(self._invoke(*row) for row in zip(addresses, parameters, strict=True))
 
@@ -373,8 +376,8 @@ def _result_of(error: MeterworksError) -> DataAccessResult:
     return DataAccessResult.TYPE_UNMATCHED if isinstance(error, PeerError) else DataAccessResult.OTHER_REASON
 
 
-_SERVICES: Final[dict[int, tuple[Conformance, Callable[[ServerServices, bytes], bytes | None]]]] = {
-    ApduTag.GET_REQUEST: (Conformance.GET, ServerServices._get),
-    ApduTag.SET_REQUEST: (Conformance.SET, ServerServices._set),
-    ApduTag.ACTION_REQUEST: (Conformance.ACTION, ServerServices._action),
+_SERVICES: Final[dict[int, tuple[int, Callable[[ServerServices, bytes], bytes | None]]]] = {
+    ApduTag.GET_REQUEST: (int(Conformance.GET), ServerServices._get),
+    ApduTag.SET_REQUEST: (int(Conformance.SET), ServerServices._set),
+    ApduTag.ACTION_REQUEST: (int(Conformance.ACTION), ServerServices._action),
 }

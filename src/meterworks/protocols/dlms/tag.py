@@ -3,7 +3,7 @@
 from enum import IntEnum
 from typing import Final
 
-__all__ = ["DEDICATED_OF", "GLOBAL_OF", "PLAIN_OF", "ApduTag", "CipherForm"]
+__all__ = ["DEDICATED_OF", "FORM_OF", "GLOBAL_OF", "ApduTag", "CipherForm"]
 
 
 class ApduTag(IntEnum):
@@ -48,7 +48,9 @@ GLOBAL_OF: Final[dict[int, int]] = {
 DEDICATED_OF: Final[dict[int, int]] = {
     plain: glo + (0x20 if plain < 0x80 else 0x08) for plain, glo in GLOBAL_OF.items()
 }
-PLAIN_OF: Final[dict[int, tuple[int, CipherForm]]] = {
+FORM_OF: Final[dict[int, tuple[int | None, CipherForm]]] = {  # ciphered tag: plain tag (None in general forms), form
     **{ciphered: (plain, CipherForm.GLO) for plain, ciphered in GLOBAL_OF.items()},
     **{ciphered: (plain, CipherForm.DED) for plain, ciphered in DEDICATED_OF.items()},
+    ApduTag.GENERAL_GLO_CIPHERING: (None, CipherForm.GENERAL_GLO),
+    ApduTag.GENERAL_DED_CIPHERING: (None, CipherForm.GENERAL_DED),
 }
