@@ -6,7 +6,9 @@ The meter keeps local time by its zone; setting acts on the meter's own offset, 
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from meterworks.devices.errors import MalformedValue
 from meterworks.devices.view import MeterView
+from meterworks.errors import PeerError
 from meterworks.protocols.dlms import (
     NO_DEVIATION,
     ActionResult,
@@ -19,7 +21,6 @@ from meterworks.protocols.dlms import (
     encode_long,
     encode_unsigned,
 )
-from meterworks.protocols.errors import DecodeError
 
 __all__ = ["COMMANDS", "SETTINGS", "STATES"]
 
@@ -62,11 +63,11 @@ def _saving_enabled(view: MeterView, client_sap: int) -> bytes:
 def moment_of(view: MeterView, value: PlainValue) -> float:
     """Give the instant of a date-time sent as octets or date-time; without deviation it is the meter's local time.
 
-    Raises DecodeError for what is no moment.
+    Raises PeerError for what is no moment.
     """
     moment = CosemDateTime.from_bytes(value) if isinstance(value, bytes) else value
     if not isinstance(moment, CosemDateTime):
-        raise DecodeError(f"date-time expected, got {value!r}")
+        raise MalformedValue(f"date-time expected, got {value!r}")
     if moment.deviation_min != NO_DEVIATION:
         return moment.to_datetime().timestamp()
     wall_s = moment.to_datetime(deviation_min=0).timestamp()
@@ -76,7 +77,7 @@ def moment_of(view: MeterView, value: PlainValue) -> float:
 def _set_time(view: MeterView, value: PlainValue) -> DataAccessResult:
     try:
         view.set_clock(moment_of(view, value))
-    except DecodeError:
+    except PeerError:
         return DataAccessResult.OTHER_REASON
     return DataAccessResult.SUCCESS
 
@@ -100,7 +101,7 @@ def _preset(view: MeterView, parameter: PlainValue) -> ActionResult:
             return ActionResult.TYPE_UNMATCHED
     try:
         preset_s, starts_s, ends_s = (moment_of(view, value) for value in (preset, starts, ends))
-    except DecodeError:
+    except PeerError:
         return ActionResult.TYPE_UNMATCHED
     if not starts_s <= view.now_epoch_s() <= ends_s:
         return ActionResult.OTHER_REASON

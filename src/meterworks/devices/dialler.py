@@ -13,8 +13,8 @@ from typing import Final
 from meterworks.devices.meter import ElectricityMeter
 from meterworks.devices.push_message import push_frame
 from meterworks.devices.push_object import CONNECTION_PUSH
+from meterworks.errors import UsageError
 from meterworks.links import ConnectFailed, MeterCall, call_head_end
-from meterworks.protocols.errors import StateError
 from meterworks.runtime import Clock, get_logger
 
 __all__ = ["Dialler"]
@@ -62,7 +62,7 @@ class Dialler:
                 await self._clock.sleep(wait_s * self._chance.uniform(0.5, 1.5))
                 wait_s = min(WAIT_S_MAX, wait_s * 2)
                 continue
-            except StateError as error:
+            except UsageError as error:
                 log.warning("meter cannot call any more", meter=index, reason=str(error))
                 return
             wait_s = WAIT_FIRST_S

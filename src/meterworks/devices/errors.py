@@ -1,8 +1,8 @@
 """The errors of emulated devices, each under one of the six of the error tree."""
 
-from meterworks.errors import UnreachableError, UsageError
+from meterworks.errors import PeerError, UnreachableError, UsageError
 
-__all__ = ["FleetStateError", "ModelError", "PushFailed"]
+__all__ = ["FleetStateError", "MalformedValue", "ModelError", "PushFailed"]
 
 
 class ModelError(UsageError):
@@ -15,6 +15,12 @@ class FleetStateError(UsageError):
     """The fleet's state file cannot be used: another program has it, or it is of another shape or out of reach."""
 
     code = "device-state"
+
+
+class MalformedValue(PeerError):
+    """A client wrote a value, or gave a parameter, whose parts are not those of the attribute or method."""
+
+    code = "malformed-value"
 
 
 class PushFailed(UnreachableError):

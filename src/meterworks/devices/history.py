@@ -21,6 +21,7 @@ from meterworks.devices.errors import ModelError
 from meterworks.devices.load import IntervalBlock
 from meterworks.devices.view import CLOCK_ADJUSTED_NEW, CLOCK_ADJUSTED_OLD, LOG_STANDARD, MeterView
 from meterworks.devices.zone import DST_STATUS
+from meterworks.errors import PeerError, UsageError
 from meterworks.protocols.dlms import (
     ANY_YEAR,
     CLOCK_OBJECT,
@@ -43,8 +44,6 @@ from meterworks.protocols.dlms import (
     encode_structure,
     encode_unsigned,
 )
-from meterworks.protocols.dlms.length import encode_length
-from meterworks.protocols.errors import DecodeError, EncodeError
 
 __all__ = ["HISTORIES", "HistoryRows", "HistoryTable"]
 
@@ -116,7 +115,7 @@ class HistoryTable:
             return self._encode(view, self.all_rows(view), self.columns)
         try:
             wanted = decode_selection(selection)
-        except (DecodeError, EncodeError):
+        except (PeerError, UsageError):
             return DataAccessResult.TYPE_UNMATCHED
         if isinstance(wanted, EntrySelection):
             return self._read_entries(view, wanted)
@@ -128,7 +127,7 @@ class HistoryTable:
             return DataAccessResult.TYPE_UNMATCHED
         try:
             from_s, to_s = _bound(view, wanted.from_, TIME_MIN), _bound(view, wanted.to, TIME_MAX)
-        except DecodeError:
+        except PeerError:
             return DataAccessResult.TYPE_UNMATCHED
         oldest_s, newest_s = self.reach(view)
         from_s, to_s = max(from_s, oldest_s), min(to_s, newest_s)
@@ -201,7 +200,7 @@ class HistoryTable:
         table = np.frombuffer(others, form)
         for index, column in enumerate(values):
             table[f"value{index}"] = column[1:]
-        return b"\x01" + encode_length(count) + first + others
+        return encode_array([first + others, *itertools.repeat(b"", count - 1)])  # the other rows are in `others`
 
 
 @lru_cache(maxsize=8)

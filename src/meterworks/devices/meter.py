@@ -11,6 +11,7 @@ from meterworks.devices.access import CLIENTS, Rights, rights_of
 from meterworks.devices.errors import ModelError
 from meterworks.devices.model import BoundAttribute, BoundObject, DeviceModel
 from meterworks.devices.view import LOG_TAMPER, MeterView
+from meterworks.errors import PeerError, UsageError
 from meterworks.protocols.dlms import (
     PDU_SIZE_MAX,
     ActionResult,
@@ -24,7 +25,6 @@ from meterworks.protocols.dlms import (
     decode_all,
     encode_structure,
 )
-from meterworks.protocols.errors import DecodeError, EncodeError
 
 __all__ = ["ElectricityMeter"]
 
@@ -88,7 +88,7 @@ class ElectricityMeter:
             return DataAccessResult.OBJECT_UNDEFINED
         try:
             return self._get_one(client_sap, bound.attributes[address.attribute - 1], selection)
-        except EncodeError:  # the load gave a value that the attribute's type cannot carry
+        except UsageError:  # the load gave a value that the attribute's type cannot carry
             return DataAccessResult.HARDWARE_FAULT
 
     def _get_one(self, client_sap: int, attribute: BoundAttribute, selection: bytes | None) -> bytes | DataAccessResult:
@@ -137,7 +137,7 @@ class ElectricityMeter:
             return DataAccessResult.TYPE_UNMATCHED
         try:
             return attribute.set(self.view, decode_all(value))
-        except (DecodeError, EncodeError):
+        except (PeerError, UsageError):
             return DataAccessResult.TYPE_UNMATCHED
 
     def action(
@@ -155,7 +155,7 @@ class ElectricityMeter:
         try:
             value: PlainValue = None if parameter is None else decode_all(parameter)
             return executor(self.view, value), None
-        except (DecodeError, EncodeError):
+        except (PeerError, UsageError):
             return ActionResult.TYPE_UNMATCHED, None
 
     def next_invocation_counter(self) -> int:

@@ -16,6 +16,7 @@ from meterworks.protocols.dlms import (
     AttributeAddress,
     CipherForm,
     DataNotification,
+    GrowingCounter,
     Protection,
     SecurityContext,
     Suite0Cipher,
@@ -23,7 +24,6 @@ from meterworks.protocols.dlms import (
     encode_structure,
     encode_wrapper,
 )
-from meterworks.protocols.dlms.security import GrowingCounter
 
 __all__ = ["push_frame"]
 
@@ -33,7 +33,7 @@ INVOKE_ID_MASK: Final = 0x00FF_FFFF
 def push_frame(meter: ElectricityMeter, instance: int) -> bytes:
     """Give the wrapper frame of a push by this set-up (E of 0-0:25.9.E), with the meter's values of this moment.
 
-    Raises StateError when the meter's invocation counters are used up.
+    Raises UsageError when the meter's invocation counters are used up.
     """
     view = meter.view
     specification = view.specification

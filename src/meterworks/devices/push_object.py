@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from meterworks.devices.errors import MalformedValue
 from meterworks.devices.view import ALARM_INSTANCE, MeterView
+from meterworks.errors import PeerError
 from meterworks.protocols.dlms import (
     ANY,
     ANY_YEAR,
@@ -32,7 +34,6 @@ from meterworks.protocols.dlms import (
     encode_structure,
     encode_unsigned,
 )
-from meterworks.protocols.errors import DecodeError
 
 __all__ = [
     "ALARM_PUSH", "COMMANDS", "CONNECTION_PUSH", "PERIODS_S", "PUSH_SETUPS", "SCHEDULED_PUSH", "SETTINGS", "STATES",
@@ -135,7 +136,7 @@ def _set_execution_time(view: MeterView, value: PlainValue) -> DataAccessResult:
     """Take a list of times that follow one another at equal distance; an empty one stops the push."""
     try:
         seconds = sorted(_seconds_of_day(value))
-    except DecodeError:
+    except PeerError:
         return DataAccessResult.TYPE_UNMATCHED
     gaps = {after - before for before, after in itertools.pairwise(seconds)}
     if len(gaps) > 1 or (seconds and DAY_S // len(seconds) not in PERIODS_S):
@@ -151,9 +152,9 @@ def _seconds_of_day(value: Sequence[PlainValue]) -> set[int]:
             case (bytes(time_octets), bytes(_)):
                 time = CosemTime.from_bytes(time_octets)
             case _:
-                raise DecodeError("an execution time is a structure of time and date")
+                raise MalformedValue("an execution time is a structure of time and date")
         if time.minute == ANY or time.second == ANY:
-            raise DecodeError("an execution time without minute and second is no time of a schedule")
+            raise MalformedValue("an execution time without minute and second is no time of a schedule")
         hours = range(24) if time.hour == ANY else (time.hour,)
         seconds.update(hour * HOUR_S + time.minute * 60 + time.second for hour in hours)
     return seconds

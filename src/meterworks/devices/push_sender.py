@@ -13,7 +13,7 @@ from meterworks.devices.errors import PushFailed
 from meterworks.devices.meter import ElectricityMeter
 from meterworks.devices.push_message import push_frame
 from meterworks.devices.push_schedule import LOOK_AHEAD_S, PushDue, PushSchedule, PushTask
-from meterworks.protocols.errors import StateError
+from meterworks.errors import UsageError
 from meterworks.runtime import Clock, get_logger
 
 __all__ = ["PushSender", "parse_destination"]
@@ -110,7 +110,7 @@ class PushSender:
                 again = self._schedule.repeat(due, self._clock.epoch_s())
                 self._woken.set()
                 log.debug("push failed", meter=due.index, again=again, reason=str(error))
-            except StateError as error:
+            except UsageError as error:
                 self.failed += 1
                 log.warning("push not possible", meter=due.index, reason=str(error))
             if due.task is PushTask.SCHEDULED:

@@ -21,7 +21,6 @@ import numpy as np
 import numpy.typing as npt
 
 from meterworks.devices.errors import FleetStateError
-from meterworks.protocols.errors import StateError
 
 __all__ = ["CLIENTS_MAX", "COUNTER_BLOCK", "METER_STATE", "OWN_EVENTS_MAX", "FleetState", "OwnEvent"]
 
@@ -146,13 +145,13 @@ class FleetState:
     def next_server_counter(self, index: int) -> int:
         """Give the meter's next invocation counter; never the same twice, whatever happens to the process.
 
-        Raises StateError when the counter has come to its end and the key must be changed.
+        When all are used up it gives COUNTER_MAX + 1, which the cipher refuses: the key must be changed.
         """
         counter = int(self._counter_next[index])
         if counter >= int(self._counter_end[index]):
             self._counter_end[index] = counter + COUNTER_BLOCK
         if counter >= COUNTER_MAX:
-            raise StateError(f"meter {index} has used all its invocation counters: its key must be changed")
+            return COUNTER_MAX + 1
         self._counter_next[index] = counter + 1
         return counter
 

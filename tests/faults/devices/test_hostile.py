@@ -12,6 +12,7 @@ from meterworks.protocols.dlms import (
     AttributeAddress,
     ClientConnection,
     CountUp,
+    DataAccessResult,
     Get,
     ObisCode,
     ServerConnection,
@@ -218,8 +219,10 @@ async def test_mutated_selections_are_answered_or_refused(fleet, seed):
         for number in range(1, len(bound.attributes) + 1):
             address = AttributeAddress(bound.interface_class.class_id, code, number)
             tag = bytes([chance.choice([0, 1, 2, 3, 6, 9, 15, 16, 17, 18, 22, 25])])
-            meter.get(MANAGEMENT, address, chance.choice([b"\x01", b"\x02", b"\x09"]) + chance.randbytes(40))
-            meter.set(MANAGEMENT, address, tag + chance.randbytes(chance.randrange(20)))
+            answer = meter.get(MANAGEMENT, address, chance.choice([b"\x01", b"\x02", b"\x09"]) + chance.randbytes(40))
+            assert isinstance(answer, (bytes, DataAccessResult))
+            written = meter.set(MANAGEMENT, address, tag + chance.randbytes(chance.randrange(20)))
+            assert isinstance(written, DataAccessResult)
 
 
 async def test_a_flood_of_failures_leaves_other_events_in_the_log(fleet):

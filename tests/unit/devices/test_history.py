@@ -7,19 +7,24 @@ import pytest
 from tests.unit.devices.conftest import INSTALLED
 from tests.unit.devices.plain_load import export_wh, import_wh
 
+from meterworks.devices.history import HISTORIES
 from meterworks.protocols.dlms import (
     ANY_YEAR,
     CLOCK_OBJECT,
+    CaptureLayout,
     CaptureObject,
     CosemDateTime,
     DataAccessResult,
     EntrySelection,
     ObisCode,
     RangeSelection,
+    TimeColumn,
+    ValueColumn,
+    decode_capture_objects,
+    decode_profile,
     encode_date_time,
+    encode_profile,
 )
-from meterworks.protocols.dlms.profile import decode_profile
-from meterworks.protocols.dlms.profile_layout import CaptureLayout, decode_capture_objects
 
 LOAD, EXPORT, DAILY, MONTHLY = "1.0.99.1.0.255", "1.0.99.1.1.255", "1.0.98.2.0.255", "1.0.98.1.0.255"
 STANDARD, TAMPER, POWER_QUALITY = "0.0.99.98.0.255", "0.0.99.98.1.255", "0.0.99.98.4.255"
@@ -306,3 +311,18 @@ def test_other_capture_periods_fill_the_same_depth(make_bench, interval_s, entri
     assert bench.read(LOAD, 8) == entries
     bench.hand.epoch_s = INSTALLED + 86_400
     assert len(bench.read(LOAD)) == 86_400 // interval_s
+
+
+@pytest.mark.parametrize(("phases_of_day", "obis_code"), [((0, 24), LOAD), ((5, 9), LOAD), ((0, 24), EXPORT)])
+def test_the_short_way_writes_the_octets_of_the_general_encoder(bench, phases_of_day, obis_code):
+    first, last = (at(2026, 9, 1) + timedelta(hours=hour) for hour in phases_of_day)
+    rows = HISTORIES["load_import" if obis_code == LOAD else "load_export"].rows(
+        bench.view, int(first.timestamp()), int(last.timestamp())
+    )
+    columns = [TimeColumn(epoch_s=rows.stamp_epoch_s, deviation_min=-60, clock_status=0x80)]
+    columns += [
+        ValueColumn(values=values, tag=6 if index else 17, repeat_as_null=not index)
+        for index, values in enumerate(rows.values)
+    ]
+    expected = encode_profile(columns, capture_period_s=HALF_HOUR)
+    assert bench.raw(obis_code, selection=between(first, last)) == expected

@@ -8,6 +8,7 @@ import pytest
 
 from meterworks.devices.state import CLIENTS_MAX, COUNTER_BLOCK, EVENT_QUIET_S, OWN_EVENTS_MAX, FleetState
 from meterworks.errors import UsageError
+from meterworks.protocols.dlms import Suite0Cipher
 
 TITLES = [b"MWR\0\0\0\0" + bytes([number]) for number in range(1, 6)]
 CLIENT = b"MWHES001"
@@ -150,12 +151,17 @@ def test_a_flood_of_one_event_does_not_push_out_others(path):
     assert [(event.log, event.code) for event in state.own_events(0)] == [(0, 62), (1, 49)]
 
 
-def test_a_counter_at_its_end_is_refused():
+def test_a_counter_at_its_end_is_refused_by_the_cipher():
     state = FleetState(None, TITLES)
     state.rows["server_counter_end"][0] = 2**32
-    state._counter_next[0] = 2**32
-    with pytest.raises(UsageError, match="key must be changed"):
-        state.next_server_counter(0)
+    state._counter_next[0] = 2**32 - 2
+    cipher = Suite0Cipher(bytes(16), bytes(16))
+    cipher.protect(0x30, TITLES[0], state.next_server_counter(0), b"last")
+    for _ in range(3):
+        with pytest.raises(UsageError, match="used up"):
+            cipher.protect(0x30, TITLES[0], state.next_server_counter(0), b"never")
+        with pytest.raises(UsageError, match="used up"):
+            cipher.gmac(TITLES[0], state.next_server_counter(0), b"never")
 
 
 def test_a_row_stays_small():
