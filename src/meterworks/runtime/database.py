@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Thread
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -39,6 +40,7 @@ from meterworks.runtime.sqlite_connection import LOCK_ERRORS, SqliteConnection, 
 __all__ = ["Base", "Database", "DatabaseSettings", "UtcDateTime", "insert_many", "metadata", "upsert"]
 
 CHUNK_ROWS = 5_000  # rows handed to the driver at a time: bounds memory and how long one errand lasts
+THREAD_END_S_MAX = 2.0  # how long closing waits for a connection's thread; it cannot hold up the process's end
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
     "sqlite+aiosqlite": "sqlite+aiosqlite",
@@ -110,6 +112,7 @@ class Database:
             settings = DatabaseSettings(url=settings)
         self.settings = settings or DatabaseSettings()
         self._url = _checked_url(self.settings.url)
+        self._threads: set[Thread] = set()
         if self._url.get_backend_name() == "sqlite":
             self._writer = self._sqlite_engine(read_only=False)
             self._reader = self._sqlite_engine(read_only=True)
@@ -165,6 +168,7 @@ class Database:
         await self._writer.dispose()
         if self._url.get_backend_name() == "sqlite":
             await self._reader.dispose()
+        await asyncio.to_thread(_join_all, list(self._threads))  # of cancelled calls, which nobody waited for
 
     def _sqlite_engine(self, *, read_only: bool) -> AsyncEngine:
         path = Path(cast("str", self._url.database))
@@ -172,7 +176,7 @@ class Database:
 
         async def open_connection(*_: object, **__: object) -> SqliteConnection:
             path.parent.mkdir(parents=True, exist_ok=True)
-            return await open_sqlite(path, busy_timeout_s=busy_timeout_s, read_only=read_only)
+            return await open_sqlite(path, busy_timeout_s=busy_timeout_s, read_only=read_only, threads=self._threads)
 
         engine = create_async_engine(
             self._url,
@@ -183,6 +187,11 @@ class Database:
         )
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         return engine
+
+
+def _join_all(threads: Sequence[Thread]) -> None:
+    for thread in threads:
+        thread.join(THREAD_END_S_MAX)
 
 
 def _begin_sqlite(connection: Connection) -> None:

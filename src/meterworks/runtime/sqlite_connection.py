@@ -13,10 +13,12 @@ second writer waits in BEGIN IMMEDIATE for at most `busy_timeout_s`. A reader ca
 when another process opens the file first after a crash or closes it last: a read's first statement is tried again.
 """
 
+import asyncio
 import sqlite3
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from threading import Thread
 from typing import Any, Self, TypeVar, cast
 
 import aiosqlite
@@ -35,12 +37,21 @@ Row = tuple[Any, ...]
 Action = Callable[[sqlite3.Connection], Result]
 
 
-async def open_sqlite(path: Path, *, busy_timeout_s: float, read_only: bool) -> "SqliteConnection":
-    """Open a connection with its own thread, in autocommit mode: transactions are begun by statement."""
+async def open_sqlite(
+    path: Path, *, busy_timeout_s: float, read_only: bool, threads: set[Thread]
+) -> "SqliteConnection":
+    """Open a connection with its own thread, in autocommit mode: transactions are begun by statement.
+
+    threads: gets the connection's thread, and loses those that have ended.
+    """
     kind = ReadingConnection if read_only else SqliteConnection
     connection = kind(lambda: _open(path, busy_timeout_s, read_only), busy_timeout_s)
     connection._thread.daemon = True  # a forgotten connection must not keep the process alive
-    await connection
+    threads.difference_update([thread for thread in threads if not thread.is_alive()])
+    opening = connection._connect()
+    connection._thread.start()
+    threads.add(connection._thread)
+    await opening
     return connection
 
 
@@ -57,24 +68,37 @@ def _open(path: Path, busy_timeout_s: float, read_only: bool) -> sqlite3.Connect
     ]
     if read_only:
         pragmas.append("query_only=ON")
+    patience = _Patience(busy_timeout_s)
     try:
         for pragma in pragmas:  # the change to WAL does not wait for others by itself
-            _retry_while_locked(lambda: connection.execute(f"PRAGMA {pragma}").close(), busy_timeout_s)  # noqa: B023
+            _retry_while_locked(lambda: connection.execute(f"PRAGMA {pragma}").close(), patience)  # noqa: B023
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _retry_while_locked(action: Callable[[], Result], limit_s: float) -> Result:
+class _Patience:
+    """How long an errand may wait for locks: until its deadline, or until the one who waits for it is gone."""
+
+    def __init__(self, limit_s: float) -> None:
+        self._deadline = time.monotonic() + limit_s
+        self.abandoned = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether to wait no longer."""
+        return self.abandoned or time.monotonic() > self._deadline
+
+
+def _retry_while_locked(action: Callable[[], Result], patience: _Patience) -> Result:
     """Runs in the connection's thread: SQLite itself is told never to wait."""
-    deadline = time.monotonic() + limit_s
     wait_s, wait_s_max = RETRY_WAIT_S
     while True:
         try:
             return action()
         except sqlite3.OperationalError as error:
-            if not _is_lock(error) or time.monotonic() > deadline:
+            if not _is_lock(error) or patience.ended:
                 raise
             time.sleep(wait_s)
             wait_s = min(wait_s * 1.5, wait_s_max)
@@ -97,23 +121,34 @@ class SqliteConnection(aiosqlite.Connection):
 
     async def begin(self) -> None:
         """Begin and take the write lock."""
-        await self._errand(lambda: _retry_while_locked(self._begin_now, self._busy_timeout_s))
+        await self._errand(self._begin_now)
 
-    def _begin_now(self) -> None:
-        self._conn.execute("BEGIN IMMEDIATE").close()
+    def _begin_now(self, patience: _Patience) -> None:
+        if not patience.abandoned:
+            _retry_while_locked(lambda: self._conn.execute("BEGIN IMMEDIATE").close(), patience)
+        if patience.abandoned:
+            self._conn.rollback()
 
     async def rollback(self) -> None:
         """Roll back what was begun."""
         if self._conn.in_transaction:
-            await self._errand(self._conn.rollback)
+            await self._errand(lambda _: self._conn.rollback())
 
     async def run(self, _statement: str, action: Action[Result]) -> Result:
         """Run the action, which executes the statement, inside the transaction that was begun."""
-        return await self._errand(lambda: action(self._conn))
+        return await self._errand(lambda _: action(self._conn))
 
-    async def _errand(self, action: Callable[[], Result]) -> Result:
-        """Have the connection's thread run it, after all that it was given before."""
-        return cast("Result", await self._execute(action))  # type: ignore[no-untyped-call]  # aiosqlite leaves it untyped
+    async def _errand(self, action: Callable[[_Patience], Result]) -> Result:
+        """Have the connection's thread run it, after all that it was given before. Cancelling interrupts it."""
+        patience = _Patience(self._busy_timeout_s)
+        try:
+            done = await self._execute(action, patience)  # type: ignore[no-untyped-call]  # aiosqlite leaves it untyped
+        except asyncio.CancelledError:
+            patience.abandoned = True
+            if self._connection is not None:
+                self._connection.interrupt()
+            raise
+        return cast("Result", done)
 
 
 class ReadingConnection(SqliteConnection):
@@ -137,7 +172,7 @@ class ReadingConnection(SqliteConnection):
         """End the snapshot."""
         self._begin_pending = False
         if self._errands_open:
-            await self._counted_errand(self._conn.rollback)
+            await self._counted_errand(lambda _: self._conn.rollback())
         elif self._conn.in_transaction:
             self._conn.rollback()
 
@@ -153,9 +188,9 @@ class ReadingConnection(SqliteConnection):
                 elif not _is_lock(error):
                     raise
         if not begins:
-            return await self._counted_errand(lambda: action(self._conn))
+            return await self._counted_errand(lambda _: action(self._conn))
         return await self._counted_errand(
-            lambda: _retry_while_locked(lambda: self._begin_with(action), self._busy_timeout_s)
+            lambda patience: _retry_while_locked(lambda: self._begin_with(action), patience)
         )
 
     def _begin_with(self, action: Action[Result]) -> Result:
@@ -172,10 +207,10 @@ class ReadingConnection(SqliteConnection):
             self._slow_statements.clear()
         self._slow_statements.add(statement)
 
-    async def _counted_errand(self, action: Callable[[], Result]) -> Result:
-        def counted() -> Result:
+    async def _counted_errand(self, action: Callable[[_Patience], Result]) -> Result:
+        def counted(patience: _Patience) -> Result:
             try:
-                return action()
+                return action(patience)
             finally:
                 self._errands_open -= 1
 

@@ -154,6 +154,27 @@ async def test_a_cancelled_long_read_leaves_its_pool_usable(database, sample):
     assert await count(database, sample) == 0
 
 
+async def test_a_transaction_cancelled_while_it_waits_for_the_lock_takes_nothing(database, sample):
+    other = Database(str(database.url))
+
+    async def write() -> None:
+        async with other.transaction() as connection:
+            await connection.execute(sa.insert(sample), [{"id": 1, "name": "a", "count": 0}])
+
+    async with database.transaction():
+        writer = asyncio.create_task(write())
+        await asyncio.sleep(0.05)
+        writer.cancel()
+        await asyncio.gather(writer, return_exceptions=True)
+    for _ in range(3):
+        async with other.transaction() as connection:
+            await connection.execute(sa.delete(sample))
+    async with database.transaction() as connection:
+        await connection.execute(sa.delete(sample))
+    assert await count(database, sample) == 0
+    await other.close()
+
+
 async def test_rows_can_be_streamed(database, sample):
     async with database.transaction() as connection:
         await insert_many(connection, sample, [{"id": i, "name": str(i), "count": i} for i in range(10)])
