@@ -1,5 +1,6 @@
 """When each device is due, and which collection run its visit belongs to."""
 
+import asyncio
 import heapq
 from dataclasses import dataclass, field
 
@@ -17,10 +18,14 @@ class Agenda:
 
     due: dict[int, float] = field(default_factory=dict)
     queued: dict[int, Job] = field(default_factory=dict)
+    sooner: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a device became due before all others."""
     _heap: list[tuple[float, int]] = field(default_factory=list)
 
     def set(self, device_id: int, at_epoch_s: float) -> None:
         """The device is due then, and no longer at any other time."""
+        if not self._heap or at_epoch_s < self._heap[0][0]:
+            self.sooner.set()
         self.due[device_id] = at_epoch_s
         heapq.heappush(self._heap, (at_epoch_s, device_id))
 

@@ -168,11 +168,22 @@ class Collector:
         await self._lay_down(list(self.devices), now_epoch_s)
 
     async def _nap(self) -> None:
-        now = self._clock.epoch_s()
-        due = self._schedule.next_epoch_s
-        wait_s = TICK_S_MAX if due is None else min(max(due - now, 0.0), TICK_S_MAX)
+        """Until the next device is due, somebody is due sooner, or it is time to look again."""
         await asyncio.sleep(TICK_REAL_S_MIN)
-        await self._clock.sleep(max(wait_s, TICK_REAL_S_MIN))
+        due = self._schedule.next_epoch_s
+        wait_s = TICK_S_MAX if due is None else min(due - self._clock.epoch_s(), TICK_S_MAX)
+        if wait_s <= 0:
+            return
+        waiting = [
+            asyncio.ensure_future(self._clock.sleep(wait_s)),
+            asyncio.ensure_future(self._schedule.sooner.wait()),
+        ]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waiting:
+                each.cancel()
+            self._schedule.sooner.clear()
 
     def _next_visit(self, device_id: int, now_epoch_s: float) -> float:
         settings = self._settings

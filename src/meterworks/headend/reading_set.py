@@ -23,7 +23,7 @@ SUBJECT = READINGS_SUBJECTS.removesuffix(">")
 Source = Literal["pull", "push", "on-demand"]
 
 _SCHEMA = pa.schema([("channel", pa.int32()), ("ts", pa.timestamp("s")), ("value", pa.int64()), ("flags", pa.int32())])
-_OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
+_OPTIONS = pa.ipc.IpcWriteOptions(compression="zstd")  # a little slower than lz4, less than half the bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
