@@ -1,0 +1,87 @@
+"""The market's interfaces: the REST API, accounts and tokens, and what each role may see of whom."""
+
+from meterworks.market.account import Accounts, IssuedToken, NewUser, User
+from meterworks.market.api import (
+    API_PREFIX,
+    PUBLIC,
+    Gate,
+    OrjsonResponse,
+    Public,
+    create_api,
+    market_of,
+    permit,
+    request_id_of,
+)
+from meterworks.market.audit import AccessEntry, AccessLog
+from meterworks.market.device_access import DeviceRead, LatestValue, event_document
+from meterworks.market.errors import (
+    AccountExists,
+    BadCredentials,
+    NotAuthenticated,
+    NotFound,
+    NotPermitted,
+    RequestMalformed,
+    TooManyAttempts,
+)
+from meterworks.market.first_start import Credential, ensure_demo_accounts, ensure_operator
+from meterworks.market.market import Market
+from meterworks.market.model import AccessLogRow, TokenRow, UserRow
+from meterworks.market.overview import CollectionSummary, FleetLoad
+from meterworks.market.principal import Principal
+from meterworks.market.problem import problem_of, status_of
+from meterworks.market.question import SeriesQuestion
+from meterworks.market.scope import instant, viewer_of
+from meterworks.market.series import ChannelSeries, Columns, Period, SeriesResult, TimeRange
+from meterworks.market.services import MarketServices, MarketSettings
+from meterworks.market.timestamp import format_utc
+
+__all__ = [
+    "API_PREFIX",
+    "PUBLIC",
+    "AccessEntry",
+    "AccessLog",
+    "AccessLogRow",
+    "AccountExists",
+    "Accounts",
+    "BadCredentials",
+    "ChannelSeries",
+    "CollectionSummary",
+    "Columns",
+    "Credential",
+    "DeviceRead",
+    "FleetLoad",
+    "Gate",
+    "IssuedToken",
+    "LatestValue",
+    "Market",
+    "MarketServices",
+    "MarketSettings",
+    "NewUser",
+    "NotAuthenticated",
+    "NotFound",
+    "NotPermitted",
+    "OrjsonResponse",
+    "Period",
+    "Principal",
+    "Public",
+    "RequestMalformed",
+    "SeriesQuestion",
+    "SeriesResult",
+    "TimeRange",
+    "TokenRow",
+    "TooManyAttempts",
+    "User",
+    "UserRow",
+    "create_api",
+    "ensure_demo_accounts",
+    "ensure_operator",
+    "event_document",
+    "format_utc",
+    "instant",
+    "market_of",
+    "permit",
+    "problem_of",
+    "request_id_of",
+    "status_of",
+    "viewer_of",
+]

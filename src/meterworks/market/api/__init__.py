@@ -1,0 +1,17 @@
+"""The REST API under /api/v1."""
+
+from meterworks.market.api.app import API_PREFIX, create_api
+from meterworks.market.api.gate import PUBLIC, Gate, Public, market_of, permit, request_id_of
+from meterworks.market.api.response import OrjsonResponse
+
+__all__ = [
+    "API_PREFIX",
+    "PUBLIC",
+    "Gate",
+    "OrjsonResponse",
+    "Public",
+    "create_api",
+    "market_of",
+    "permit",
+    "request_id_of",
+]

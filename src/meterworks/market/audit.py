@@ -1,0 +1,93 @@
+"""Who read whose data: written before the data is given out, and shown to the consumer."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from sqlalchemy import and_, insert, or_, select
+
+from meterworks.market.errors import AccessNotRecorded
+from meterworks.market.model import AccessLogRow
+from meterworks.market.series import TimeRange
+from meterworks.runtime import Database
+
+__all__ = ["AccessEntry", "AccessLog"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessEntry:
+    """One access to the readings of one usage point."""
+
+    at: datetime
+    usage_point_id: str
+    device_id: int | None
+    user_name: str
+    role: str
+    organisation_id: int | None
+    range_start: datetime
+    range_end: datetime
+    channels: str
+    purpose: str
+    request_id: str
+
+
+class _Batch:
+    """Entries that share a transaction."""
+
+    def __init__(self) -> None:
+        self.entries: list[AccessEntry] = []
+        self.tried = False
+        self.written = False
+
+
+class AccessLog:
+    """The log of reading accesses. Accesses at the same moment share one transaction (group commit)."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._batch = _Batch()
+        self._writing = asyncio.Lock()
+
+    async def record(self, entries: Sequence[AccessEntry]) -> None:
+        """Write the entries; they are durable when this returns. Raises UnreachableError if the database is."""
+        if not entries:
+            return
+        batch = self._batch
+        batch.entries.extend(entries)
+        async with self._writing:
+            if not batch.tried:  # else whoever held the lock before us tried to write our entries too
+                batch.tried = True
+                self._batch = _Batch()
+                async with self._database.transaction() as connection:
+                    await connection.execute(insert(AccessLogRow), [asdict(entry) for entry in batch.entries])
+                batch.written = True
+        if not batch.written:
+            raise AccessNotRecorded("the access could not be recorded, so nothing was given out; try again")
+
+    async def of_usage_point(
+        self,
+        usage_point_id: str,
+        ranges: Sequence[TimeRange],
+        *,
+        before_id: int | None = None,
+        limit: int = 50,
+        but_user: str | None = None,
+    ) -> list[tuple[int, AccessEntry]]:
+        """The latest accesses to readings in the ranges, with their numbers, newest first."""
+        row = AccessLogRow
+        touching = or_(*(and_(row.range_start < part.to, row.range_end > part.from_) for part in ranges))
+        statement = (
+            select(row.id, *(getattr(row, name) for name in AccessEntry.__slots__))
+            .where(row.usage_point_id == usage_point_id, touching)
+            .order_by(row.id.desc())
+            .limit(limit)
+        )
+        if before_id is not None:
+            statement = statement.where(row.id < before_id)
+        if but_user is not None:
+            statement = statement.where(row.user_name != but_user)
+        async with self._database.read() as connection:
+            rows = (await connection.execute(statement)).all()
+        names = AccessEntry.__slots__
+        return [(found[0], AccessEntry(**dict(zip(names, found[1:], strict=True)))) for found in rows]

@@ -1,0 +1,159 @@
+"""What a principal may ask of a device besides series: latest values, events, and a read of the meter itself."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import orjson
+
+from meterworks.catalogue import CHANNELS, Channel, event_code
+from meterworks.errors import MeterworksError, UnreachableError
+from meterworks.headend import LAST_BUCKET, READ_SUBJECT, SeenEvent
+from meterworks.market.audit import AccessEntry, AccessLog
+from meterworks.market.errors import ReadFailed, ReadTimeout
+from meterworks.market.principal import Principal
+from meterworks.market.scope import Scope, VisiblePart, instant
+from meterworks.market.series import TimeRange
+from meterworks.market.services import MarketServices
+from meterworks.market.timestamp import format_utc
+
+__all__ = ["DeviceAccess", "DeviceRead", "LatestValue", "event_document"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatestValue:
+    """The latest known value of one channel."""
+
+    channel: Channel
+    at: datetime
+    value: int
+
+    def document(self) -> dict[str, object]:
+        """As the API shows it."""
+        return {
+            "channel": self.channel.code,
+            "channel_id": self.channel.id,
+            "unit": self.channel.unit,
+            "scaler": self.channel.scaler,
+            "at": format_utc(self.at),
+            "value": self.value,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceRead:
+    """What a meter answered just now."""
+
+    device_id: int
+    drift_s: float | None  # how far the meter's clock is ahead
+    values: Sequence[LatestValue]
+
+    def document(self) -> dict[str, object]:
+        """As the API shows it."""
+        return {
+            "device": self.device_id,
+            "clock_drift_s": self.drift_s,
+            "values": [value.document() for value in self.values],
+        }
+
+
+def event_document(seen: SeenEvent) -> dict[str, object]:
+    """An event with what its number means."""
+    meaning = event_code(seen.event.log, seen.event.code)
+    return {
+        "device": seen.event.device_id,
+        "log": seen.event.log,
+        "code": seen.event.code,
+        "name": meaning.name,
+        "severity": meaning.severity,
+        "at": format_utc(seen.event.at),
+        "seen_at": format_utc(seen.seen_at),
+    }
+
+
+def _values(pairs: Mapping[str, Sequence[object]]) -> list[LatestValue]:
+    """Channel number to [epoch, value], as the head-end writes it. A channel this version does not know is left out."""
+    found: list[LatestValue] = []
+    for number, pair in pairs.items():
+        channel = CHANNELS.get(int(number))
+        epoch_s, value = pair
+        if channel is not None and isinstance(epoch_s, int | float) and isinstance(value, int):
+            found.append(LatestValue(channel=channel, at=datetime.fromtimestamp(epoch_s, UTC), value=value))
+    return sorted(found, key=lambda latest: latest.channel.id)
+
+
+class DeviceAccess:
+    """Answers about one device, within what the principal may see."""
+
+    def __init__(self, services: MarketServices, scope: Scope, access_log: AccessLog, *, read_timeout_s: float) -> None:
+        self._services = services
+        self._scope = scope
+        self._access_log = access_log
+        self._read_timeout_s = read_timeout_s
+
+    async def last_values(
+        self, principal: Principal, device_id: int, *, purpose: str, request_id: str
+    ) -> Sequence[LatestValue]:
+        """The latest value of each channel that the principal may see. Raises NotFound."""
+        now = self._services.clock.now()
+        view = await self._scope.device(principal, device_id, instant(now))
+        content = await self._services.bus.get(LAST_BUCKET, str(device_id))
+        values = [] if content is None else _values(orjson.loads(content))
+        if values:
+            oldest = min(value.at for value in values)
+            seen = await self._scope.device(principal, device_id, TimeRange(oldest, instant(now).to))
+            values = [value for value in values if _visible(value.at, seen.parts)]
+        await self._record(principal, view.parts, purpose=purpose, request_id=request_id, what="last values")
+        return values
+
+    async def read_now(self, principal: Principal, device_id: int, *, purpose: str, request_id: str) -> DeviceRead:
+        """Ask the meter for its registers now. Raises NotFound, ReadTimeout, ReadFailed."""
+        view = await self._scope.device(principal, device_id, instant(self._services.clock.now()))
+        await self._record(principal, view.parts, purpose=purpose, request_id=request_id, what="read now")
+        question = orjson.dumps({"device": device_id, "what": "registers", "request_id": request_id})
+        try:
+            answer = await self._services.bus.request(READ_SUBJECT, question, timeout_s=self._read_timeout_s)
+        except UnreachableError as error:
+            raise ReadTimeout(f"device {device_id} did not answer in time: {error}", device=device_id) from error
+        except MeterworksError as error:
+            raise ReadFailed(f"device {device_id} could not be read: {error}", device=device_id) from error
+        document = orjson.loads(answer)
+        return DeviceRead(device_id=device_id, drift_s=document.get("drift_s"), values=_values(document["values"]))
+
+    async def events(
+        self, principal: Principal, device_id: int, asked: TimeRange, *, after: str | None, limit: int
+    ) -> tuple[list[dict[str, object]], str | None]:
+        """Event log entries in the part of a range the principal may see, newest first. Raises NotFound."""
+        view = await self._scope.device(principal, device_id, asked)
+        page = await self._services.collection.events(
+            [device_id], from_=asked.from_, to=asked.to, after=after, limit=limit
+        )
+        visible = [seen for seen in page.events if _visible(seen.event.at, view.parts)]
+        return [event_document(seen) for seen in visible], page.next
+
+    async def _record(
+        self, principal: Principal, parts: Sequence[VisiblePart], *, purpose: str, request_id: str, what: str
+    ) -> None:
+        at = self._services.clock.now()
+        entries = [
+            AccessEntry(
+                at=at,
+                usage_point_id=part.usage_point_id,
+                device_id=part.device_id,
+                user_name=principal.name,
+                role=principal.role.value,
+                organisation_id=principal.organisation_id,
+                range_start=part.range.from_,
+                range_end=part.range.to,
+                channels=what,
+                purpose=purpose,
+                request_id=request_id,
+            )
+            for part in parts
+            if part.usage_point_id is not None
+        ]
+        await self._access_log.record(entries)
+
+
+def _visible(at: datetime, parts: Sequence[VisiblePart]) -> bool:
+    return any(part.range.contains(at) for part in parts)

@@ -1,0 +1,104 @@
+"""Errors of the market interfaces. Each has a stable code; `meterworks.market.problem` gives it a status."""
+
+from meterworks.errors import PeerError, RefusedError, SecurityError, UnreachableError, UsageError
+
+__all__ = [
+    "AccessNotRecorded",
+    "AccountExists",
+    "BadCredentials",
+    "BodyTimeout",
+    "BodyTooLarge",
+    "NotAcceptable",
+    "NotAuthenticated",
+    "NotFound",
+    "NotPermitted",
+    "RangeTooLarge",
+    "ReadFailed",
+    "ReadTimeout",
+    "RequestMalformed",
+    "TooManyAttempts",
+]
+
+
+class RequestMalformed(PeerError):
+    """A request's parameter or body is not what the interface describes."""
+
+    code = "request-malformed"
+
+
+class RangeTooLarge(UsageError):
+    """More rows were asked for than one answer may hold."""
+
+    code = "range-too-large"
+
+
+class BodyTooLarge(PeerError):
+    """A request's body exceeds the limit of its path."""
+
+    code = "body-too-large"
+
+
+class BodyTimeout(PeerError):
+    """A request's body did not arrive in time."""
+
+    code = "body-timeout"
+
+
+class NotAcceptable(UsageError):
+    """None of the media types the client accepts is on offer."""
+
+    code = "not-acceptable"
+
+
+class NotFound(UsageError):
+    """No such object, or none that the asker may know of."""
+
+    code = "not-found"
+
+
+class AccessNotRecorded(UnreachableError):
+    """The access log could not be written."""
+
+    code = "access-not-recorded"
+
+
+class AccountExists(UsageError):
+    """A user of that name exists already."""
+
+    code = "account-exists"
+
+
+class NotAuthenticated(SecurityError):
+    """No token, or one that is unknown, expired or revoked."""
+
+    code = "not-authenticated"
+
+
+class BadCredentials(SecurityError):
+    """User name or password is wrong; which of the two is never said."""
+
+    code = "bad-credentials"
+
+
+class NotPermitted(RefusedError):
+    """The role does not include this action."""
+
+    code = "not-permitted"
+
+
+class TooManyAttempts(RefusedError):
+    """Too many failed attempts. Fact `retry_after_s` says when the next may be made."""
+
+    code = "too-many-attempts"
+
+
+class ReadTimeout(UnreachableError):
+    """An on-demand read got no answer in time."""
+
+    code = "read-timeout"
+
+
+class ReadFailed(UnreachableError):
+    """An on-demand read was tried and the meter did not give the values."""
+
+    code = "read-failed"

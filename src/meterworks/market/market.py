@@ -1,0 +1,45 @@
+"""The market's services as one object: what the API's routes and the portal's pages call."""
+
+from meterworks.errors import UnreachableError
+from meterworks.headend import REGISTRY_CHANGED_SUBJECT, HeadendQueries
+from meterworks.market.access_view import AccessView
+from meterworks.market.account import Accounts
+from meterworks.market.audit import AccessLog
+from meterworks.market.device_access import DeviceAccess
+from meterworks.market.overview import Overview
+from meterworks.market.reading_access import ReadingAccess
+from meterworks.market.scope import Scope
+from meterworks.market.services import MarketServices, MarketSettings
+from meterworks.market.well_being import HealthCheck
+from meterworks.registry import Registry
+from meterworks.runtime import Clock, get_logger
+
+__all__ = ["Market"]
+
+log = get_logger("market")
+
+
+class Market:
+    """Everything an interface to people needs, assembled from the stores once per process."""
+
+    def __init__(self, services: MarketServices, settings: MarketSettings) -> None:
+        access_log = AccessLog(services.database)
+        self.services = services
+        self.settings = settings
+        self.clock: Clock = services.clock
+        self.registry: Registry = services.registry
+        self.collection: HeadendQueries = services.collection
+        self.accounts = Accounts(services.database)
+        self.scope = Scope(services.registry)
+        self.reading_access = ReadingAccess(services, self.scope, access_log, rows_max=settings.answer_rows_max)
+        self.device_access = DeviceAccess(services, self.scope, access_log, read_timeout_s=settings.read_timeout_s)
+        self.access_view = AccessView(services, access_log)
+        self.overview = Overview(services)
+        self.health = HealthCheck(services, timeout_s=settings.health_timeout_s)
+
+    async def announce_registry_change(self) -> None:
+        """Tell whoever follows the registry; without it they find out at their next look."""
+        try:
+            await self.services.bus.send(REGISTRY_CHANGED_SUBJECT, b"{}")
+        except UnreachableError as error:
+            log.warning("a change of the registry could not be announced", error=str(error))

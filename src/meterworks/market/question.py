@@ -1,0 +1,134 @@
+"""A question for readings, as a client puts it into a query string."""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import get_args
+
+from meterworks.catalogue import CHANNELS, Channel, UnknownEntryError, channel_by_code
+from meterworks.market.errors import RangeTooLarge, RequestMalformed
+from meterworks.market.series import Resolution, TimeRange
+from meterworks.market.timestamp import parse_time
+
+__all__ = ["Cursor", "SeriesQuestion", "parse_channels", "parse_purpose", "parse_range", "parse_resolution"]
+
+CHANNEL_COUNT_MAX = 32
+CHANNEL_NAME_LENGTH_MAX = 80
+RANGE_DEFAULT = timedelta(days=7)
+SHORTEST_STEP_S = 60  # assumed between values of a channel without interval
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where the next page begins: a channel and a start within it."""
+
+    channel_id: int
+    start_epoch_s: int
+
+    def encode(self) -> str:
+        """As opaque text."""
+        return base64.urlsafe_b64encode(f"{self.channel_id}.{self.start_epoch_s}".encode()).decode().rstrip("=")
+
+    @classmethod
+    def decode(cls, text: str) -> "Cursor":
+        """Raises RequestMalformed for anything that `encode` did not give."""
+        try:
+            channel, _, start = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode().partition(".")
+            cursor = cls(int(channel), int(start))
+        except (ValueError, binascii.Error) as error:
+            raise RequestMalformed(
+                "the cursor is not one of ours; take `next` of the page before", parameter="cursor"
+            ) from error
+        if cursor.encode() != text:
+            raise RequestMalformed("the cursor is not one of ours; take `next` of the page before", parameter="cursor")
+        return cursor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesQuestion:
+    """What is asked of a device or usage point.
+
+    channels: none means the interval channels its devices have; `base` narrows those to one quantity. row_limit: None
+    asks for everything at once.
+    """
+
+    channels: Sequence[Channel]
+    asked: TimeRange
+    as_of: datetime | None
+    resolution: Resolution
+    zone_name: str | None
+    row_limit: int | None
+    cursor: Cursor | None
+    purpose: str
+    request_id: str
+    base: int | None = None
+
+    def check(self, rows_max: int) -> None:
+        """Raises RequestMalformed for a sum of what is no amount, and RangeTooLarge when more than `rows_max` rows may
+        have to be read, before any is.
+        """
+        wrong = next((channel for channel in self.channels if channel.interval_s is None), None)
+        if self.resolution != "interval" and wrong is not None:
+            raise RequestMalformed(
+                f"{wrong.code} is not an amount per interval and cannot be summed; ask for it with resolution=interval",
+                parameter="resolution",
+            )
+        seconds = (self.asked.to - self.asked.from_).total_seconds()
+        rows = sum(seconds / (channel.interval_s or SHORTEST_STEP_S) for channel in self.channels)
+        if rows > rows_max:
+            raise RangeTooLarge(
+                f"this may touch {rows:.0f} rows, at most {rows_max} are read at once; "
+                "ask for fewer channels or a shorter range",
+                rows_max=rows_max,
+            )
+
+
+def parse_channels(texts: Sequence[str]) -> list[Channel]:
+    """Channels by code or number, several by repetition or commas, each once. Raises RequestMalformed."""
+    names = [name.strip() for text in texts for name in text.split(",") if name.strip()]
+    if len(names) > CHANNEL_COUNT_MAX:
+        raise RequestMalformed(f"at most {CHANNEL_COUNT_MAX} channels may be asked for at once", parameter="channel")
+    found = {channel.id: channel for channel in map(_channel, names)}
+    return [found[number] for number in sorted(found)]
+
+
+def _channel(name: str) -> Channel:
+    if name.isascii() and name.isdigit() and len(name) <= 6:
+        channel = CHANNELS.get(int(name))
+        if channel is not None:
+            return channel
+        raise RequestMalformed(f"there is no channel {name}; see /api/v1/channels", parameter="channel")
+    if len(name) > CHANNEL_NAME_LENGTH_MAX:
+        raise RequestMalformed("no channel has so long a name; see /api/v1/channels", parameter="channel")
+    try:
+        return channel_by_code(name)
+    except UnknownEntryError as error:
+        raise RequestMalformed(f"{error}; see /api/v1/channels", parameter="channel") from error
+
+
+def parse_range(from_text: str | None, to_text: str | None, now: datetime) -> TimeRange:
+    """The half-open range asked for: by default the seven days until now. Raises RequestMalformed."""
+    to = parse_time(to_text, "to") if to_text is not None else now.replace(microsecond=0)
+    from_ = parse_time(from_text, "from") if from_text is not None else to - RANGE_DEFAULT
+    if from_ >= to:
+        raise RequestMalformed("`from` must be before `to`; the range is half-open", parameter="from")
+    return TimeRange(from_, to)
+
+
+def parse_resolution(text: str) -> Resolution:
+    """`interval`, `day` or `month`. Raises RequestMalformed."""
+    for name in get_args(Resolution):
+        if text == name:
+            resolution: Resolution = name
+            return resolution
+    raise RequestMalformed(f"resolution={text!r} is none of interval, day, month", parameter="resolution")
+
+
+def parse_purpose(text: str | None, *, default: str) -> str:
+    """Why data is read, as the consumer will see it. Raises RequestMalformed for what cannot be printed."""
+    purpose = (text or "").strip() or default
+    if not purpose.isprintable():
+        raise RequestMalformed("`purpose` holds characters that cannot be printed", parameter="purpose")
+    return purpose

@@ -1,0 +1,175 @@
+"""Readings as a principal may see them: bounded by role, registration and occupancy, logged, then encoded elsewhere."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import pyarrow as pa
+
+from meterworks.catalogue import CHANNELS
+from meterworks.market.audit import AccessEntry, AccessLog
+from meterworks.market.principal import Principal
+from meterworks.market.question import Cursor, SeriesQuestion
+from meterworks.market.scope import Scope, VisiblePart
+from meterworks.market.series import (
+    Columns,
+    SeriesResult,
+    clip,
+    columns_from,
+    group,
+    split_channels,
+)
+from meterworks.market.services import MarketServices
+from meterworks.market.timestamp import parse_zone
+from meterworks.readings import InstalledDevice
+from meterworks.registry import DeviceId, Installation
+
+__all__ = ["ReadingAccess"]
+
+CHANNELS_TEXT_LENGTH_MAX = 512
+CHANNEL_COUNT_DEFAULT_MAX = 32
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """What was asked for, and how it is named in the answer."""
+
+    facts: dict[str, object]
+    zone_name: str
+    parts: Sequence[VisiblePart]
+
+
+class ReadingAccess:
+    """Answers questions for readings. An access is in the log, durably, before its answer is given."""
+
+    def __init__(self, services: MarketServices, scope: Scope, access_log: AccessLog, *, rows_max: int) -> None:
+        self._services = services
+        self._scope = scope
+        self._access_log = access_log
+        self._rows_max = rows_max
+
+    async def of_usage_point(self, principal: Principal, usage_point_id: str, question: SeriesQuestion) -> SeriesResult:
+        """The series of a usage point, stitched over its devices.
+
+        Raises NotFound for an unknown one and for one that the principal may not know of.
+        """
+        view = await self._scope.usage_point(principal, usage_point_id, question.asked)
+        subject = _Subject({"metering_point": usage_point_id}, view.usage_point.time_zone, view.parts)
+        question = await self._with_channels(question, [entry.device_id for entry in view.installations])
+
+        installed = [_installed(entry) for entry in view.installations]
+
+        def fetch() -> Awaitable[pa.Table]:
+            return self._services.readings.by_usage_point(
+                installed,
+                [channel.id for channel in question.channels],
+                question.asked.from_,
+                question.asked.to,
+                as_of=question.as_of,
+            )
+
+        return await self._answer(principal, subject, question, fetch)
+
+    async def of_device(self, principal: Principal, device_id: int, question: SeriesQuestion) -> SeriesResult:
+        """The series of one device, wherever it hung. Raises NotFound as for a usage point."""
+        view = await self._scope.device(principal, device_id, question.asked)
+        subject = _Subject({"device": device_id}, view.usage_point.time_zone if view.usage_point else "UTC", view.parts)
+        question = await self._with_channels(question, [view.device.id])
+
+        def fetch() -> Awaitable[pa.Table]:
+            return self._services.readings.by_device(
+                device_id,
+                [channel.id for channel in question.channels],
+                question.asked.from_,
+                question.asked.to,
+                as_of=question.as_of,
+            )
+
+        return await self._answer(principal, subject, question, fetch)
+
+    async def _with_channels(self, question: SeriesQuestion, device_ids: Sequence[DeviceId]) -> SeriesQuestion:
+        """Without channels named, the interval channels of the devices are meant. Checks the question as a whole."""
+        if not question.channels:
+            numbers = {
+                channel.channel_id
+                for device_id in device_ids
+                for channel in await self._services.registry.channels(device_id)
+            }
+            usual = [
+                channel
+                for channel in (CHANNELS[number] for number in sorted(numbers))
+                if channel.kind == "interval" and question.base in (None, channel.base)
+            ]
+            question = replace(question, channels=usual[:CHANNEL_COUNT_DEFAULT_MAX])
+        question.check(self._rows_max)
+        return question
+
+    async def _answer(
+        self,
+        principal: Principal,
+        subject: _Subject,
+        question: SeriesQuestion,
+        fetch: Callable[[], Awaitable[pa.Table]],
+    ) -> SeriesResult:
+        zone = parse_zone(question.zone_name or subject.zone_name)
+        entries = self._entries(principal, subject, question)
+        found, _ = await asyncio.gather(fetch(), self._access_log.record(entries))
+        columns = clip(columns_from(found), [part.range for part in subject.parts])
+        next_cursor: str | None = None
+        if question.resolution == "interval":
+            columns, next_cursor = _page(columns, question)
+        series = split_channels(columns, question.channels)
+        if question.resolution != "interval":
+            series = [group(part, question.asked, zone, question.resolution) for part in series]
+        return SeriesResult(
+            subject=subject.facts,
+            from_=question.asked.from_,
+            to=question.asked.to,
+            as_of=question.as_of,
+            resolution=question.resolution,
+            zone_name=zone.key,
+            series=series,
+            next_cursor=next_cursor,
+        )
+
+    def _entries(self, principal: Principal, subject: _Subject, question: SeriesQuestion) -> list[AccessEntry]:
+        at = self._services.clock.now()
+        channels = ",".join(channel.code for channel in question.channels)[:CHANNELS_TEXT_LENGTH_MAX]
+        return [
+            AccessEntry(
+                at=at,
+                usage_point_id=part.usage_point_id,
+                device_id=part.device_id,
+                user_name=principal.name,
+                role=principal.role.value,
+                organisation_id=principal.organisation_id,
+                range_start=part.range.from_,
+                range_end=part.range.to,
+                channels=channels,
+                purpose=question.purpose,
+                request_id=question.request_id,
+            )
+            for part in subject.parts
+            if part.usage_point_id is not None
+        ]
+
+
+def _installed(entry: Installation) -> InstalledDevice:
+    multiplier = Fraction(entry.multiplier_numerator, entry.multiplier_denominator)
+    return InstalledDevice(entry.device_id, entry.starts_at, entry.ends_at, multiplier)
+
+
+def _page(columns: Columns, question: SeriesQuestion) -> tuple[Columns, str | None]:
+    """The rows from the cursor on, at most `row_limit`, and the cursor of the page after."""
+    if question.cursor is not None:
+        at = question.cursor
+        later = columns.channel > at.channel_id
+        columns = columns.take(
+            later | ((columns.channel == at.channel_id) & (columns.start_epoch_s >= at.start_epoch_s))
+        )
+    limit = question.row_limit
+    if limit is None or len(columns) <= limit:
+        return columns, None
+    following = Cursor(int(columns.channel[limit]), int(columns.start_epoch_s[limit]))
+    return columns.take(slice(0, limit)), following.encode()

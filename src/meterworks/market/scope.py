@@ -1,0 +1,152 @@
+"""How far a principal sees: everything, the time an organisation is registered, or the time a consumer lives there.
+
+What lies outside does not exist for the asker: an unknown metering point and somebody else's get the same answer.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from meterworks.catalogue import Role
+from meterworks.market.errors import NotFound, RangeTooLarge
+from meterworks.market.principal import Principal
+from meterworks.market.series import TimeRange
+from meterworks.registry import (
+    PAGE_SIZE_MAX,
+    ConsumerId,
+    Device,
+    DeviceFilter,
+    DeviceId,
+    Installation,
+    OrganisationId,
+    Registry,
+    Span,
+    UnknownRecordError,
+    UsagePoint,
+    UsagePointId,
+    Viewer,
+)
+
+__all__ = ["DeviceView", "Scope", "UsagePointView", "VisiblePart", "instant", "viewer_of"]
+
+DEVICES_IN_VIEW_MAX = PAGE_SIZE_MAX
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisiblePart:
+    """A part of the asked range that may be seen. `usage_point_id` None: the device was installed nowhere then."""
+
+    usage_point_id: str | None
+    device_id: int | None
+    range: TimeRange
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsagePointView:
+    """A usage point as far as it may be seen."""
+
+    usage_point: UsagePoint
+    installations: Sequence[Installation]
+    parts: Sequence[VisiblePart]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceView:
+    """A device as far as it may be seen; `usage_point` is where it stood last within the time asked."""
+
+    device: Device
+    installations: Sequence[Installation]
+    usage_point: UsagePoint | None
+    parts: Sequence[VisiblePart]
+
+
+def viewer_of(principal: Principal) -> Viewer:
+    """The principal as the registry knows viewers."""
+    return Viewer(
+        role=principal.role,
+        organisation_id=None if principal.organisation_id is None else OrganisationId(principal.organisation_id),
+        consumer_id=None if principal.consumer_id is None else ConsumerId(principal.consumer_id),
+    )
+
+
+def instant(at: datetime) -> TimeRange:
+    """The shortest range that holds an instant: what is true now."""
+    return TimeRange(at, at + timedelta(seconds=1))
+
+
+def _ranges(spans: Iterable[Span], asked: TimeRange) -> list[TimeRange]:
+    found = (asked.overlap(span.starts_at, span.ends_at) for span in spans)
+    return [overlap for overlap in found if overlap is not None]
+
+
+class Scope:
+    """Answers what of a usage point or device a principal may see, from the registry's dated facts."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    async def usage_point(self, principal: Principal, usage_point_id: str, asked: TimeRange) -> UsagePointView:
+        """The usage point and the ranges that may be seen. Raises NotFound."""
+        point_id = UsagePointId(usage_point_id)
+        spans = await self._registry.visible_spans(viewer_of(principal), [point_id], asked.from_, asked.to)
+        ranges = _ranges(spans.get(point_id, ()), asked)
+        found = await self._registry.usage_points_by_id([point_id]) if ranges else {}
+        if point_id not in found:
+            raise NotFound(f"there is no metering point {usage_point_id!r} in your view", id=usage_point_id)
+        installations = await self._registry.installations(usage_point_id=point_id, from_=asked.from_, to=asked.to)
+        parts = [VisiblePart(usage_point_id=point_id, device_id=None, range=visible) for visible in ranges]
+        return UsagePointView(usage_point=found[point_id], installations=installations, parts=parts)
+
+    async def device(self, principal: Principal, device_id: int, asked: TimeRange) -> DeviceView:
+        """The device and the ranges of its readings that may be seen. Raises NotFound."""
+        number = DeviceId(device_id)
+        viewer = viewer_of(principal)
+        visible = _ranges(await self._registry.visible_device_spans(viewer, number, asked.from_, asked.to), asked)
+        try:
+            device = await self._registry.device(number) if visible else None
+        except UnknownRecordError:
+            device = None
+        if device is None:
+            raise NotFound(f"there is no device {device_id} in your view", id=device_id)
+        installations = await self._registry.installations(device_id=number, from_=asked.from_, to=asked.to)
+        points = await self._registry.usage_points_by_id([entry.usage_point_id for entry in installations[-1:]])
+        return DeviceView(
+            device=device,
+            installations=installations,
+            usage_point=next(iter(points.values()), None),
+            parts=_device_parts(device_id, visible, installations),
+        )
+
+    async def devices_in_view(self, principal: Principal, asked: TimeRange) -> Mapping[int, Sequence[TimeRange]] | None:
+        """The devices where they stand now, each with when within the range it may be seen; None stands for everything.
+
+        Raises RangeTooLarge when more than DEVICES_IN_VIEW_MAX are in view.
+        """
+        if principal.role is Role.OPERATOR:
+            return None
+        viewer = viewer_of(principal)
+        found = await self._registry.devices(DeviceFilter(visible_to=viewer), limit=DEVICES_IN_VIEW_MAX)
+        if found.next_cursor is not None:
+            raise RangeTooLarge(f"more than {DEVICES_IN_VIEW_MAX} devices are in view; ask for single ones")
+        stands = {placed.device.id: placed.installation for placed in found.items if placed.installation is not None}
+        points = sorted({entry.usage_point_id for entry in stands.values()})
+        spans = await self._registry.visible_spans(viewer, points, asked.from_, asked.to)
+        view: dict[int, list[TimeRange]] = {}
+        for device_id, entry in stands.items():
+            installed = asked.overlap(entry.starts_at, entry.ends_at)
+            if installed is not None:
+                view[device_id] = _ranges(spans.get(entry.usage_point_id, ()), installed)
+        return view
+
+
+def _device_parts(
+    device_id: int, visible: Sequence[TimeRange], installations: Sequence[Installation]
+) -> list[VisiblePart]:
+    """Each visible range as a whole, and for the access log what of it belongs to which usage point."""
+    parts = [VisiblePart(usage_point_id=None, device_id=device_id, range=seen) for seen in visible]
+    for entry in installations:
+        for seen in visible:
+            overlap = seen.overlap(entry.starts_at, entry.ends_at)
+            if overlap is not None:
+                parts.append(VisiblePart(usage_point_id=entry.usage_point_id, device_id=device_id, range=overlap))
+    return parts
