@@ -42,10 +42,14 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One method: its number in the class and its name."""
+    """One method: its number in the class and its name.
+
+    by_association: the association itself answers it, for clients that must prove who they are; models bind nothing.
+    """
 
     number: int
     name: str
+    by_association: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +158,10 @@ ASSOCIATION: Final = InterfaceClass(
         ("xdlms_context_info", STRUCTURE), ("authentication_mechanism_name", NAME), ("secret", OCTET_STRING),
         ("association_status", ENUM), ("security_setup_reference", OCTET_STRING, STATIC),
     ),
-    _methods("reply_to_HLS_authentication", "change_HLS_secret", "add_object", "remove_object"),
+    (
+        Method(1, "reply_to_HLS_authentication", by_association=True), Method(2, "change_HLS_secret"),
+        Method(3, "add_object"), Method(4, "remove_object"),
+    ),
 )  # fmt: skip
 
 SAP_ASSIGNMENT: Final = InterfaceClass(

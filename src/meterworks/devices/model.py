@@ -17,6 +17,7 @@ from meterworks.devices.view import MeterView
 from meterworks.protocols.dlms import (
     ActionResult,
     DataAccessResult,
+    Mechanism,
     ObisCode,
     PlainValue,
     encode_array,
@@ -244,7 +245,7 @@ def _object_list(client_sap: int, objects: Iterable[BoundObject]) -> bytes:
                     encode_long_unsigned(bound.interface_class.class_id),
                     encode_unsigned(bound.interface_class.version),
                     encode_octet_string(bound.obis_code),
-                    encode_structure(_attribute_rights(bound, rights), _method_rights(bound, rights)),
+                    encode_structure(_attribute_rights(bound, rights), _method_rights(client_sap, bound, rights)),
                 )
             )
     return encode_array(rows)
@@ -265,11 +266,17 @@ def _attribute_mode(attribute: BoundAttribute, rights: Rights) -> int:
     return ACCESS_READ_WRITE if attribute.set is not None and Rights.WRITE in rights else ACCESS_READ
 
 
-def _method_rights(bound: BoundObject, rights: Rights) -> bytes:
+def _method_rights(client_sap: int, bound: BoundObject, rights: Rights) -> bytes:
+    proves_itself = CLIENTS[client_sap].mechanism is not Mechanism.NONE
     return encode_array(
         encode_structure(
             encode_integer(method.number),
-            encode_enum(int(method.number in bound.methods and Rights.EXECUTE in rights)),
+            encode_enum(
+                int(
+                    (method.by_association and proves_itself)
+                    or (method.number in bound.methods and Rights.EXECUTE in rights)
+                )
+            ),
         )
         for method in bound.interface_class.methods
     )

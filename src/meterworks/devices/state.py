@@ -28,7 +28,6 @@ CLIENTS_MAX: Final = 8  # client titles whose counters one meter remembers; the 
 COUNTER_BLOCK: Final = 256  # server counters reserved at once: what a restart may skip
 COUNTER_MAX: Final = 0xFFFFFFFF  # at this value the key is dead (DLMS/COSEM, security header)
 OWN_EVENTS_MAX: Final = 32  # events the management part keeps of itself; the oldest is overwritten
-EVENT_QUIET_S: Final = 60  # the same event again within this time is not recorded again: no one can flush the log
 HEADER_SIZE: Final = 64
 MAGIC: Final = b"MWFLEET1"
 DESTINATION_SIZE_MAX: Final = 64
@@ -193,11 +192,11 @@ class FleetState:
 
     # -- events of the management part --------------------------------------------------------------------------------
 
-    def record_event(self, index: int, epoch_s: int, log: int, code: int) -> bool:
-        """Record an event; False when the same one was recorded less than EVENT_QUIET_S ago."""
-        for known in reversed(self.own_events(index)):
+    def record_event(self, index: int, epoch_s: int, log: int, code: int, *, quiet_s: int = 0) -> bool:
+        """Record an event; False when the same one was recorded less than `quiet_s` ago."""
+        for known in reversed(self.own_events(index)) if quiet_s else ():
             if known.log == log and known.code == code:
-                if 0 <= epoch_s - known.epoch_s < EVENT_QUIET_S:
+                if 0 <= epoch_s - known.epoch_s < quiet_s:
                     return False
                 break
         row = self.rows[index]

@@ -22,6 +22,7 @@ LOG_POWER_QUALITY: Final = 4
 CLOCK_ADJUSTED_OLD: Final = 4  # event codes of the standard log
 CLOCK_ADJUSTED_NEW: Final = 5
 CLOCK_EVENT_S: Final = 1.0  # a smaller shift is adjusting, not setting: it is not recorded
+TAMPER_QUIET_S: Final = 60  # the same attack within this time is one event: no stranger can flush the log
 ALARM_INSTANCE: Final = 1  # push set-up 0-0:25.9.1
 TITLE_SIZE: Final = 8
 KEY_SIZE: Final = 16
@@ -157,6 +158,7 @@ class MeterView:
 
     def record(self, log: int, code: int) -> None:
         """Record an event of the management part at the meter's time; one of the tamper log is pushed as an alarm."""
-        recorded = self.state.record_event(self.index, int(self.now_epoch_s()), log, code)
+        quiet_s = TAMPER_QUIET_S if log == LOG_TAMPER else 0
+        recorded = self.state.record_event(self.index, int(self.now_epoch_s()), log, code, quiet_s=quiet_s)
         if recorded and log == LOG_TAMPER and self.push is not None:
             self.push(self.index, ALARM_INSTANCE)

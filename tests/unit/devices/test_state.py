@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from meterworks.devices.state import CLIENTS_MAX, COUNTER_BLOCK, EVENT_QUIET_S, OWN_EVENTS_MAX, FleetState
+from meterworks.devices.state import CLIENTS_MAX, COUNTER_BLOCK, OWN_EVENTS_MAX, FleetState
 from meterworks.errors import UsageError
 from meterworks.protocols.dlms import Suite0Cipher
 
@@ -133,12 +133,10 @@ def test_a_folder_out_of_reach_is_a_usage_error(tmp_path):
 def test_events_are_kept_in_order_and_bounded(path):
     state = FleetState(path, TITLES)
     for number in range(OWN_EVENTS_MAX + 5):
-        assert state.record_event(0, 1000 + number * EVENT_QUIET_S, 1, 46)
+        assert state.record_event(0, 1000 + number * 60, 1, 46, quiet_s=60)
     kept = state.own_events(0)
     assert len(kept) == OWN_EVENTS_MAX
-    assert [event.epoch_s for event in kept] == [
-        1000 + number * EVENT_QUIET_S for number in range(5, OWN_EVENTS_MAX + 5)
-    ]
+    assert [event.epoch_s for event in kept] == [1000 + number * 60 for number in range(5, OWN_EVENTS_MAX + 5)]
     state.close()
     assert FleetState(path, TITLES).own_events(0) == kept
 
@@ -147,7 +145,7 @@ def test_a_flood_of_one_event_does_not_push_out_others(path):
     state = FleetState(path, TITLES)
     state.record_event(0, 1000, 0, 62)
     for number in range(1000):
-        state.record_event(0, 1001 + number // 100, 1, 49)
+        state.record_event(0, 1001 + number // 100, 1, 49, quiet_s=60)
     assert [(event.log, event.code) for event in state.own_events(0)] == [(0, 62), (1, 49)]
 
 
