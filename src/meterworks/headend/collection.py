@@ -16,7 +16,7 @@ from meterworks.headend.capture import DAY_S, expectation_rule
 from meterworks.headend.clock_check import ClockAction
 from meterworks.headend.device import DeviceDirectory, DeviceRecord
 from meterworks.headend.errors import ModelMismatchError, UnknownDeviceError
-from meterworks.headend.expectation import ProfileRule
+from meterworks.headend.expectation import Pair, ProfileRule
 from meterworks.headend.model_book import ModelBook
 from meterworks.headend.ranges import Ranges, floor_to, total_s, union
 from meterworks.headend.schedule import Failure, back_off_s, newest_first, next_visit
@@ -86,6 +86,7 @@ class Collector:
         self._laid_down_until = 0
         self._events_read: dict[int, float] = {}
         self._registers_read: dict[int, float] = {}
+        self._held_back: dict[Pair, float] = {}
         self._awaited: set[int] = set()
         """Devices that are due and open the connection themselves."""
         self.devices: dict[int, DeviceRecord] = {}
@@ -200,6 +201,10 @@ class Collector:
         if device_id not in self._schedule.queued and self._schedule.due.get(device_id, at + 1) > at:
             self._schedule.set(device_id, at)
 
+    def hold_back(self, pair: Pair) -> None:
+        """Ask for a profile of a device not before the next cycle: at once it would bring the same as just now."""
+        self._held_back[pair] = self._next_visit(pair[0], self._clock.epoch_s())
+
     def release(self, device_id: int) -> None:
         """End a device's quarantine and visit it."""
         memory = self._book.memory(device_id)
@@ -211,8 +216,11 @@ class Collector:
 
     def due_ranges(self, device: DeviceRecord, profile: str, now_epoch_s: float) -> Ranges:
         """What a visit reads of a profile now: missing ranges that can have come in, and a doubtful newest gap."""
-        ledger = self._book.table.ledger((device.device_id, profile))
+        pair = (device.device_id, profile)
+        ledger = self._book.table.ledger(pair)
         if ledger is None or not ledger.missing or self._models.is_unusable(device, profile):
+            return ()
+        if now_epoch_s < self._held_back.get(pair, 0.0):
             return ()
         missing = ledger.missing
         ask_s = REGISTER_ASK_S.get(PROFILES[profile].kind)

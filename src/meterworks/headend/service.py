@@ -69,6 +69,7 @@ class HeadEnd:
         self._changed = asyncio.Event()
         self._subscriptions: list[Subscription] = []
         self._stored_position = 0
+        self._flushing: asyncio.Task[None] | None = None
         self.ready = asyncio.Event()
         """Set when devices are known and collection has begun."""
 
@@ -204,6 +205,13 @@ class HeadEnd:
             self.slots.wake()
 
     async def _flush(self) -> None:
+        """Write behind, one flush at a time; one that has begun is brought to its end even when we are stopped."""
+        if self._flushing is not None and not self._flushing.done():
+            await asyncio.wait([self._flushing])
+        self._flushing = asyncio.get_running_loop().create_task(self._write_book())
+        await asyncio.shield(self._flushing)
+
+    async def _write_book(self) -> None:
         position = self._confirmations.position
         positions = {} if position == self._stored_position else {COMMITTED_STREAM: position}
         if await self.book.flush(positions=positions):
@@ -228,6 +236,8 @@ class HeadEnd:
         """The writer can never store it: reading it again at once would bring the same."""
         pair = self.table.pair_of(set_id)
         self.table.give_back(set_id)
+        if pair is not None:
+            self.collector.hold_back(pair)
         self.book.add_incident("set-rejected", device_id=None if pair is None else pair[0], detail=reason)
 
     def _writer_is_behind(self) -> bool:
@@ -269,6 +279,7 @@ class HeadEnd:
 
     async def _close(self) -> None:
         await self._calls.close()
+        self.collector.measure()
         await self._counters.close()
         await self._flush()
         log.info("head-end stopped")

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import pytest
+from tests.integration.headend.field import DAY, Directory, FakeMeter, FakeWriter, device_record
 
 from meterworks.headend import HeadEnd, HeadendSettings
 from meterworks.headend.slots import Lane
 from meterworks.links import start_meter_server
 from meterworks.readings import ensure_reading_streams
 from meterworks.runtime import Database, ManualClock, MemoryBus, SystemClock
-from tests.integration.headend.field import DAY, Directory, FakeMeter, FakeWriter, device_record
 
 SETTINGS = {
     "push_port": 0,

@@ -34,7 +34,6 @@ from meterworks.protocols.dlms import (
     encode_double_long_unsigned,
     encode_enum,
     encode_integer,
-    encode_long_unsigned,
     encode_profile,
     encode_structure,
 )
@@ -317,7 +316,7 @@ class FakeWriter:
                 await asyncio.sleep(0.01)
                 continue
             messages = await self.bus.fetch(READINGS_STREAM, after_sequence=self.position, timeout_s=0.2)
-            if not messages:
+            if not messages or self.paused:
                 continue
             notices, rejected = [], []
             for message in messages:

@@ -4,13 +4,13 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
+from tests.integration.headend import field as fake
+from tests.integration.headend.conftest import make_field
+from tests.integration.headend.field import DAY, STEP, expected_intervals, until
 
 from meterworks.catalogue import ReadingFlag
 from meterworks.headend import HeadendQueries
 from meterworks.runtime import ManualClock
-from tests.integration.headend import field as fake
-from tests.integration.headend.conftest import make_field
-from tests.integration.headend.field import DAY, STEP, expected_intervals, until
 
 ONE = {"profiles": ("load_import",)}
 

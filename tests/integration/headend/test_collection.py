@@ -3,8 +3,9 @@
 import json
 from collections import Counter
 
-from meterworks.headend import LAST_BUCKET, HeadendQueries
 from tests.integration.headend.field import DAY, STEP, expected_intervals, register_value, until
+
+from meterworks.headend import LAST_BUCKET, HeadendQueries
 
 LOADS = ("load_import", "load_export")
 
