@@ -20,7 +20,7 @@ from typing import Final
 
 import psutil
 
-from meterworks.devices import Fleet, FleetSettings, MeterSpecification
+from meterworks.devices import Fleet, FleetSettings
 from meterworks.protocols.dlms import (
     Associate,
     AttributeAddress,
@@ -37,35 +37,9 @@ from meterworks.protocols.dlms import (
     ServerConnection,
 )
 from meterworks.runtime import SystemClock
-from meterworks.world.accumulation import HistoryCache
-from meterworks.world.climate import Climate
-from meterworks.world.household import HouseholdKind, draw_household
-from meterworks.world.stochastic import MeterSetting, StochasticLoad
-from meterworks.world.supply import Supply
+from meterworks.world import NeighbourhoodSettings, open_neighbourhood
 
 PROFILE: Final = AttributeAddress(7, ObisCode("1.0.99.1.0.255"), 2)
-HISTORY: Final = timedelta(days=397)
-KINDS: Final = tuple(HouseholdKind)
-
-
-def build(count: int, now: datetime) -> list[tuple[MeterSpecification, StochasticLoad]]:
-    """Give meters of all kinds of homes, every fifth with three phases, installed thirteen months ago."""
-    climate, cache = Climate(1), HistoryCache()
-    starts = int((now - HISTORY).timestamp()) // 86_400 * 86_400
-    setting = MeterSetting(starts_epoch_s=starts)
-    meters = []
-    for number in range(count):
-        specification = MeterSpecification(
-            system_title=b"MWR" + (number + 1).to_bytes(5, "big"),
-            serial=f"MW{number + 1:010}",
-            guek=secrets.token_bytes(16),
-            gak=secrets.token_bytes(16),
-            address=f"127.{16 + number // 62_500}.{number // 250 % 250}.{number % 250 + 1}:0",
-        )
-        supply = Supply(feeder_key=number // 50, home_key=number, phases=3 if number % 5 == 0 else 1)
-        household = draw_household(1, number, KINDS[number % len(KINDS)])
-        meters.append((specification, StochasticLoad(household, setting, climate=climate, supply=supply, cache=cache)))
-    return meters
 
 
 def read_once(fleet: Fleet, index: int, selection: RangeSelection) -> int:
@@ -103,7 +77,10 @@ async def measure(count: int, sessions: int) -> dict[str, float]:
         settings = FleetSettings(
             state_path=Path(folder) / "state.npy", push_destination="127.0.0.1:9", push_period_s=3600
         )
-        fleet = Fleet(build(count, now), settings, SystemClock())
+        neighbourhood = open_neighbourhood(
+            Path(folder), NeighbourhoodSettings(meters=count, seed=1, port=0), now_epoch_s=now.timestamp()
+        )
+        fleet = Fleet(neighbourhood.meters(), settings, SystemClock())
         await fleet.start()
         served = process.memory_info().rss
         built_s = time.perf_counter() - began
@@ -113,6 +90,7 @@ async def measure(count: int, sessions: int) -> dict[str, float]:
             octets += read_once(fleet, index, selection)
         read_s = time.perf_counter() - began
         read = process.memory_info().rss
+        own = process.memory_full_info().uss
         await fleet.stop()
     return {
         "meters": count,
@@ -120,6 +98,7 @@ async def measure(count: int, sessions: int) -> dict[str, float]:
         "per_meter_read_once_kb": (read - empty) / count / 1000,
         "per_meter_with_interpreter_kb": read / count / 1000,
         "process_rss_mb": read / 1e6,
+        "process_own_mb": own / 1e6,
         "build_s": built_s,
         "sessions": sessions,
         "octets_per_session": octets / max(1, sessions),
