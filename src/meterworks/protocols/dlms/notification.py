@@ -15,33 +15,37 @@ __all__ = ["DataNotification", "EventNotification"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataNotification:
-    """A push. long_invoke: id and priority, four octets. date_time: octets as sent, 12 or none. body: encoded data."""
+    """A push. long_invoke: id and priority, four octets. date_time: octets as sent, 12 or none. body: encoded data.
+
+    is_tagged: the date-time came with a data tag before it, which some meters write and the standard does not know.
+    """
 
     long_invoke: int
     date_time: bytes
     body: bytes
+    is_tagged: bool = False
 
     def to_bytes(self) -> bytes:
         """Encode the APDU."""
         head = b"\x0f" + self.long_invoke.to_bytes(4, "big")
-        return b"".join((head, bytes((len(self.date_time),)), self.date_time, self.body))
+        length = bytes((9, 12)) if self.is_tagged else bytes((len(self.date_time),))
+        return b"".join((head, length, self.date_time, self.body))
 
     @classmethod
     def from_bytes(cls, apdu: bytes) -> Self:
-        """Decode the APDU. A date-time with its data tag before it, as some meters write it, is accepted."""
+        """Decode the APDU."""
         if take(apdu, 0, 1) != b"\x0f":
             raise DecodeError(f"data notification expected, got {apdu[:1].hex()}", offset=0)
         long_invoke = unsigned_at(apdu, 1, 4)
-        offset = 5
-        if apdu[5:7] == b"\x09\x0c":
-            offset = 6
+        is_tagged = apdu[5:7] == b"\x09\x0c"
+        offset = 6 if is_tagged else 5
         length = unsigned_at(apdu, offset, 1)
         if length not in (0, 12):
             raise DecodeError(f"date-time of {length} octets at octet {offset}", offset=offset)
         date_time = take(apdu, offset + 1, length)
         body = offset + 1 + length
         check_end(apdu, end_of(apdu, body))
-        return cls(long_invoke=long_invoke, date_time=date_time, body=apdu[body:])
+        return cls(long_invoke=long_invoke, date_time=date_time, body=apdu[body:], is_tagged=is_tagged)
 
     @property
     def moment(self) -> CosemDateTime | None:

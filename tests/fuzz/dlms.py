@@ -1,0 +1,111 @@
+"""Fuzz target for the DLMS codec, client and server.
+
+    python -m tests.fuzz.dlms [libFuzzer options] [corpus folders]      needs atheris (extra `fuzz`)
+
+`run_one` takes any octets; the first chooses what they are for. It raises only where we are wrong.
+"""
+
+import sys
+
+from tests.integration.dlms.conftest import settings_for
+from tests.integration.dlms.example_device import ENERGY, ExampleDevice
+
+from meterworks.errors import PeerError, SecurityError
+from meterworks.protocols.dlms import (
+    Associate,
+    ClientConnection,
+    CountUp,
+    Get,
+    ServerConnection,
+    decode,
+    decode_apdu,
+    decode_selection,
+    decode_typed,
+    encode_wrapper,
+)
+from meterworks.protocols.errors import DecodeError
+
+__all__ = ["run_one"]
+
+ANSWER_SIZE_MAX = 5 * 65_536
+CLIENT_SAPS = (16, 3, 4, 1)
+
+
+def _fuzz_codec(octets: bytes) -> None:
+    for read in (decode, decode_typed, decode_apdu, decode_selection):
+        try:
+            read(octets)  # type: ignore[operator]
+        except DecodeError:
+            continue
+
+
+def _open(client_sap: int) -> tuple[ClientConnection, ServerConnection]:
+    """Give a client in an open association and its server."""
+    client = ClientConnection(settings_for(client_sap, max_pdu=200), CountUp(5), lambda size: b"C" * size)
+    server = ServerConnection(ExampleDevice(), lambda size: b"S" * size)
+    waiting = client.send(Associate())
+    while waiting:
+        client.receive(server.receive(waiting))
+        waiting = client.data_to_send()
+    return client, server
+
+
+def _fuzz_server(octets: bytes) -> None:
+    server = ServerConnection(ExampleDevice(), lambda size: b"S" * size)
+    for start in range(0, len(octets), 50):
+        assert len(server.receive(octets[start : start + 50])) < ANSWER_SIZE_MAX
+
+
+def _fuzz_open_server(octets: bytes) -> None:
+    client_sap = CLIENT_SAPS[octets[0] % len(CLIENT_SAPS)] if octets else 16
+    _, server = _open(client_sap)
+    for apdu in octets[1:].split(b"\xfe\xfe"):
+        if apdu:
+            assert len(server.receive(encode_wrapper(client_sap, 1, apdu))) < ANSWER_SIZE_MAX
+
+
+def _fuzz_client(octets: bytes) -> None:
+    client_sap = CLIENT_SAPS[octets[0] % len(CLIENT_SAPS)] if octets else 16
+    client = ClientConnection(settings_for(client_sap), CountUp(5), lambda size: b"C" * size)
+    client.send(Associate())
+    _feed(client, client_sap, octets[1:])
+
+
+def _fuzz_open_client(octets: bytes) -> None:
+    client_sap = CLIENT_SAPS[octets[0] % len(CLIENT_SAPS)] if octets else 16
+    client, _ = _open(client_sap)
+    client.send(Get(ENERGY))
+    _feed(client, client_sap, octets[1:])
+
+
+def _feed(client: ClientConnection, client_sap: int, octets: bytes) -> None:
+    try:
+        for apdu in octets.split(b"\xfe\xfe"):
+            if apdu:
+                client.receive(encode_wrapper(1, client_sap, apdu))
+                client.data_to_send()
+        client.receive(octets)
+    except (PeerError, SecurityError):
+        return
+
+
+_TARGETS = (_fuzz_codec, _fuzz_server, _fuzz_open_server, _fuzz_client, _fuzz_open_client)
+
+
+def run_one(octets: bytes) -> None:
+    """Try octets on one of the targets."""
+    if octets:
+        _TARGETS[octets[0] % len(_TARGETS)](octets[1:])
+
+
+def main() -> None:
+    """Run under atheris, guided by coverage."""
+    import atheris
+
+    atheris.instrument_all()
+    atheris.Setup(sys.argv, run_one)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
