@@ -184,14 +184,13 @@ class FakeMeter:
         starts = np.arange(max(-(-first // STEP) * STEP - STEP, self.starts // STEP * STEP), last - STEP + 1, STEP)
         for gap_start, gap_end in self.gaps:
             starts = starts[(starts < gap_start) | (starts >= gap_end)]
-        stamps = starts + STEP
-        rows = {int(stamp): None for stamp in stamps}
         extra = [(stamp, value) for stamp, value in self.extra_rows if first <= stamp <= last]
-        columns = []
-        for channel in CHANNELS_OF[profile.name]:
-            values = [interval_value(self.device_id, channel, int(stamp) - STEP) for stamp in rows]
-            columns.append(np.array(values + [value for _, value in extra], np.int64))
-        stamps = np.array([*rows, *(stamp for stamp, _ in extra)], np.int64)
+        extra_values = np.array([value for _, value in extra], np.int64)
+        columns = [
+            np.concatenate((interval_value(self.device_id, channel, starts), extra_values))
+            for channel in CHANNELS_OF[profile.name]
+        ]
+        stamps = np.concatenate((starts + STEP, np.array([stamp for stamp, _ in extra], np.int64)))
         order = np.argsort(stamps, kind="stable")
         return encode_profile(
             [
