@@ -31,7 +31,7 @@ from meterworks.market.principal import Principal
 from meterworks.market.problem import problem_of, status_of
 from meterworks.market.question import SeriesQuestion
 from meterworks.market.scope import instant, viewer_of
-from meterworks.market.series import ChannelSeries, Columns, Period, SeriesResult, TimeRange
+from meterworks.market.series import ChannelSeries, Columns, Period, Resolution, SeriesResult, TimeRange
 from meterworks.market.services import MarketServices, MarketSettings
 from meterworks.market.timestamp import format_utc
 
@@ -65,6 +65,7 @@ __all__ = [
     "Principal",
     "Public",
     "RequestMalformed",
+    "Resolution",
     "SeriesQuestion",
     "SeriesResult",
     "TimeRange",

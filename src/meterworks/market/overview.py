@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import numpy as np
@@ -19,6 +19,10 @@ from meterworks.registry import DeviceCounts
 __all__ = ["CollectionSummary", "FleetLoad", "Overview"]
 
 KEPT_S = 2.0  # however many people look, the figures are worked out this seldom
+LOAD_KEPT_S = 5.0
+LOAD_DAYS = 2
+LOAD_INTERVAL_S = 1800
+COUNT_SHARE_MIN = 0.5  # of the most meters any interval has, below which a newest interval counts as partial
 LIST_MAX = 1000
 FIRST_PROFILE = "load_import"
 IMPORT_BASE, EXPORT_BASE = 1, 2
@@ -66,6 +70,8 @@ class Overview:
         self._monotonic = monotonic
         self._asking = asyncio.Lock()
         self._kept: tuple[float, CollectionSummary] | None = None
+        self._loading = asyncio.Lock()
+        self._kept_load: tuple[float, FleetLoad] | None = None
 
     async def summary(self) -> CollectionSummary:
         """The figures, at most KEPT_S old."""
@@ -106,10 +112,31 @@ class Overview:
             count=into["count"].to_numpy(),
         )
 
-    async def recent_load(self, *, days: int = 2, interval_s: int = 1800) -> FleetLoad:
-        """The load of the last days."""
-        now = self._services.clock.now()
-        return await self.load(TimeRange(now - timedelta(days=days), now), interval_s=interval_s)
+    async def recent_load(self) -> FleetLoad:
+        """The load of the last LOAD_DAYS of half-hourly meters, at most LOAD_KEPT_S old.
+
+        The newest intervals, of which most meters have not been read yet, are left out: they would look like a slump.
+        """
+        async with self._loading:
+            if self._kept_load is None or self._kept_load[0] + LOAD_KEPT_S < self._monotonic():
+                now = self._services.clock.now()
+                found = await self.load(TimeRange(now - timedelta(days=LOAD_DAYS), now), interval_s=LOAD_INTERVAL_S)
+                self._kept_load = (self._monotonic(), _without_partial_end(found))
+            return self._kept_load[1]
+
+
+def _without_partial_end(load: FleetLoad) -> FleetLoad:
+    if not len(load.count):
+        return load
+    full = np.flatnonzero(load.count >= COUNT_SHARE_MIN * load.count.max())
+    rows = slice(0, int(full[-1]) + 1)
+    return replace(
+        load,
+        start_epoch_s=load.start_epoch_s[rows],
+        import_w=load.import_w[rows],
+        export_w=load.export_w[rows],
+        count=load.count[rows],
+    )
 
 
 def _epochs_s(table: pa.Table) -> npt.NDArray[np.int64]:

@@ -50,7 +50,7 @@ class Cursor:
 class SeriesQuestion:
     """What is asked of a device or usage point.
 
-    channels: none means the interval channels its devices have; `base` narrows those to one quantity. row_limit: None
+    channels: none means the interval channels its devices have; `bases` narrows those. row_limit: None
     asks for everything at once.
     """
 
@@ -63,7 +63,7 @@ class SeriesQuestion:
     cursor: Cursor | None
     purpose: str
     request_id: str
-    base: int | None = None
+    bases: Sequence[int] = ()
 
     def check(self, rows_max: int) -> None:
         """Raises RequestMalformed for a sum of what is no amount, and RangeTooLarge when more than `rows_max` rows may

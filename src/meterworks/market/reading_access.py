@@ -99,7 +99,7 @@ class ReadingAccess:
             usual = [
                 channel
                 for channel in (CHANNELS[number] for number in sorted(numbers))
-                if channel.kind == "interval" and question.base in (None, channel.base)
+                if channel.kind == "interval" and (not question.bases or channel.base in question.bases)
             ]
             question = replace(question, channels=usual[:CHANNEL_COUNT_DEFAULT_MAX])
         question.check(self._rows_max)

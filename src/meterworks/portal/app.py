@@ -1,0 +1,70 @@
+"""The web process's application: market API, operator's console and consumer's page on one port."""
+
+from pathlib import Path
+
+import nicegui
+from fastapi import FastAPI, Request
+from fastapi.responses import RedirectResponse, Response
+from starlette.staticfiles import StaticFiles
+
+from meterworks.errors import MeterworksError
+from meterworks.market import (
+    API_PREFIX,
+    Market,
+    MarketServices,
+    MarketSettings,
+    NotAuthenticated,
+    create_api,
+    problem_of,
+    request_id_of,
+    status_of,
+)
+from meterworks.portal import consumer, login
+from meterworks.portal.console import mount_console
+from meterworks.portal.page import STATIC_FOLDER, refusal
+from meterworks.portal.session import SessionSigner
+from meterworks.portal.settings import PortalSettings
+
+__all__ = ["create_app"]
+
+# ECharts as NiceGUI's wheel brings it: one copy serves console and consumer page.
+_ECHARTS_FOLDER = Path(nicegui.__file__).parent / "elements" / "echart" / "dist"
+
+
+def create_app(
+    services: MarketServices,
+    settings: MarketSettings,
+    *,
+    portal_settings: PortalSettings,
+    session_secret: bytes,
+    console: bool = True,
+) -> FastAPI:
+    """The whole web application, to be run by one uvicorn worker (the console's state lives in its process).
+
+    session_secret: at least 32 bytes, see `load_session_secret`. console: whether to mount the operator's console.
+    """
+    app = create_api(services, settings)
+    market = app.state.market
+    assert isinstance(market, Market)
+    app.state.signer = SessionSigner(session_secret)
+    app.state.portal_settings = portal_settings
+    app.include_router(login.router)
+    app.include_router(consumer.router)
+    app.mount("/assets/echarts", StaticFiles(directory=_ECHARTS_FOLDER), name="echarts")
+    app.mount("/assets", StaticFiles(directory=STATIC_FOLDER), name="assets")
+    app.add_exception_handler(MeterworksError, _problem)
+    if console:
+        mount_console(app, market=market, settings=portal_settings, signer=app.state.signer)
+    return app
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    """A document for programs; for people a page, or the way to the login."""
+    assert isinstance(error, MeterworksError)
+    if request.url.path.startswith(f"{API_PREFIX}/") or "text/html" not in request.headers.get("accept", ""):
+        return problem_of(error, request_id_of(request))
+    if isinstance(error, NotAuthenticated) and request.method in ("GET", "HEAD"):
+        return RedirectResponse("/login", 303)
+    text = str(error)
+    title = {403: "Not for you", 404: "Not here", 429: "Too many attempts"}.get(status_of(error), "That did not work")
+    return refusal(status_of(error), title, f"{text[:1].upper()}{text[1:]}.", request_id_of(request))

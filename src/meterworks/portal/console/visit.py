@@ -1,0 +1,36 @@
+"""One visit to a console page: who visits, and what the page asks."""
+
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from meterworks.market import Market, Principal
+from meterworks.portal.settings import PortalSettings
+
+__all__ = ["PURPOSE", "VISIT_KEY", "Visit", "visit_of"]
+
+VISIT_KEY = "meterworks.visit"  # in the scope of a request that the guard let through
+PURPOSE = "operator console"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """The visitor and the services of a page."""
+
+    market: Market
+    settings: PortalSettings
+    principal: Principal
+    session_token: str
+    form_token: str
+    request_id: str
+
+    async def check(self) -> None:
+        """A page may stay open for days: raises NotAuthenticated when the session has ended since it was loaded."""
+        await self.market.accounts.resolve(self.session_token, kind="session")
+
+
+def visit_of(request: Request) -> Visit:
+    """What the guard found out about this request."""
+    visit = request.scope[VISIT_KEY]
+    assert isinstance(visit, Visit)
+    return visit
