@@ -154,7 +154,7 @@ def check_equal(table: ProfileTable, peer: str, rows: Rows) -> None:
 def measure_form(form: str, buffer: bytes, rows: int) -> dict[str, float]:
     """Time one buffer: rows a second of each decoder, and our ratio to the best peer."""
     layout = CaptureLayout.compile([CLOCK_OBJECT, STATUS, ENERGY], PERIOD_S)
-    peers = {"dlms_cosem": DlmsCosem(), "gurux_dlms": Gurux()}
+    peers: dict[str, DlmsCosem | Gurux] = {"dlms_cosem": DlmsCosem(), "gurux_dlms": Gurux()}
     for name, peer in peers.items():
         check_equal(decode_profile(buffer, layout), name, peer.rows(peer.decode(buffer)))
     calls: dict[str, Callable[[], object]] = {name: partial(peer.decode, buffer) for name, peer in peers.items()}
