@@ -37,7 +37,8 @@ def tracked(*suffixes: str) -> list[Path]:
 
 
 def sources() -> list[Path]:
-    return sorted(SOURCE.rglob("*.py"))
+    """Our code; migrations are written by a tool and never touched again."""
+    return sorted(path for path in SOURCE.rglob("*.py") if path.parent.name != "versions")
 
 
 def parsed(path: Path) -> ast.Module:
@@ -98,21 +99,16 @@ def test_functions_keep_to_the_size_limit():
 def test_functions_keep_to_the_parameter_limit():
     faults = []
     for path in sources():
+        if "cli" in path.parts or "api" in path.parts:
+            continue  # a parameter there is an option of a command or a field of a query
         for function in functions(parsed(path)):
             arguments = function.args
             count = len(arguments.posonlyargs) + len(arguments.args) + len(arguments.kwonlyargs)
             names = [argument.arg for argument in arguments.posonlyargs + arguments.args][:1]
             count -= names in (["self"], ["cls"])
-            if count > PARAMETERS_MAX and not re.search(
-                r"@\w+\.(command|get|post|callback)", decorators(path, function)
-            ):
+            if count > PARAMETERS_MAX:
                 faults.append(f"{where(path, function.lineno)}: {function.name} has {count} parameters")
     assert faults == []
-
-
-def decorators(path: Path, function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
-    text = path.read_text(encoding="utf-8")
-    return " ".join(f"@{ast.get_source_segment(text, decorator)}" for decorator in function.decorator_list)
 
 
 def test_no_reminder_is_left_in_the_source():
@@ -139,7 +135,7 @@ def test_a_package_opens_with_reexports_only():
 
 def test_other_packages_are_imported_at_their_door():
     packages = {path.name for path in SOURCE.iterdir() if (path / "__init__.py").exists()}
-    doors = {"protocols.dlms"}  # a protocol is a package of its own below protocols/
+    doors = {"protocols.dlms", "protocols.errors"}  # a protocol is a package of its own below protocols/
     faults = []
     for path in sources():
         own = path.relative_to(SOURCE).parts[0]
@@ -195,7 +191,7 @@ def test_every_test_can_fail():
 
 
 def test_there_is_as_much_test_as_code():
-    code = sum(len(code_line_numbers(path)) for path in sources() if "migrations" not in path.parts)
+    code = sum(len(code_line_numbers(path)) for path in sources())
     test = sum(len(code_line_numbers(path)) for path in (ROOT / "tests").rglob("*.py"))
     assert test >= TEST_SHARE_MIN * code, f"{test} lines of test for {code} lines of code"
 

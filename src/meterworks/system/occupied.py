@@ -1,21 +1,18 @@
-"""What a system needs for itself on this machine, found out before anything starts: its data folder and its ports.
+"""The ports a system needs for itself on this machine, checked before anything starts.
 
-Two systems on one data folder would both write it, and a port taken by another process shows up late and far from its
-cause. So both are checked first, all at once, and the answer names what is in use, by whom, and what to do.
+A port taken by another process shows up late and far from its cause. So all are checked first, at once, and the answer
+names what is in use and what to do.
 """
 
 import contextlib
 import errno
-import fcntl
-import os
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from meterworks.system.errors import ConfigurationError, InUseError
 
-__all__ = ["Endpoint", "hold_folder", "occupied", "refuse_occupied"]
+__all__ = ["Endpoint", "occupied", "refuse_occupied"]
 
 SO_BINDTODEVICE = getattr(socket, "SO_BINDTODEVICE", 25)
 
@@ -29,37 +26,6 @@ class Endpoint:
     port: int
     setting: str
     device: str | None = None
-
-
-@contextlib.contextmanager
-def hold_folder(folder: Path) -> Iterator[None]:
-    """Hold the data folder for this process; the lock goes with the process, however it ends.
-
-    Raises InUseError, naming the holder's process, when another system runs on it.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / "in-use.lock", os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise ConfigurationError(
-            f"data folder {folder} cannot be written: {error}; choose another with --data"
-        ) from error
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            holder = os.pread(handle, 64, 0).decode(errors="replace").strip() or "unknown"
-            raise InUseError(
-                f"data folder {folder} is in use by the meterworks process {holder}: stop it, or choose another folder"
-                " with --data",
-                folder=str(folder),
-                holder=holder,
-            ) from error
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, str(os.getpid()).encode(), 0)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _is_free(endpoint: Endpoint) -> bool:

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 
 from meterworks.system.errors import ConfigurationError
 
-__all__ = ["Origin", "Resolved", "keys_of", "resolve"]
+__all__ = ["ENVIRONMENT_PREFIX", "Origin", "Resolved", "keys_of", "resolve"]
 
 ENVIRONMENT_PREFIX = "METERWORKS_"
 ENVIRONMENT_KNOWN = frozenset({"METERWORKS_SHARED"})  # read by tests only

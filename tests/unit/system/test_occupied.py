@@ -1,14 +1,11 @@
 """What is in use is named before anything starts."""
 
-import os
 import socket
-import subprocess
-import sys
 
 import pytest
 
 from meterworks.system.errors import ConfigurationError, InUseError
-from meterworks.system.occupied import Endpoint, hold_folder, occupied, refuse_occupied
+from meterworks.system.occupied import Endpoint, occupied, refuse_occupied
 
 
 def endpoint(port: int, *, host: str = "127.0.0.1", device: str | None = None) -> Endpoint:
@@ -43,26 +40,3 @@ def test_a_socket_on_all_addresses_of_loopback_sees_the_one_address_in_use(liste
 def test_an_address_this_machine_does_not_have_is_a_clear_error():
     with pytest.raises(ConfigurationError, match=r"change web\.port"):
         occupied([endpoint(9, host="192.0.2.1")])
-
-
-def test_a_folder_is_held_by_one_process_at_a_time(tmp_path):
-    attempt = (
-        "import sys, pathlib\n"
-        "from meterworks.system.occupied import hold_folder\n"
-        "from meterworks.errors import MeterworksError\n"
-        "try:\n"
-        "    with hold_folder(pathlib.Path(sys.argv[1])): print('held')\n"
-        "except MeterworksError as error: print(error)\n"
-    )
-    command = [sys.executable, "-c", attempt, str(tmp_path)]
-    with hold_folder(tmp_path):
-        refused = subprocess.run(command, capture_output=True, text=True, check=True)
-    allowed = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert f"in use by the meterworks process {os.getpid()}" in refused.stdout
-    assert allowed.stdout.strip() == "held"
-
-
-def test_a_folder_that_cannot_be_written_is_a_clear_error(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigurationError, match="--data"), hold_folder(tmp_path / "file" / "below"):
-        pass

@@ -1,0 +1,254 @@
+"""The configuration of a whole system: one section per folder, and where the embedded engines lie by default.
+
+An empty address means the engine that runs inside the system: a NATS child, SQLite, local Iceberg files, all under
+the data folder. The same keys take a NATS cluster, PostgreSQL and an object store.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from meterworks.devices import FaultSettings, FleetSettings
+from meterworks.headend import HeadendSettings
+from meterworks.market import MarketSettings
+from meterworks.readings import WriterSettings
+from meterworks.runtime import BusSettings, DatabaseSettings, LogLevel, WarehouseSettings
+from meterworks.system.settings import Resolved, resolve
+from meterworks.world import NeighbourhoodSettings
+
+__all__ = ["Configuration", "Layout", "load_configuration"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemSection:
+    """What concerns the system as a whole."""
+
+    data: Path = Path("var")
+    """Folder of everything the system keeps on this machine."""
+    port_offset: int = 0
+    """Added to every port the system listens on, so that a second system can stand beside the first."""
+    log_level: LogLevel = "info"
+    """Least severity that is logged."""
+    demo: bool = True
+    """Whether a first start makes accounts for a demonstration consumer and supplier."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebSection:
+    """Where portal and API listen."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortalSection:
+    """What the portal shows. The portal stands above this floor, so its settings are handed up from here."""
+
+    unit_price_hundredths_per_kwh: int = 2469
+    """Price of a kWh on the consumer's page, in hundredths of the minor unit (2469: 24.69 pence)."""
+    standing_charge_hundredths_per_day: int = 5121
+    """Standing charge of a day, in hundredths of the minor unit."""
+    currency_symbol: str = "£"
+    refresh_s: float = 5.0
+    """How often the console's live figures are renewed, machine seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BusSection:
+    """The message bus. `url` empty: a NATS server of our own, listening on `port`."""
+
+    url: str = ""
+    port: int = 4222
+    patience_s: float = 30.0
+    """How long a call tries again before it tells that the bus is unreachable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseSection:
+    """The database of record. `url` empty: SQLite in the data folder; else `postgresql://...`."""
+
+    url: str = ""
+    connections_max: int = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarehouseSection:
+    """The readings warehouse. Empty: Iceberg files and catalogue in the data folder."""
+
+    location: str = ""
+    catalog_url: str = ""
+    shards: int = 4
+    """Fixed when the warehouse is made; a month of one shard should stay under 15 million rows."""
+    s3_endpoint: str = ""
+    s3_region: str = ""
+    s3_access_key_id: str = ""
+    s3_secret_reference: str = ""
+    """Path of a file that holds the secret access key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockSection:
+    """The system's clock on its first start; later starts go on with `clock.json`."""
+
+    rate: float = 1.0
+    """System seconds per machine second."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetSection:
+    """How the emulated meters are served."""
+
+    port: int = 4059
+    """Port of every meter, each at a loopback address of its own."""
+    loopback_only: bool = True
+    """Whether meters answer nobody outside this machine."""
+    push_period_s: int = 60
+    """How often each meter pushes its power and registers; 0 never."""
+    push_concurrency_max: int = 32
+    answer_delay_s: float = 0.0
+    """Fault for tests: every meter waits this long before each answer."""
+    loss_probability: float = 0.0
+    """Fault for tests: share of answers that never come."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """Everything an operator may set."""
+
+    system: SystemSection = field(default_factory=SystemSection)
+    web: WebSection = field(default_factory=WebSection)
+    bus: BusSection = field(default_factory=BusSection)
+    database: DatabaseSection = field(default_factory=DatabaseSection)
+    warehouse: WarehouseSection = field(default_factory=WarehouseSection)
+    clock: ClockSection = field(default_factory=ClockSection)
+    portal: PortalSection = field(default_factory=PortalSection)
+    market: MarketSettings = field(default_factory=MarketSettings)
+    headend: HeadendSettings = field(default_factory=HeadendSettings)
+    writer: WriterSettings = field(default_factory=WriterSettings)
+    fleet: FleetSection = field(default_factory=FleetSection)
+    neighbourhood: NeighbourhoodSettings = field(default_factory=NeighbourhoodSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where things lie in the data folder, and the embedded engines' addresses made from it."""
+
+    configuration: Configuration
+
+    @property
+    def data(self) -> Path:
+        """The data folder."""
+        return self.configuration.system.data
+
+    @property
+    def logs(self) -> Path:
+        """Folder of log files, one per process."""
+        return self.data / "log"
+
+    @property
+    def metrics(self) -> Path:
+        """Folder through which the processes share their metrics."""
+        return self.data / "metrics"
+
+    @property
+    def nats(self) -> Path:
+        """The embedded bus's store."""
+        return self.data / "nats"
+
+    @property
+    def world(self) -> Path:
+        """What the emulated neighbourhood remembers."""
+        return self.data / "world"
+
+    @property
+    def clock(self) -> Path:
+        """The system's clock settings."""
+        return self.data / "clock.json"
+
+    @property
+    def master_key(self) -> Path:
+        """The key store's master key."""
+        return self.data / "keys" / "master.key"
+
+    @property
+    def session_secret(self) -> Path:
+        """The secret browser sessions are signed with."""
+        return self.data / "keys" / "session.key"
+
+    @property
+    def run(self) -> Path:
+        """What the running system tells about itself: settings handed to children, process numbers."""
+        return self.data / "run"
+
+    def port(self, port: int) -> int:
+        """A port with the system's offset; 0 stays 0."""
+        return port + self.configuration.system.port_offset if port else 0
+
+    @property
+    def bus(self) -> BusSettings:
+        """The bus to connect to."""
+        section = self.configuration.bus
+        url = section.url or f"nats://127.0.0.1:{self.port(section.port)}"
+        return BusSettings(url=url, patience_s=section.patience_s)
+
+    @property
+    def database(self) -> DatabaseSettings:
+        """The database of record."""
+        section = self.configuration.database
+        url = section.url or f"sqlite+aiosqlite:///{self.data / 'db' / 'meterworks.sqlite3'}"
+        return DatabaseSettings(url=url, connections_max=section.connections_max)
+
+    @property
+    def warehouse(self) -> WarehouseSettings:
+        """The warehouse; the secret of an object store is read from the file its reference names."""
+        section = self.configuration.warehouse
+        folder = (self.data / "warehouse").absolute()
+        properties = {
+            "s3.endpoint": section.s3_endpoint,
+            "s3.region": section.s3_region,
+            "s3.access-key-id": section.s3_access_key_id,
+            "s3.secret-access-key": (
+                Path(section.s3_secret_reference).read_text().strip() if section.s3_secret_reference else ""
+            ),
+        }
+        return WarehouseSettings(
+            location=section.location or str(folder / "files"),
+            catalog_url=section.catalog_url or f"sqlite:///{folder / 'catalog.sqlite3'}",
+            shards=section.shards,
+            properties={name: value for name, value in properties.items() if value},
+        )
+
+    @property
+    def fleet(self) -> FleetSettings:
+        """How the emulated meters are served; they push to this system's head-end."""
+        section, headend = self.configuration.fleet, self.headend
+        return FleetSettings(
+            state_path=self.world / "state.npy",
+            loopback_only=section.loopback_only,
+            push_destination=f"{headend.push_host}:{headend.push_port}",
+            push_period_s=section.push_period_s,
+            push_concurrency_max=section.push_concurrency_max,
+            faults=FaultSettings(response_delay_s=section.answer_delay_s, loss_probability=section.loss_probability),
+        )
+
+    @property
+    def meter_port(self) -> int:
+        """The port every emulated meter answers on."""
+        return self.port(self.configuration.fleet.port)
+
+    @property
+    def headend(self) -> HeadendSettings:
+        """The head-end's settings with the offset applied to its port."""
+        settings = self.configuration.headend
+        return replace(settings, push_port=self.port(settings.push_port))
+
+
+def load_configuration(
+    *,
+    file: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    command_line: Mapping[str, object] | None = None,
+) -> Resolved[Configuration]:
+    """The configuration from its four layers; see `meterworks.system.settings`."""
+    return resolve(Configuration, file=file, environment=environment, command_line=command_line)

@@ -1,0 +1,1 @@
+"""The one migration tree: every folder's tables, whichever engine holds them."""

@@ -1,0 +1,124 @@
+"""The processes of a system below the web: each opens what it stands on, says that it is ready, and ends on SIGTERM.
+
+A process says that it is ready by answering on `process.<name>`: whoever waits for it asks there.
+"""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+import uvloop
+
+from meterworks.errors import UnreachableError
+from meterworks.registry import Registry
+from meterworks.runtime import (
+    Bus,
+    Clock,
+    Database,
+    SystemClock,
+    Warehouse,
+    configure_logging,
+    connect_bus,
+    get_logger,
+    load_clock,
+)
+from meterworks.system.configuration import Layout
+from meterworks.trust import KeyStore
+
+__all__ = ["Ground", "open_ground", "ready_subject", "run_until_stopped", "stop_requested", "wait_until_ready"]
+
+log = get_logger("system.process")
+READY_POLL_S = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What every process of a system stands on."""
+
+    layout: Layout
+    clock: Clock
+    bus: Bus
+    database: Database
+    keystore: KeyStore
+
+    @property
+    def registry(self) -> Registry:
+        """The registry on this ground's database."""
+        return Registry(self.database, self.keystore, clock=self.clock)
+
+    def open_warehouse(self) -> Warehouse:
+        """The warehouse; opened by those who need it, for it costs a second."""
+        return Warehouse(self.layout.warehouse)
+
+
+@contextlib.asynccontextmanager
+async def open_ground(layout: Layout) -> AsyncIterator[Ground]:
+    """Connect to bus and database; both are closed at the end."""
+    bus = await connect_bus(layout.bus)
+    database = Database(layout.database)
+    try:
+        yield Ground(
+            layout=layout,
+            clock=SystemClock(load_clock(layout.clock)),
+            bus=bus,
+            database=database,
+            keystore=KeyStore.open(layout.master_key),
+        )
+    finally:
+        await database.close()
+        await bus.close()
+
+
+def ready_subject(name: str) -> str:
+    """Where a process of this name answers once it serves."""
+    return f"process.{name}"
+
+
+async def wait_until_ready(bus: Bus, name: str) -> None:
+    """Return when the process serves; the caller sets the limit."""
+    while True:
+        try:
+            await bus.request(ready_subject(name), b"", timeout_s=1.0)
+        except UnreachableError:
+            await asyncio.sleep(READY_POLL_S)
+        else:
+            return
+
+
+def stop_requested() -> asyncio.Event:
+    """An event that SIGTERM and SIGINT set."""
+    event = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, event.set)
+    return event
+
+
+@contextlib.asynccontextmanager
+async def answering_as_ready(bus: Bus, name: str) -> AsyncIterator[None]:
+    """Answer on the process's ready subject while inside."""
+
+    async def answer(_question: bytes) -> bytes:
+        return b"ready"
+
+    subscription = await bus.respond(ready_subject(name), answer)
+    try:
+        yield
+    finally:
+        await subscription.unsubscribe()
+
+
+def run_until_stopped(name: str, layout: Layout, serve: Callable[[Ground, asyncio.Event], Awaitable[None]]) -> None:
+    """Run one process: `serve` gets the ground and the event that asks it to end."""
+    configure_logging(name, layout.logs, layout.configuration.system.log_level)
+
+    async def whole() -> None:
+        stopping = stop_requested()
+        async with open_ground(layout) as ground:
+            log.info("process started", process=name)
+            await serve(ground, stopping)
+            log.info("process stopped", process=name)
+
+    uvloop.run(whole())

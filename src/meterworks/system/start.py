@@ -1,0 +1,241 @@
+"""`meterworks up`: from an empty folder to a running system, and its clean end.
+
+Order: hold the data folder, check the ports, start the bus, migrate the database, make the neighbourhood and the
+accounts on the first start, then the processes one after another. Everything is safe to repeat: a start that was cut
+short at any moment goes on at the next.
+"""
+
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from meterworks.catalogue import Role
+from meterworks.errors import UnreachableError
+from meterworks.market import Credential, ensure_demo_accounts, ensure_operator
+from meterworks.registry import Registry
+from meterworks.runtime import (
+    METRICS_FOLDER_VARIABLE,
+    Bus,
+    Child,
+    ChildState,
+    ChildStatus,
+    Database,
+    FolderLock,
+    NatsServer,
+    NatsServerSettings,
+    Supervisor,
+    SystemClock,
+    configure_logging,
+    connect_bus,
+    get_logger,
+    load_clock,
+    prepare_metrics_folder,
+    write_atomically,
+)
+from meterworks.system.configuration import Configuration, Layout
+from meterworks.system.endpoint import endpoints, portal_url
+from meterworks.system.migration import migrate
+from meterworks.system.neighbourhood import enrol_neighbourhood, find_neighbourhood
+from meterworks.system.occupied import refuse_occupied
+from meterworks.system.process import stop_requested, wait_until_ready
+from meterworks.system.settings import ENVIRONMENT_PREFIX, Origin, Resolved
+from meterworks.trust import KeyStore
+
+__all__ = ["PROCESS_ORDER", "Announcer", "bring_up"]
+
+log = get_logger("system.start")
+
+PROCESS_ORDER = ("writer", "fleet", "headend", "web")
+READY_TIMEOUT_S = 120.0
+STOP_TIMEOUT_S = 15.0
+PROGRESS_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcer:
+    """How the start tells the person at the terminal what happens.
+
+    say: a line. step: what is being done now. progress: the head-end's status, about once a second.
+    """
+
+    say: Callable[[str], None]
+    step: Callable[[str], None]
+    progress: Callable[[Mapping[str, object]], None]
+
+
+class _ProcessBook:
+    """Tells the process numbers of the children to whoever looks (`run/processes.json`)."""
+
+    def __init__(self, path: Path, announce: Announcer) -> None:
+        self._path = path
+        self._announce = announce
+        self._numbers: dict[str, int | None] = {}
+
+    def __call__(self, status: ChildStatus) -> None:
+        self._numbers[status.name] = status.process_id
+        write_atomically(self._path, json.dumps(self._numbers, indent=2).encode())
+        if status.state is ChildState.STARTING and status.restarts == 0:
+            self._announce.step(f"starting {status.name}")
+        elif status.state is ChildState.BACKING_OFF:
+            log.warning("process ended", process=status.name, exit_code=status.exit_code)
+            self._announce.say(f"{status.name} ended (exit code {status.exit_code}) and is started again")
+
+
+async def bring_up(resolved: Resolved[Configuration], announce: Announcer) -> None:
+    """Start the system and keep it running until SIGINT or SIGTERM; everything is stopped at the end.
+
+    Raises InUseError or FolderInUseError for what another process holds, ChildFailedError for a process that does not
+    come up.
+    """
+    layout = Layout(resolved.configuration)
+    lock = FolderLock(layout.data, purpose="meterworks up")
+    with lock:
+        refuse_occupied(endpoints(layout))
+        configure_logging("supervisor", layout.logs, resolved.configuration.system.log_level, console_level="error")
+        prepare_metrics_folder(layout.metrics)
+        write_settings(layout, resolved.origins)
+        for variable in [name for name in os.environ if name.startswith(ENVIRONMENT_PREFIX)]:
+            del os.environ[variable]  # it is in the settings file now, below what the command line said
+        await _run(layout, announce)
+
+
+async def _run(layout: Layout, announce: Announcer) -> None:
+    stopping = stop_requested()
+    book = _ProcessBook(layout.run / "processes.json", announce)
+    embedded = None
+    if not layout.configuration.bus.url:
+        settings = NatsServerSettings(
+            folder=layout.nats,
+            port=layout.port(layout.configuration.bus.port),
+            output_path=layout.logs / "nats.log",
+        )
+        embedded = NatsServer(settings)
+    nats = Supervisor([embedded.child()] if embedded else [], on_change=book)
+    try:
+        await _until_stopped(stopping, _start_and_watch(layout, announce, book, nats))
+        announce.step("stopping")
+    finally:
+        await nats.stop()
+        if embedded is not None:
+            embedded.release()
+
+
+async def _until_stopped(stopping: asyncio.Event, work: Coroutine[None, None, None]) -> None:
+    """Run the work until it fails or the stop is asked for; it is then cancelled and cleans up after itself."""
+    running = asyncio.ensure_future(work)
+    asked = asyncio.ensure_future(stopping.wait())
+    await asyncio.wait({running, asked}, return_when=asyncio.FIRST_COMPLETED)
+    asked.cancel()
+    if not running.done():
+        running.cancel()
+    results = await asyncio.gather(running, asked, return_exceptions=True)
+    if isinstance(results[0], Exception):
+        raise results[0]
+
+
+async def _start_and_watch(layout: Layout, announce: Announcer, book: _ProcessBook, nats: Supervisor) -> None:
+    await nats.start()
+    bus = await connect_bus(layout.bus)
+    try:
+        announce.step("preparing the database and the neighbourhood")
+        credentials = await _prepare(layout)
+        async with Supervisor(_children(layout, bus), on_change=book):
+            announce.say(f"Portal     {portal_url(layout)}")
+            for credential in credentials:
+                role = credential.role.value.replace("_", " ").capitalize()
+                announce.say(f"{role:<10} {credential.name}  {credential.password}")
+            if credentials:
+                announce.say("           (passwords are shown this once)")
+            await _watch(bus, announce)
+    finally:
+        await bus.close()
+
+
+async def _prepare(layout: Layout) -> list[Credential]:
+    """Bring the stores to their newest form and make what a first start needs; gives the accounts just made."""
+    database = Database(layout.database)
+    try:
+        await migrate(database)
+        neighbourhood = await asyncio.to_thread(find_neighbourhood, layout)
+        clock = SystemClock(load_clock(layout.clock))
+        registry = Registry(database, KeyStore.open(layout.master_key), clock=clock)
+        await registry.seed_channels()
+        await enrol_neighbourhood(neighbourhood, registry)
+        password = await ensure_operator(database)
+        made = [] if password is None else [_operator(password)]
+        if layout.configuration.system.demo:
+            made += await ensure_demo_accounts(database, registry, now=clock.now(), since=neighbourhood.installed_at)
+        return made
+    finally:
+        await database.close()
+
+
+def _operator(password: str) -> Credential:
+    return Credential(name="operator", password=password, role=Role.OPERATOR)
+
+
+def _children(layout: Layout, bus: Bus) -> list[Child]:
+    def child(name: str) -> Child:
+        async def ready(_process_id: int) -> None:
+            await wait_until_ready(bus, name)
+
+        return Child(
+            name=name,
+            argv=[
+                sys.executable,
+                "-m",
+                "meterworks.cli.main",
+                "process",
+                name,
+                "--config",
+                str(layout.run / "settings.toml"),
+            ],
+            environment={METRICS_FOLDER_VARIABLE: str(layout.metrics.absolute())},
+            ready=ready,
+            ready_timeout_s=READY_TIMEOUT_S,
+            stop_timeout_s=STOP_TIMEOUT_S,
+            output_path=layout.logs / f"{name}.out",
+        )
+
+    return [child(name) for name in PROCESS_ORDER]
+
+
+async def _watch(bus: Bus, announce: Announcer) -> None:
+    """Pass the head-end's status on, about once a second."""
+    while True:
+        started = time.monotonic()
+        try:
+            announce.progress(orjson.loads(await bus.request("headend.status", b"{}", timeout_s=5.0)))
+        except (UnreachableError, orjson.JSONDecodeError):
+            announce.step("waiting for the head-end")
+        await asyncio.sleep(max(0.0, PROGRESS_S - (time.monotonic() - started)))
+
+
+def write_settings(layout: Layout, origins: tuple[Origin, ...]) -> None:
+    """Keep the settings of this start, so that children and commands beside them stand on the same ones."""
+    sections: dict[str, list[str]] = {}
+    for origin in origins:
+        if (origin.source == "default" and origin.key != "system.data") or origin.value is None:
+            continue
+        section, _, name = origin.key.partition(".")
+        value = os.path.abspath(origin.value) if isinstance(origin.value, Path) else origin.value  # noqa: PTH100
+        sections.setdefault(section, []).append(f"{name} = {_toml(value)}")
+    text = "".join(f"[{section}]\n{chr(10).join(rows)}\n\n" for section, rows in sections.items())
+    write_atomically(layout.run / "settings.toml", text.encode(), mode=0o600)
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, tuple):
+        return f"[{', '.join(_toml(part) for part in value)}]"
+    return json.dumps(str(value), ensure_ascii=False)

@@ -1,0 +1,56 @@
+"""`make soak`: what takes too long for every change. Fresh seeds each time; what fails prints how to repeat it.
+
+python -m tests.soak [kills] [slow_meters] [fuzz]
+"""
+
+import argparse
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+KILL_SEEDS = 4
+FUZZ_S = 120
+
+
+def run(*argv: str, **environment: str) -> bool:
+    """Run one part; say how it ended."""
+    sys.stderr.write(f"$ {' '.join(f'{name}={value}' for name, value in environment.items())} {' '.join(argv)}\n")
+    finished = subprocess.run([sys.executable, *argv], cwd=ROOT, env={**os.environ, **environment}, check=False)
+    return finished.returncode == 0
+
+
+def kills() -> bool:
+    """Whole systems under kill -9, with seeds that nobody chose."""
+    seeds = ",".join(str(secrets.randbelow(10**6)) for _ in range(KILL_SEEDS))
+    return run("-m", "pytest", "-q", "tests/faults/system/test_kills.py", SOAK_SEEDS=seeds, SOAK_KILLS="10")
+
+
+def slow_meters() -> bool:
+    """10,000 sessions at once with meters that take 8 s and lose 2 %."""
+    return run("-m", "tests.soak.slow_meters")
+
+
+def fuzz() -> bool:
+    """Coverage-guided bytes at codec and server."""
+    return run("-m", "tests.fuzz", "--seconds", str(FUZZ_S))
+
+
+PARTS: dict[str, Callable[[], bool]] = {"kills": kills, "slow_meters": slow_meters, "fuzz": fuzz}
+
+
+def main() -> int:
+    """Run the named parts, or all."""
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help=f"of {', '.join(PARTS)}")
+    results = {name: PARTS[name]() for name in parser.parse_args().parts or PARTS}
+    for name, passed in results.items():
+        sys.stdout.write(f"{name}: {'passed' if passed else 'FAILED'}\n")
+    return 0 if all(results.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
