@@ -1,5 +1,8 @@
 """Recent days in the database of record: latest versions, one row per device, channel and UTC day.
 
+Only series are kept so: intervals, daily and monthly registers. Registers and powers taken at any instant may come
+every minute, and a day would be written anew for each; they are read from the warehouse.
+
 Filled by the writer right after each commit from the same rows, and rebuildable from the warehouse at any time. What
 portal and API read first.
 """
@@ -13,11 +16,13 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from meterworks.catalogue import CHANNELS, Period
 from meterworks.readings.day_blob import DAY_S, DayReadings, decode_day, encode_day
 from meterworks.readings.model import ReadingsProgress, RecentDay
 from meterworks.runtime import Database, Warehouse, upsert
 
 __all__ = [
+    "RECENT_CHANNELS",
     "DayKey",
     "Progress",
     "compare_recent_days",
@@ -33,6 +38,11 @@ __all__ = [
 DayKey = tuple[int, int, int]  # device, channel, day
 Days = Mapping[DayKey, DayReadings]
 WRITER = "writer"
+RECENT_CHANNELS = frozenset(
+    number for number, channel in CHANNELS.items() if channel.period not in (Period.INSTANT, Period.REGISTER)
+)
+_IS_RECENT = np.zeros(max(CHANNELS) + 1, dtype=bool)
+_IS_RECENT[list(RECENT_CHANNELS)] = True
 KEYS_PER_SELECT = 300  # a statement's variables are limited
 DEVICES_PER_REBUILD = 100
 _LATEST = """
@@ -78,11 +88,11 @@ async def save_progress(connection: AsyncConnection, progress: Progress) -> None
 def split_days(rows: pa.Table, *, from_day: int) -> dict[DayKey, DayReadings]:
     """Rows (ordered by device, channel, ts, version; several versions of a reading allowed) as days, latest versions.
 
-    Days before from_day are left out.
+    Days before from_day and channels that are not kept so are left out.
     """
     device, channel = rows["device"].to_numpy(), rows["channel"].to_numpy()
     ts_s = rows["ts"].cast(pa.int64()).to_numpy() // 1_000_000
-    chosen = ts_s >= from_day * DAY_S
+    chosen = (ts_s >= from_day * DAY_S) & _IS_RECENT[channel]
     if len(ts_s) > 1:  # of equal keys only the last row, the highest version
         chosen[:-1] &= (ts_s[1:] != ts_s[:-1]) | (channel[1:] != channel[:-1]) | (device[1:] != device[:-1])
     if not chosen.any():

@@ -12,13 +12,15 @@ class WriterSettings:
     """How much the writer commits at once and what it keeps near at hand. Seconds are machine time."""
 
     batch_rows_max: int = 2_000_000  # a batch of this size is committed at once; some 150 bytes of memory a row
+    batch_messages_max: int = 100_000
     batch_age_max_s: float = 5.0  # no set waits longer than this for its commit
     quiet_s: float = 1.0  # nor for longer than this after the stream ran dry
     fetch_messages_max: int = 2_000
     fetch_bytes_max: int = 8 * 2**20
     recent_days: int = 100  # days kept as rows of the database of record
-    upkeep_idle_s: float = 15.0  # quiet time before files are merged
-    upkeep_busy_s: float = 30.0  # time between merges of badly scattered pieces while data streams in
+    busy_rows: int = 50_000  # a batch of this many rows means that much data streams in
+    upkeep_idle_s: float = 15.0  # how long after such a batch all files worth it are merged
+    upkeep_busy_s: float = 30.0  # until then: time between merges of badly scattered pieces
     retry_min_s: float = 0.5
     retry_max_s: float = 30.0
 

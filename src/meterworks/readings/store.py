@@ -19,7 +19,7 @@ from meterworks.readings.errors import ReadingsUsageError
 from meterworks.readings.installation import InstalledDevice, device_range, stitch
 from meterworks.readings.local_period import LocalPeriod, sum_by_local_period
 from meterworks.readings.model import RecentDay
-from meterworks.readings.recent import load_progress
+from meterworks.readings.recent import RECENT_CHANNELS, load_progress
 from meterworks.runtime import Database, Warehouse
 
 __all__ = ["READING_RESULT", "ReadingStore"]
@@ -165,7 +165,7 @@ class ReadingStore:
         """
         if not 1 <= limit <= CHANGED_ROWS_MAX:
             raise ReadingsUsageError(f"limit is {limit}, 1 to {CHANGED_ROWS_MAX} expected", limit=limit)
-        plan = self._warehouse.plan(device_ids, None, None)
+        plan = self._warehouse.plan(device_ids, None, None, received_from_us=_micros(since))
         relations = {} if device_ids is None else {"wanted": _device_table(device_ids)}
         found = await asyncio.to_thread(
             self._warehouse.query,
@@ -188,24 +188,23 @@ class ReadingStore:
     async def _series(
         self, device_id: int, channels: Sequence[int], from_s: int, to_s: int, as_of: datetime | None
     ) -> pa.Table:
-        if as_of is not None:
-            return await asyncio.to_thread(self._from_warehouse, device_id, channels, from_s, to_s, as_of)
-        recent_from_s = await self.recent_from() * DAY_S
+        recent_from_s = await self.recent_from() * DAY_S if as_of is None else to_s
+        near = [channel for channel in channels if channel in RECENT_CHANNELS] if to_s > recent_from_s else []
+        far = [channel for channel in channels if channel not in near]
         tables = []
-        if from_s < recent_from_s:
-            end_s = min(to_s, recent_from_s)
-            tables.append(await asyncio.to_thread(self._from_warehouse, device_id, channels, from_s, end_s, None))
-        if to_s > recent_from_s:
-            tables.append(await self._from_days(device_id, channels, max(from_s, recent_from_s), to_s))
-        if len(tables) == 1:
-            return tables[0]
+        if far:
+            tables.append(await asyncio.to_thread(self._from_warehouse, device_id, far, from_s, to_s, as_of))
+        if near and from_s < recent_from_s:
+            tables.append(await asyncio.to_thread(self._from_warehouse, device_id, near, from_s, recent_from_s, None))
+        if near:
+            tables.append(await self._from_days(device_id, near, max(from_s, recent_from_s), to_s))
+        if len(tables) < 2:
+            return tables[0] if tables else READING_RESULT.empty_table()
         return pa.concat_tables(tables).sort_by([("channel", "ascending"), ("ts", "ascending")])
 
     def _from_warehouse(
         self, device_id: int, channels: Sequence[int], from_s: int, to_s: int, as_of: datetime | None
     ) -> pa.Table:
-        if not channels:
-            return READING_RESULT.empty_table()
         plan = self._warehouse.plan({device_id}, from_s, to_s)
         parameters: dict[str, object] = {"device": device_id, "from_us": from_s * 1_000_000, "to_us": to_s * 1_000_000}
         known = ""

@@ -101,7 +101,7 @@ class Writer:
         self._stopping = asyncio.Event()
         self._epoch = ""
         self._progress = Progress(epoch="", sequence=0, recent_from_day=0)
-        self._active_s = self._urgent_s = time.monotonic()
+        self._busy_s = self._urgent_s = time.monotonic()
         self._upkeep_pending = False
 
     def stop(self) -> None:
@@ -145,9 +145,7 @@ class Writer:
         batch = await self._gather()
         if batch.messages:
             await self._process(batch)
-            await self._upkeep(urgent=True)
-        else:
-            await self._upkeep(urgent=False)
+        await self._upkeep()
         return batch.messages
 
     async def _gather(self) -> WriterBatch:
@@ -173,7 +171,8 @@ class Writer:
                 started_s = time.monotonic()
             for message in messages:
                 batch.take(message)
-            if batch.rows >= settings.batch_rows_max or time.monotonic() - started_s >= settings.batch_age_max_s:
+            full = batch.rows >= settings.batch_rows_max or batch.messages >= settings.batch_messages_max
+            if full or time.monotonic() - started_s >= settings.batch_age_max_s:
                 break
             wait_s = settings.quiet_s
         return batch
@@ -186,8 +185,9 @@ class Writer:
             await self._set_aside(batch, connection)
         await self._confirm(batch)
         await self._advance(batch.last_sequence)
-        self._active_s = time.monotonic()
-        self._count(batch, commit, self._active_s - started_s)
+        if batch.rows >= self._settings.busy_rows:
+            self._busy_s = time.monotonic()
+        self._count(batch, commit, time.monotonic() - started_s)
 
     async def _advance(self, sequence: int) -> None:
         """Steps 6 and 7; and, when a day has passed, recent days that have become old."""
@@ -252,12 +252,12 @@ class Writer:
             took_s=round(took_s, 3),
         )
 
-    async def _upkeep(self, *, urgent: bool) -> None:
-        """Let the warehouse merge files: all that is worth it when idle, only the badly scattered while data come."""
+    async def _upkeep(self) -> None:
+        """Let the warehouse merge and tidy: all that is worth it, or while much comes in, only what is urgent."""
         now_s = time.monotonic()
-        since_s = now_s - (self._urgent_s if urgent else self._active_s)
+        urgent = now_s - self._busy_s < self._settings.upkeep_idle_s
         self._upkeep_pending = False
-        if since_s < (self._settings.upkeep_busy_s if urgent else self._settings.upkeep_idle_s):
+        if urgent and now_s - self._urgent_s < self._settings.upkeep_busy_s:
             return
         report = await asyncio.to_thread(self._warehouse.compact, self._clock.now(), urgent=urgent)
         self._urgent_s = time.monotonic()

@@ -138,10 +138,20 @@ class Warehouse:
             self._commit(state, added=added, removed=(), position=StreamPosition(epoch, position))
 
     def plan(
-        self, device_ids: Collection[int] | None, from_epoch_s: int | None, to_epoch_s: int | None
+        self,
+        device_ids: Collection[int] | None,
+        from_epoch_s: int | None,
+        to_epoch_s: int | None,
+        *,
+        received_from_us: int | None = None,
     ) -> WarehousePlan:
-        """Files that may hold readings of the devices (None: all) with from <= ts < to (None: unbounded)."""
+        """Files that may hold readings of the devices (None: all) with from <= ts < to (None: unbounded).
+
+        received_from_us: leave out files in which everything was received before this instant.
+        """
         files = self._refreshed().index.select(device_ids, from_epoch_s, to_epoch_s)
+        if received_from_us is not None:
+            files = [file for file in files if file.received_max_us >= received_from_us]
         return WarehousePlan(
             files=tuple(file.path for file in files),
             rows=sum(file.rows for file in files),
@@ -169,19 +179,19 @@ class Warehouse:
         return self._engine.query(sql, parameters or {}, files, relations or {})
 
     def compact(self, now: datetime, *, urgent: bool = False) -> CompactionReport:
-        """One step of housekeeping: a merge of small files, else an expiry of snapshots, else a sweep of dead files.
+        """One step of housekeeping: an expiry of snapshots, else a merge of small files, else a sweep of dead files.
 
-        now: system time, which tells the month still running. urgent: only what is badly scattered. Never loses or
-        doubles a row; a merge that met another commit changes nothing and says so in `refused`.
+        now: system time, which tells the month still running. urgent: merge only what is badly scattered. Never loses
+        or doubles a row; a step that met another commit changes nothing and says so in `refused`.
         """
         with self._commit_lock:
             state = self._refreshed()
-            chosen = pieces_to_merge(state.index, self.settings, open_month=month_of(now.timestamp()), urgent=urgent)
-            if chosen:
+            if old := expirable_snapshots(state.table, self.settings.snapshots_keep):
+                return self._expire(state, old)
+            open_month = month_of(now.timestamp())
+            if chosen := pieces_to_merge(state.index, self.settings, open_month=open_month, urgent=urgent):
                 return self._merge(state, chosen)
-            if urgent:
-                return CompactionReport()
-            return self._tidy(state)
+            return self._sweep(state)
 
     def statistics(self) -> WarehouseStatistics:
         """Rows, files and bytes of the current snapshot."""
@@ -280,24 +290,27 @@ class Warehouse:
             more=True,
         )
 
-    def _tidy(self, state: TableState) -> CompactionReport:
-        old = expirable_snapshots(state.table, self.settings.snapshots_keep)
+    def _expire(self, state: TableState, old: list[int]) -> CompactionReport:
         try:
-            if old:
-                state.table.maintenance.expire_snapshots().by_ids(old).commit()
-                return CompactionReport(snapshots_expired=len(old), more=True)
-            if self._sweeper.due():
-                return CompactionReport(files_swept=self._sweeper.sweep(state.table))
+            state.table.maintenance.expire_snapshots().by_ids(old).commit()
         except CommitFailedException:
-            return CompactionReport(refused=True)
+            return CompactionReport(refused=True, more=True)
         except (SQLAlchemyError, OSError) as error:
             raise _unreachable("cannot be tidied", self.settings, error) from error
-        return CompactionReport()
+        return CompactionReport(snapshots_expired=len(old), more=True)
+
+    def _sweep(self, state: TableState) -> CompactionReport:
+        if not self._sweeper.due():
+            return CompactionReport()
+        try:
+            return CompactionReport(files_swept=self._sweeper.sweep(state.table))
+        except OSError as error:
+            raise _unreachable("cannot be tidied", self.settings, error) from error
 
 
 def _unreachable(what: str, settings: WarehouseSettings, error: Exception) -> WarehouseUnreachableError:
     return WarehouseUnreachableError(
-        f"the warehouse at {settings.location} (catalogue {settings.catalog_url}) {what}: {error}",
+        f"the warehouse at {settings.location} (catalogue {settings.catalogue}) {what}: {error}",
         location=settings.location,
         reason=str(error),
     )

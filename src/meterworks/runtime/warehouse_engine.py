@@ -5,8 +5,11 @@ at a time. `hive_partitioning=false` always: the folders are named month=.../sha
 """
 
 import contextlib
+import os
 import queue
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -35,6 +38,7 @@ class QueryEngine:
             config={
                 "threads": str(threads),
                 "memory_limit": f"{memory_mb}MB",
+                "temp_directory": str(Path(tempfile.gettempdir(), f"meterworks-query-{os.getpid()}")),
                 "autoinstall_known_extensions": "false",  # nothing is ever fetched from the network
                 "autoload_known_extensions": "false",
             },

@@ -24,7 +24,8 @@ from pyiceberg.table import Table
 from pyiceberg.table.sorting import SortField, SortOrder
 from pyiceberg.transforms import IdentityTransform, MonthTransform
 from pyiceberg.types import IcebergType, IntegerType, LongType, NestedField, TimestampType
-from sqlalchemy import event
+from sqlalchemy import URL, event, make_url
+from sqlalchemy.exc import ArgumentError
 
 from meterworks.runtime.errors import WarehouseUsageError
 
@@ -46,6 +47,7 @@ SHARDS_MAX = 4096
 NAMESPACE = "meterworks"
 TABLE_NAME = "readings"
 SHARDS_PROPERTY = "mw.shards"
+_CATALOGUE_DRIVERS = MappingProxyType({"sqlite": "sqlite", "postgresql": "postgresql+psycopg2"})
 
 # name, Arrow type, Iceberg type; the field id is the place in this list, from 1. Iceberg has no integer below 32 bits.
 _COLUMNS: tuple[tuple[str, Any, IcebergType], ...] = (
@@ -94,7 +96,7 @@ class WarehouseSettings:
     shards: int = 4
     properties: Mapping[str, str] = field(default_factory=dict)
     query_threads: int = 2
-    query_memory_mb: int = 2048
+    query_memory_mb: int = 1024  # what needs more goes to temporary files
     compact_files_min: int = 2  # files of like size in a piece of a finished month before they are merged
     compact_open_files_min: int = 16  # the same for the month still running, and for every month while data streams in
     compact_rows_max: int = 4_000_000  # rows one merging commit holds in memory; larger files are left as they are
@@ -106,6 +108,11 @@ class WarehouseSettings:
             raise WarehouseUsageError(f"the warehouse's shards {self.shards} is not in 1..{SHARDS_MAX}")
         if not self.location:
             raise WarehouseUsageError("the warehouse has no location: give a folder or an object store address")
+
+    @property
+    def catalogue(self) -> str:
+        """The catalogue's address as it may be shown: without its password."""
+        return _catalogue_address(self.catalog_url).render_as_string(hide_password=True)
 
 
 def is_local(location: str) -> bool:
@@ -164,10 +171,11 @@ class DurableFileIO(PyArrowFileIO):
 
 def open_catalogue(settings: WarehouseSettings) -> SqlCatalog:
     """Connect to the catalogue; its tables and, for SQLite, its folder are made if absent."""
-    if settings.catalog_url.startswith("sqlite:///"):
-        Path(settings.catalog_url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    address = _catalogue_address(settings.catalog_url)
+    if address.get_backend_name() == "sqlite" and address.database:
+        Path(address.database).parent.mkdir(parents=True, exist_ok=True)
     properties = {
-        "uri": settings.catalog_url,
+        "uri": address.render_as_string(hide_password=False),
         "warehouse": _absolute(settings.location),
         "py-io-impl": f"{DurableFileIO.__module__}.{DurableFileIO.__qualname__}",
         **settings.properties,
@@ -177,6 +185,20 @@ def open_catalogue(settings: WarehouseSettings) -> SqlCatalog:
         event.listen(catalogue.engine, "connect", _tune_sqlite)
         catalogue.engine.dispose()  # connections made before the listener are not tuned
     return catalogue
+
+
+def _catalogue_address(url: str) -> URL:
+    """The address with the blocking driver that Iceberg needs, whatever driver the database of record has."""
+    try:
+        address = make_url(url)
+    except ArgumentError as error:
+        raise WarehouseUsageError(f"the catalogue's address cannot be read ({error})") from error
+    driver = _CATALOGUE_DRIVERS.get(address.get_backend_name())
+    if driver is None:
+        raise WarehouseUsageError(
+            f"the catalogue's database {address.drivername!r} is unknown: give sqlite:///PATH or postgresql://..."
+        )
+    return address.set(drivername=driver)
 
 
 def _tune_sqlite(connection: Any, _record: object) -> None:
@@ -197,7 +219,7 @@ def open_table(catalogue: SqlCatalog, settings: WarehouseSettings) -> tuple[Tabl
     shards = table.properties.get(SHARDS_PROPERTY, "")
     if not shards.isdigit():
         raise WarehouseUsageError(
-            f"the table {NAMESPACE}.{TABLE_NAME} in {settings.catalog_url} was not made by this system: "
+            f"the table {NAMESPACE}.{TABLE_NAME} in {settings.catalogue} was not made by this system: "
             f"its property {SHARDS_PROPERTY} is missing; use another catalogue"
         )
     return table, int(shards)

@@ -3,8 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
-from meterworks.readings import InstalledDevice, ReadingStore, ReadingsUsageError, ensure_reading_streams
+from meterworks.readings import InstalledDevice, ReadingStore, ReadingsUsageError, RecentDay, ensure_reading_streams
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 MIDNIGHT = NOW - timedelta(hours=12)
@@ -53,6 +54,19 @@ async def test_the_range_takes_its_start_and_leaves_its_end(filled):
     inside = MIDNIGHT + timedelta(seconds=1)
     assert told(await filled.store.by_device(1, [12], inside, FAR)) == [(30, 11), (60, 12)]
     assert (await filled.store.by_device(1, [12], MIDNIGHT, MIDNIGHT)).num_rows == 0
+
+
+async def test_registers_read_at_any_instant_come_from_the_warehouse_beside_series_of_recent_days(filled):
+    await filled.send(
+        1, [(16, at(MIDNIGHT, 1), 5000, 0), (16, at(MIDNIGHT, 2), 5001, 0), (14, at(MIDNIGHT, 0), 4999, 0)]
+    )
+    await filled.drain()
+    got = await filled.store.by_device(1, [16, 14, 12], MIDNIGHT, FAR)
+    assert got["channel"].to_pylist() == [12, 12, 12, 14, 16, 16]
+    assert got["value"].to_pylist() == [10, 11, 12, 4999, 5000, 5001]
+    async with filled.database.read() as connection:
+        kept = (await connection.execute(sa.select(RecentDay.channel).distinct())).scalars().all()
+    assert sorted(kept) == [12, 14, 22]
 
 
 async def test_several_channels_come_ordered_by_channel(filled):

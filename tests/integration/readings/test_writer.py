@@ -318,6 +318,16 @@ async def test_files_are_merged_while_the_writer_is_idle(system):
     assert len(system.rows()) == 5
 
 
+async def test_snapshots_do_not_pile_up_while_data_never_stop_coming(system):
+    writer = await system.drain(busy_rows=1, upkeep_busy_s=0.0)
+    for place in range(48):
+        await system.send(1, half_hours(1, start=MIDNIGHT - 5 * DAY + 1800 * place))
+        assert await writer.step() == 1
+    assert len(system.rows()) == 48
+    assert system.warehouse.statistics().files < 48
+    assert len(system.warehouse._state.table.snapshots()) <= 41
+
+
 async def test_the_position_in_the_warehouse_names_the_life_of_the_stream(system):
     await system.send(1, half_hours(1))
     await system.drain()

@@ -135,6 +135,13 @@ def test_a_query_reads_only_the_planned_files(warehouse):
     assert warehouse.plan({3}, JANUARY + 32 * DAY, None).version_max == 1
 
 
+def test_files_in_which_nothing_was_received_since_are_left_out(warehouse):
+    warehouse.append(readings([2]), position=1)
+    warehouse.append(readings([2], start=JANUARY + 9 * DAY), position=2)
+    assert len(warehouse.plan(None, None, None, received_from_us=(JANUARY + 2 * DAY) * 1_000_000).files) == 1
+    assert len(warehouse.plan(None, None, None, received_from_us=JANUARY * 1_000_000).files) == 2
+
+
 def test_a_query_may_join_given_relations(warehouse):
     warehouse.append(readings([1, 2, 3]), position=1)
     wanted = pa.table({"device": pa.array([2, 9], pa.int64())})
@@ -281,16 +288,28 @@ class TestUpkeep:
         for place in range(6):
             warehouse.append(readings([1], start=JANUARY + place * DAY), position=place + 1)
         before = rows_of(warehouse)
-        reports = [warehouse.compact(MARCH) for _ in range(4)]
-        assert sum(report.files_before for report in reports) == 6
-        assert sum(report.snapshots_expired for report in reports) == 6
-        assert sum(report.files_swept for report in reports) > 6
-        assert not reports[-1].more
-        assert len(files_on_disk(tmp_path)) == 1
+        expired, merged, swept = self.keep_house(warehouse)
+        assert (expired, merged) == (5, 6)
         assert rows_of(warehouse) == before
         warehouse.append(readings([2]), position=7)
-        assert len(rows_of(warehouse)) == len(before) + 4
+        warehouse.append(readings([3]), position=8)
+        expired, merged, more_swept = self.keep_house(warehouse)
+        assert expired > 0
+        assert swept + more_swept > 6
+        assert len(files_on_disk(tmp_path)) < 6
+        assert len(rows_of(warehouse)) == len(before) + 8
+        assert warehouse.position() == 8
         warehouse.close()
+
+    def keep_house(self, warehouse):
+        """Take steps until there is nothing to do; gives snapshots expired, files merged and files swept."""
+        reports = [warehouse.compact(MARCH)]
+        while reports[-1].more:
+            reports.append(warehouse.compact(MARCH))
+        return tuple(
+            sum(getattr(report, name) for report in reports)
+            for name in ("snapshots_expired", "files_before", "files_swept")
+        )
 
     def test_a_file_no_snapshot_names_waits_before_it_is_swept(self, tmp_path):
         warehouse = Warehouse(settings_in(tmp_path, shards=1, orphan_keep_s=3600.0))
