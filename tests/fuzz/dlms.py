@@ -2,7 +2,8 @@
 
     python -m tests.fuzz.dlms [libFuzzer options] [corpus folders]      needs atheris (extra `fuzz`)
 
-`run_one` takes any octets; the first chooses what they are for. It raises only where we are wrong.
+`run_one` takes any octets; the first chooses what they are for. It raises only where we are wrong, and tells whether
+the octets were taken or refused.
 """
 
 import sys
@@ -31,12 +32,15 @@ ANSWER_SIZE_MAX = 5 * 65_536
 CLIENT_SAPS = (16, 3, 4, 1)
 
 
-def _fuzz_codec(octets: bytes) -> None:
+def _fuzz_codec(octets: bytes) -> str:
+    outcome = "refused"
     for read in (decode, decode_typed, decode_apdu, decode_selection):
         try:
             read(octets)  # type: ignore[operator]
+            outcome = "taken"
         except DecodeError:
             continue
+    return outcome
 
 
 def _open(client_sap: int) -> tuple[ClientConnection, ServerConnection]:
@@ -50,35 +54,37 @@ def _open(client_sap: int) -> tuple[ClientConnection, ServerConnection]:
     return client, server
 
 
-def _fuzz_server(octets: bytes) -> None:
+def _fuzz_server(octets: bytes) -> str:
     server = ServerConnection(ExampleDevice(), lambda size: b"S" * size)
     for start in range(0, len(octets), 50):
         assert len(server.receive(octets[start : start + 50])) < ANSWER_SIZE_MAX
+    return "refused" if server.closed else "taken"
 
 
-def _fuzz_open_server(octets: bytes) -> None:
+def _fuzz_open_server(octets: bytes) -> str:
     client_sap = CLIENT_SAPS[octets[0] % len(CLIENT_SAPS)] if octets else 16
     _, server = _open(client_sap)
     for apdu in octets[1:].split(b"\xfe\xfe"):
         if apdu:
             assert len(server.receive(encode_wrapper(client_sap, 1, apdu))) < ANSWER_SIZE_MAX
+    return "refused" if server.closed else "taken"
 
 
-def _fuzz_client(octets: bytes) -> None:
+def _fuzz_client(octets: bytes) -> str:
     client_sap = CLIENT_SAPS[octets[0] % len(CLIENT_SAPS)] if octets else 16
     client = ClientConnection(settings_for(client_sap), CountUp(5), lambda size: b"C" * size)
     client.send(Associate())
-    _feed(client, client_sap, octets[1:])
+    return _feed(client, client_sap, octets[1:])
 
 
-def _fuzz_open_client(octets: bytes) -> None:
+def _fuzz_open_client(octets: bytes) -> str:
     client_sap = CLIENT_SAPS[octets[0] % len(CLIENT_SAPS)] if octets else 16
     client, _ = _open(client_sap)
     client.send(Get(ENERGY))
-    _feed(client, client_sap, octets[1:])
+    return _feed(client, client_sap, octets[1:])
 
 
-def _feed(client: ClientConnection, client_sap: int, octets: bytes) -> None:
+def _feed(client: ClientConnection, client_sap: int, octets: bytes) -> str:
     try:
         for apdu in octets.split(b"\xfe\xfe"):
             if apdu:
@@ -86,16 +92,16 @@ def _feed(client: ClientConnection, client_sap: int, octets: bytes) -> None:
                 client.data_to_send()
         client.receive(octets)
     except (PeerError, SecurityError):
-        return
+        return "refused"
+    return "taken"
 
 
 _TARGETS = (_fuzz_codec, _fuzz_server, _fuzz_open_server, _fuzz_client, _fuzz_open_client)
 
 
-def run_one(octets: bytes) -> None:
-    """Try octets on one of the targets."""
-    if octets:
-        _TARGETS[octets[0] % len(_TARGETS)](octets[1:])
+def run_one(octets: bytes) -> str:
+    """Try octets on one of the targets; give `taken` or `refused`."""
+    return _TARGETS[octets[0] % len(_TARGETS)](octets[1:]) if octets else "refused"
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from meterworks.errors import MeterworksError
 from meterworks.links.errors import ConnectionLost, NoAnswer, WriteOutcomeUnknown
+from meterworks.protocols import AssociationRefused, ServiceRefused
 from meterworks.protocols.dlms import (
     Action,
     ActionFinished,
@@ -23,7 +24,6 @@ from meterworks.protocols.dlms import (
     ValueReceived,
     ValuesReceived,
 )
-from meterworks.protocols.errors import AssociationRefused, ServiceRefused
 
 __all__ = [
     "association_of",

@@ -1,3 +1,32 @@
-"""Sans-I/O protocol cores: bytes and commands in, events and bytes out. No sockets, clocks, chance, logs or stores."""
+"""Sans-I/O protocol cores: bytes and commands in, events and bytes out. No sockets, clocks, chance, logs or stores.
 
-__all__: list[str] = []
+Each protocol is a package of its own below this one; their errors are common and stand here.
+"""
+
+from meterworks.protocols.errors import (
+    AssociationRefused,
+    CounterError,
+    DecodeError,
+    EncodeError,
+    ProtectionError,
+    ServiceRefused,
+    StateError,
+    TagError,
+    TitleError,
+    UnlawfulMessage,
+    WeakProtection,
+)
+
+__all__ = [
+    "AssociationRefused",
+    "CounterError",
+    "DecodeError",
+    "EncodeError",
+    "ProtectionError",
+    "ServiceRefused",
+    "StateError",
+    "TagError",
+    "TitleError",
+    "UnlawfulMessage",
+    "WeakProtection",
+]

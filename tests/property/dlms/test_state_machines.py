@@ -15,6 +15,7 @@ from meterworks.protocols.dlms import (
     Associate,
     ClientConnection,
     ClientEvent,
+    ClientState,
     Command,
     CountUp,
     EntrySelection,
@@ -154,8 +155,10 @@ def test_client_survives_mutated_answers(
                 number, frame = next(answers, (0, b""))
                 client.receive(mutate(frame, changes) if number == which else frame)
                 waiting = client.data_to_send()
-    except (PeerError, SecurityError, StateError):
-        return  # StateError: the next command found no answer to the one before, as a shell's time-out would
+    except (PeerError, SecurityError):
+        assert client.state is ClientState.BROKEN or client.association.state is ClientState.BROKEN
+    except StateError:  # the next command found no answer to the one before, as a shell's time-out would
+        assert client.state not in (ClientState.READY, ClientState.IDLE)
 
 
 @given(st.lists(st.binary(max_size=200), max_size=8))
@@ -168,4 +171,5 @@ def test_garbage_never_makes_either_side_fall(chunks: list[bytes]) -> None:
         for chunk in chunks:
             client.receive(chunk)
     except (PeerError, SecurityError):
-        return
+        assert client.state is ClientState.BROKEN
+    assert client.state is not ClientState.READY

@@ -97,6 +97,7 @@ async def test_connection_that_is_gone_cannot_be_taken_over() -> None:
         await until(lambda: listener.connections == 0)
         gone.set()
         await until(lambda: bool(refused))
+        assert listener.failed == 0
 
 
 async def test_slow_handler_pauses_reading_and_loses_nothing() -> None:
@@ -116,6 +117,7 @@ async def test_slow_handler_pauses_reading_and_loses_nothing() -> None:
         assert heard == 0
         go_on.set()
         await until(lambda: heard == 500)
+        assert listener.connections == 1
         writer.close()
 
 
@@ -141,7 +143,9 @@ async def test_handler_that_refuses_a_message_ends_its_connection_only() -> None
         _, first = await call(listener)
         _, second = await call(listener)
         first.write(FRAME)
-        await until(lambda: listener.failed == 1 and listener.connections == 1)
+        await until(lambda: listener.failed == 1)
+        await until(lambda: listener.connections == 1)
+        assert listener.malformed == 0
         first.close()
         second.close()
 
@@ -152,8 +156,8 @@ async def test_idle_and_too_many_callers_are_cut() -> None:
 
     async with listening(hear, connections_per_peer_max=2, idle_s_max=0.2) as listener:
         callers = [await call(listener) for _ in range(3)]
-        await until(lambda: listener.refused == 1)
         await until(lambda: listener.dropped == 2 and listener.connections == 0)
+        assert listener.refused == 1
         for _, writer in callers:
             writer.close()
 
@@ -165,5 +169,7 @@ async def test_handler_that_hangs_is_ended() -> None:
     async with listening(hang, handler_s_max=0.1) as listener:
         _, writer = await call(listener)
         writer.write(FRAME)
-        await until(lambda: listener.failed == 1 and listener.connections == 0)
+        await until(lambda: listener.failed == 1)
+        await until(lambda: listener.connections == 0)
+        assert listener.malformed == 0
         writer.close()
