@@ -150,7 +150,7 @@ def _load(path: Path) -> tuple[MadeNeighbourhood, NeighbourhoodSettings]:
 def _load_keys(path: Path, meters: int) -> npt.NDArray[np.uint8]:
     try:
         keys: npt.NDArray[np.uint8] = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise NeighbourhoodError(f"the meters' keys in {path} cannot be read: {error}") from error
     if keys.shape != (meters, KEYS_PER_METER, KEY_SIZE) or keys.dtype != np.uint8:
         raise NeighbourhoodError(f"{path} does not hold the keys of {meters} meters: start with another data folder")

@@ -40,7 +40,8 @@ KWH_LOOKALIKE_MAX: Final = 50.0
 _TIME_HINT = re.compile(r"^(label|start|hour|time|date|timestamp|end|interval|utc|__index)", re.IGNORECASE)
 _ENERGY_UNIT = re.compile(r"(?:^|_)(kwh|wh)$", re.IGNORECASE)
 _OTHER_UNIT = re.compile(
-    r"(?:^|_)(k?varh?|mwh|kw|w|v|a|c|degc|percent|m3|m3c|hz|temperature|humidity|irradiance|register)$", re.IGNORECASE
+    r"(?:^|_)(k?varh?|kw|degc|percent|m3c?|hz|temperature|humidity|irradiance|register)$|^(voltage|current|power)_",
+    re.IGNORECASE,
 )
 _LOAD, _PV = "_load", "_pv"
 
