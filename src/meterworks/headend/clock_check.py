@@ -42,14 +42,16 @@ def drift_s(device_epoch_s: float, asked_epoch_s: float, answered_epoch_s: float
     return device_epoch_s - (asked_epoch_s + answered_epoch_s) / 2
 
 
-def judge_clock(drift: float, now_epoch_s: float, step_s: int, settings: HeadendSettings) -> ClockVerdict:
+def judge_clock(
+    drift: float, now_epoch_s: float, step_s: int, settings: HeadendSettings, *, uncertainty_s: float = 0.0
+) -> ClockVerdict:
     """Decide by the size of the drift and the distance to the boundaries of `step_s`.
 
-    Neither our time nor the device's may lie within the guard time of a boundary, and no boundary may lie between
+    uncertainty_s: half of the round trip; on a slow line the measured drift may be no drift at all. Neither our time nor the device's may lie within the guard time of a boundary, and no boundary may lie between
     the two, else the correction itself would make a long or short interval.
     """
-    suspect = abs(drift) > SUSPECT_DRIFT_S
-    if abs(drift) <= settings.clock_tolerance_s:
+    suspect = abs(drift) > SUSPECT_DRIFT_S + uncertainty_s
+    if abs(drift) <= settings.clock_tolerance_s + uncertainty_s:
         return ClockVerdict(drift_s=drift, action=ClockAction.NONE)
     if not settings.clock_adjust:
         return ClockVerdict(drift_s=drift, action=ClockAction.NONE, suspect=suspect)

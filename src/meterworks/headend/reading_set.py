@@ -23,7 +23,10 @@ SUBJECT = READINGS_SUBJECTS.removesuffix(">")
 Source = Literal["pull", "push", "on-demand"]
 
 _SCHEMA = pa.schema([("channel", pa.int32()), ("ts", pa.timestamp("s")), ("value", pa.int64()), ("flags", pa.int32())])
-_OPTIONS = pa.ipc.IpcWriteOptions(compression="zstd")  # a little slower than lz4, less than half the bytes
+_PLAIN = pa.ipc.IpcWriteOptions()
+_COMPRESSED = pa.ipc.IpcWriteOptions(compression="zstd")
+COMPRESSED_ROWS_MIN = 256
+"""Below this compression costs more time than it saves: 0.1 ms for 48 rows. zstd gives half the bytes of lz4."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +117,7 @@ def encode_readings(readings: Readings) -> bytes:
         schema=_SCHEMA,
     )
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, _SCHEMA, options=_OPTIONS) as writer:
+    options = _PLAIN if len(readings) < COMPRESSED_ROWS_MIN else _COMPRESSED
+    with pa.ipc.new_stream(sink, _SCHEMA, options=options) as writer:
         writer.write_batch(batch)
     return bytes(sink.getvalue())

@@ -125,7 +125,9 @@ class DeviceSession:
         answer = await self._client.get(CLOCK_TIME)
         answered = self._clock.epoch_s()
         drift = drift_s(_moment(answer).timestamp(), asked, answered)
-        verdict = judge_clock(drift, answered, self.device.interval_s, self._settings)
+        verdict = judge_clock(
+            drift, answered, self.device.interval_s, self._settings, uncertainty_s=(answered - asked) / 2
+        )
         self.report.drift_s, self.report.clock = drift, verdict
         self._suspect = _suspect_window(self.device, memory, verdict)
         return verdict

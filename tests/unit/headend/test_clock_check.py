@@ -48,3 +48,8 @@ def test_a_shift_never_crosses_a_boundary_but_a_set_may():
 def test_a_clock_that_may_not_be_touched_is_still_suspect():
     verdict = judge_clock(95.0, MIDDLE, 1800, HeadendSettings(clock_adjust=False))
     assert (verdict.action, verdict.suspect) == (ClockAction.NONE, True)
+
+
+def test_a_slow_line_excuses_what_may_be_its_own_delay():
+    assert judge_clock(3.0, MIDDLE, 1800, SETTINGS, uncertainty_s=2.5).action is ClockAction.NONE
+    assert judge_clock(3.0, MIDDLE, 1800, SETTINGS, uncertainty_s=1.5).action is ClockAction.SHIFT
