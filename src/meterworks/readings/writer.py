@@ -7,7 +7,7 @@ The order of its steps, and what a death right after each leaves:
 3. append the rest as one snapshot that carries the position    the warehouse is ahead of the progress: 4 to 7 are owed
 4. fill recent days, set bad messages aside (one transaction)   the same; filling again changes nothing
 5. tell the senders (`readings.committed`)                      the same; senders may be told twice
-6. keep the progress                                            messages are dropped with those of the next batch
+6. keep the progress                                            the messages are dropped at the next start
 7. drop the messages from the stream                            all is done
 
 The warehouse's own position decides where reading starts; the progress, in the database, only tells what is owed. A
@@ -130,6 +130,7 @@ class Writer:
             progress = await load_progress(connection)
         self._epoch = await self._stream_epoch(committed, progress)
         self._progress = await self._healed(progress, committed)
+        await self._bus.trim(READINGS_STREAM, self._start + 1)
         log.info("writer ready", position=self._start, epoch=self._epoch, series=self._committer.series)
 
     @property
