@@ -19,6 +19,7 @@ from meterworks.world.terminals import TerminalLoad, terminals
 __all__ = ["MeterSetting", "StochasticLoad", "TrueBlock"]
 
 IntArray = npt.NDArray[np.int64]
+EXPORT = 1  # row of the energies: import, export, reactive import, reactive export
 POWER_DOWN_STATUS = 128  # bit of the AMR profile status
 
 
@@ -204,7 +205,8 @@ class StochasticLoad:
                 true[row] = energy * 1000
         off_s = self._off_seconds(first, last)
         if off_s is not None:
-            true = true * (self.interval_s - off_s) // self.interval_s
+            touched = off_s.nonzero()[0]
+            true[:, touched] = true[:, touched] * (self.interval_s - off_s[touched]) // self.interval_s
         return true
 
     def _registered(self, first: int, last: int) -> tuple[IntArray, npt.NDArray[np.bool_]]:
@@ -217,8 +219,10 @@ class StochasticLoad:
             local_second = span.slot % self._climate.slots_per_day * self.interval_s
             acting = [(fault, fault.acts(start_epoch_s, local_second)) for fault in setting.faults]
         true = self._true(first, last)
-        registered = np.empty_like(true)
+        registered = np.zeros_like(true)
         for row in range(len(true)):
+            if row == EXPORT and self._household.pv is None:
+                continue
             registered[row] = registered_microwatt_hours(
                 true[row], accuracy=setting.accuracy, age_s=start_epoch_s - setting.starts_epoch_s, faults=acting
             )

@@ -53,7 +53,7 @@ class Supply:
 
     def interruptions(self, from_epoch_s: int, to_epoch_s: int) -> Interruptions:
         """Give the interruptions that touch [from, to), whole."""
-        # One may have begun up to its longest length before.
+        # One may have begun up to its longest length before the range.
         first, last = (from_epoch_s - RESTORATION_MAX_S) // DAY_S, (to_epoch_s - 1) // DAY_S + 1
         pairs = [
             *_interruptions(stream_key(self.feeder_key, _FEEDER), first, last, FEEDER_FAULTS_PER_DAY),
