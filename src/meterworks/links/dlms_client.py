@@ -77,7 +77,9 @@ class _ClientProtocol(asyncio.Protocol):
         self.command: Command | None = None
         self.deadline_s = 0.0
         self.timeout_s = 0.0
-        self.timer: asyncio.TimerHandle
+        self.ends_s = 0.0
+        self.due_s = 0.0
+        self.timer: asyncio.TimerHandle | None = None
         self.progress: ProgressHandler | None = None
         self.on_notification: NotificationHandler | None = None
 
@@ -85,6 +87,9 @@ class _ClientProtocol(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
         self.fail("the meter closed the connection", late=False)
         if not self.closed.done():
             self.closed.set_result(None)
@@ -131,13 +136,23 @@ class _ClientProtocol(asyncio.Protocol):
         if self.waiter is not None and self.command is not None and not self.waiter.done():
             self.waiter.set_exception(no_answer(self.command, reason, late=late))
 
-    def check_deadline(self, ends_s: float) -> None:
+    def watch(self) -> None:
+        """Have the deadline looked at. One timer serves many requests: it runs on, and is set anew when it is early."""
+        if self.timer is not None:
+            if self.due_s <= self.deadline_s:
+                return
+            self.timer.cancel()
+        self.due_s = self.deadline_s
+        self.timer = self.loop.call_at(self.due_s, self.check_deadline)
+
+    def check_deadline(self) -> None:
         """Give up if nothing came in time; otherwise look again when it may be due."""
+        self.timer = None
         if self.waiter is None or self.waiter.done():
             return
-        due_s = min(self.deadline_s, ends_s)
-        if self.loop.time() < due_s:
-            self.timer = self.loop.call_at(due_s, self.check_deadline, ends_s)
+        self.deadline_s = min(self.deadline_s, self.ends_s)
+        if self.loop.time() < self.deadline_s:
+            self.watch()
             return
         self.fail(f"the meter did not answer within {self.timeout_s:g} s", late=True)
         self.abort()
@@ -287,14 +302,13 @@ class DlmsClient:
         now_s = loop.time()
         protocol.waiter, protocol.command, protocol.progress = waiter, command, progress
         protocol.timeout_s = self.timeout_s
-        protocol.deadline_s = now_s + self.timeout_s
+        protocol.deadline_s, protocol.ends_s = now_s + self.timeout_s, now_s + TRANSFER_S_MAX
         protocol.write(frame)
-        protocol.timer = loop.call_later(self.timeout_s, protocol.check_deadline, now_s + TRANSFER_S_MAX)
+        protocol.watch()
         try:
             return await waiter
         except asyncio.CancelledError:
             protocol.abort()  # its answer may still come, and must not be taken for that of another request
             raise
         finally:
-            protocol.timer.cancel()
             protocol.waiter = protocol.command = protocol.progress = None

@@ -4,7 +4,6 @@ Fields that no one here needs (called titles, qualifiers, invocation ids) are ke
 back out in their place.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final, Self
@@ -18,7 +17,11 @@ __all__ = ["ApplicationContext", "AssociationRequest", "AssociationResponse", "R
 FIELDS_MAX: Final = 16
 _OBJECT_IDENTIFIER: Final = b"\x06\x07\x60\x85\x74\x05\x08"
 _MECHANISM_ARC: Final = b"\x60\x85\x74\x05\x08\x02"
-_AUTHENTICATION_REQUIRED: Final = b"\x07\x80"
+_CONTEXT_FIELD: Final = b"\xa1\x09" + _OBJECT_IDENTIFIER + b"\x01"
+_REQUIREMENTS_FIELD: Final = b"\x8a\x02\x07\x80"
+_MECHANISM_FIELD: Final = b"\x8b\x07" + _MECHANISM_ARC
+_RESPONDER_REQUIREMENTS_FIELD: Final = b"\x88\x02\x07\x80"
+_RESPONDER_MECHANISM_FIELD: Final = b"\x89\x07" + _MECHANISM_ARC
 _REQUEST_ORDER: Final = bytes.fromhex("80a1a2a3a4a5a6a7a8a98a8bacbdbe")
 _RESPONSE_ORDER: Final = bytes.fromhex("80a1a2a3a4a5a6a78889aabdbe")
 
@@ -48,17 +51,16 @@ class AssociationRequest:
 
     def to_bytes(self) -> bytes:
         """Encode the APDU."""
-        fields: _Fields = {0xA1: _OBJECT_IDENTIFIER + bytes((1, self.context))}
+        parts = [_CONTEXT_FIELD + bytes((self.context,))]
         if self.calling_title is not None:
-            fields[0xA6] = _tagged(0x04, self.calling_title)
+            parts.append(_wrapped(0xA6, 0x04, self.calling_title))
         if self.mechanism is not None:
-            fields[0x8A] = _AUTHENTICATION_REQUIRED
-            fields[0x8B] = _MECHANISM_ARC + bytes((self.mechanism,))
+            parts += (_REQUIREMENTS_FIELD, _MECHANISM_FIELD + bytes((self.mechanism,)))
         if self.authentication is not None:
-            fields[0xAC] = _tagged(0x80, self.authentication)
+            parts.append(_wrapped(0xAC, 0x80, self.authentication))
         if self.user_information is not None:
-            fields[0xBE] = _tagged(0x04, self.user_information)
-        return _encode_fields(0x60, fields, _REQUEST_ORDER, self.others)
+            parts.append(_wrapped(0xBE, 0x04, self.user_information))
+        return _encode_fields(0x60, parts, _REQUEST_ORDER, self.others)
 
     @classmethod
     def from_bytes(cls, apdu: bytes) -> Self:
@@ -94,19 +96,20 @@ class AssociationResponse:
 
     def to_bytes(self) -> bytes:
         """Encode the APDU."""
-        fields: _Fields = {0xA1: _OBJECT_IDENTIFIER + bytes((1, self.context))}
-        fields[0xA2] = bytes((0x02, 1, self.result))
-        fields[0xA3] = bytes((0xA2 if self.by_provider else 0xA1, 3, 0x02, 1, self.diagnostic))
+        source = 0xA2 if self.by_provider else 0xA1
+        parts = [
+            _CONTEXT_FIELD + bytes((self.context, 0xA2, 3, 0x02, 1, self.result)),
+            bytes((0xA3, 5, source, 3, 0x02, 1, self.diagnostic)),
+        ]
         if self.responding_title is not None:
-            fields[0xA4] = _tagged(0x04, self.responding_title)
+            parts.append(_wrapped(0xA4, 0x04, self.responding_title))
         if self.mechanism is not None:
-            fields[0x88] = _AUTHENTICATION_REQUIRED
-            fields[0x89] = _MECHANISM_ARC + bytes((self.mechanism,))
+            parts += (_RESPONDER_REQUIREMENTS_FIELD, _RESPONDER_MECHANISM_FIELD + bytes((self.mechanism,)))
         if self.authentication is not None:
-            fields[0xAA] = _tagged(0x80, self.authentication)
+            parts.append(_wrapped(0xAA, 0x80, self.authentication))
         if self.user_information is not None:
-            fields[0xBE] = _tagged(0x04, self.user_information)
-        return _encode_fields(0x61, fields, _RESPONSE_ORDER, self.others)
+            parts.append(_wrapped(0xBE, 0x04, self.user_information))
+        return _encode_fields(0x61, parts, _RESPONSE_ORDER, self.others)
 
     @classmethod
     def from_bytes(cls, apdu: bytes) -> Self:
@@ -178,12 +181,19 @@ def _tagged(tag: int, octets: bytes) -> bytes:
     return bytes((tag,)) + encode_length(len(octets)) + octets
 
 
-def _encode_fields(tag: int, fields: _Fields, order: bytes, others: tuple[tuple[int, bytes], ...]) -> bytes:
-    """Encode fields that stand in order already; others, where there are any, find their places."""
-    rows: Iterable[tuple[int, bytes]] = fields.items()
+def _wrapped(tag: int, inner: int, octets: bytes) -> bytes:
+    """Encode a field that wraps one other."""
+    size = len(octets)
+    if size < 0x7E:  # both lengths are one octet
+        return bytes((tag, size + 2, inner, size)) + octets
+    return _tagged(tag, _tagged(inner, octets))
+
+
+def _encode_fields(tag: int, parts: list[bytes], order: bytes, others: tuple[tuple[int, bytes], ...]) -> bytes:
+    """Join encoded fields that stand in order already; others, where there are any, find their places."""
     if others:
-        rows = sorted((*rows, *others), key=lambda row: order.find(row[0]))
-    return _tagged(tag, b"".join([_tagged(number, octets) for number, octets in rows]))
+        parts = sorted((*parts, *(_tagged(*other) for other in others)), key=lambda part: order.find(part[0]))
+    return _tagged(tag, b"".join(parts))
 
 
 def _decode_fields(apdu: bytes, tag: int) -> _Fields:
@@ -197,8 +207,12 @@ def _decode_fields(apdu: bytes, tag: int) -> _Fields:
     size = len(apdu)
     while offset < size:
         number = apdu[offset]
-        length, start = decode_length(apdu, offset + 1)
-        offset = start + length
+        start = offset + 2
+        if start <= size and (length := apdu[offset + 1]) < 0x80:
+            offset = start + length
+        else:
+            length, start = decode_length(apdu, offset + 1)
+            offset = start + length
         if number in fields or offset > size or len(fields) >= FIELDS_MAX:
             raise DecodeError(f"field {number:#04x} is repeated, cut off or beyond {FIELDS_MAX}", offset=start)
         fields[number] = apdu[start:offset]
@@ -211,6 +225,8 @@ def _inner(octets: bytes | None, tag: int) -> bytes | None:
         return None
     if len(octets) < 2 or octets[0] != tag:
         raise DecodeError(f"{tag:#04x} expected inside a field, got {octets[:2].hex()}", offset=0)
+    if octets[1] == len(octets) - 2 < 0x80:
+        return octets[2:]
     length, offset = decode_length(octets, 1)
     if length != len(octets) - offset:
         raise DecodeError(f"field inside a field says {length} octets and has {len(octets) - offset}", offset=offset)

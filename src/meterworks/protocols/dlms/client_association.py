@@ -72,6 +72,7 @@ from meterworks.protocols.errors import (
 
 __all__ = ["ClientAssociation", "ClientState"]
 
+NOTIFICATIONS: Final = frozenset({int(ApduTag.DATA_NOTIFICATION), int(ApduTag.EVENT_NOTIFICATION)})
 INVOKE: Final = 0xC1  # id 1, confirmed, high priority: one request at a time needs no other
 
 
@@ -246,16 +247,16 @@ class ClientAssociation:
 
     def _receive(self, apdu: bytes) -> list[ClientEvent]:
         state = self.state
-        if state is ClientState.RELEASING and not _is_notification(apdu[0]):
+        if state is ClientState.RELEASING and apdu[0] not in NOTIFICATIONS:
             return self._receive_release(apdu)
         if apdu[0] == ApduTag.EXCEPTION_RESPONSE:
             return self._receive_exception(ExceptionResponse.from_bytes(apdu))
-        if state is ClientState.ASSOCIATING and not _is_notification(apdu[0]):
+        if state is ClientState.ASSOCIATING and apdu[0] not in NOTIFICATIONS:
             return self._receive_association(AssociationResponse.from_bytes(apdu))
         request = self._unprotect(apdu)
         if request is not None:
             apdu = request.apdu
-        if _is_notification(apdu[0]):
+        if apdu[0] in NOTIFICATIONS:
             return [_notification(apdu, request is not None)]
         if state is ClientState.PROVING:
             return self._receive_proof(apdu, request)
@@ -275,7 +276,7 @@ class ClientAssociation:
             return self._security.unprotect(apdu, self._protection)
         if ciphered:
             raise WeakProtection("ciphered answer on a plain association")
-        if self._protection and not _is_notification(apdu[0]):
+        if self._protection and apdu[0] not in NOTIFICATIONS:
             raise WeakProtection(f"plain answer {apdu[0]:#04x} on a ciphered association")
         return None
 
@@ -402,10 +403,6 @@ class ClientAssociation:
         self._move(_Move.RELEASED)
         self._security = None
         return [AssociationReleased(clean)]
-
-
-def _is_notification(tag: int) -> bool:
-    return tag in (ApduTag.DATA_NOTIFICATION, ApduTag.EVENT_NOTIFICATION)
 
 
 def _notification(apdu: bytes, protected: bool) -> NotificationReceived:

@@ -49,8 +49,7 @@ class AttributeAddress:
     @classmethod
     def from_bytes(cls, data: bytes, offset: int = 0) -> Self:
         """Read nine octets at `offset`."""
-        class_id, name, attribute = _unpack(data, offset)
-        return cls(class_id, ObisCode(name), attribute)
+        return cls(*_unpack(data, offset))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +67,7 @@ class MethodAddress:
     @classmethod
     def from_bytes(cls, data: bytes, offset: int = 0) -> Self:
         """Read nine octets at `offset`."""
-        class_id, name, method = _unpack(data, offset)
-        return cls(class_id, ObisCode(name), method)
+        return cls(*_unpack(data, offset))
 
 
 def _pack(class_id: int, name: bytes, number: int) -> bytes:
@@ -79,12 +77,12 @@ def _pack(class_id: int, name: bytes, number: int) -> bytes:
         raise EncodeError(f"class {class_id} or number {number} does not fit into a descriptor") from error
 
 
-def _unpack(data: bytes, offset: int) -> tuple[int, bytes, int]:
+def _unpack(data: bytes, offset: int) -> tuple[int, ObisCode, int]:
     try:
         class_id, name, number = _DESCRIPTOR.unpack_from(data, offset)
     except struct.error as error:
         raise DecodeError(f"descriptor cut off at octet {offset}", offset=offset) from error
-    return class_id, name, number
+    return class_id, bytes.__new__(ObisCode, name), number  # six octets by the layout: nothing to check
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,15 @@ class InitiateRequest:
     @classmethod
     def from_bytes(cls, apdu: bytes) -> Self:
         """Decode the plain APDU."""
+        return cls._without_key(apdu) if apdu[1:2] == b"\x00" else cls._from_bytes(apdu)
+
+    @classmethod
+    @lru_cache(maxsize=CACHE_SIZE)
+    def _without_key(cls, apdu: bytes) -> Self:
+        return cls._from_bytes(apdu)  # only what holds no key may stay in a cache
+
+    @classmethod
+    def _from_bytes(cls, apdu: bytes) -> Self:
         if take(apdu, 0, 1) != b"\x01":
             raise DecodeError(f"initiate request expected, got {apdu[:1].hex()}", offset=0)
         key: bytes | None = None
