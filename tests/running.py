@@ -91,8 +91,9 @@ class RunningSystem:
 
     def _read(self, process: "subprocess.Popen[str]") -> None:
         assert process.stdout is not None
-        for line in process.stdout:
-            self._output.append(line)
+        with process.stdout as lines:
+            for line in lines:
+                self._output.append(line)
 
     def healthy(self) -> bool:
         """Whether `api/v1/health` says so."""
@@ -108,7 +109,7 @@ class RunningSystem:
         if found:
             remembered.write_text(f"{found.group(1)} {found.group(2)}")
         name, password = remembered.read_text().split()
-        self.token = self.request("POST", "/tokens", {"username": name, "password": password})["token"]
+        self.token = self.request("POST", "/tokens", {"user": name, "password": password})["token"]
 
     def request(self, method: str, path: str, body: object | None = None, *, accept: str = "application/json") -> Any:
         """One call of the API; raises HTTPError for an answer that is an error."""
@@ -173,12 +174,16 @@ class RunningSystem:
 
     def stop(self) -> None:
         """End it whatever it does."""
-        if self._process is not None and self._process.poll() is None:
+        if self._process is None:
+            return
+        if self._process.poll() is None:
             try:
                 self.interrupt()
             except subprocess.TimeoutExpired:
                 os.killpg(self._process.pid, signal.SIGKILL)
                 self._process.wait(10)
+        if self._pump is not None:
+            self._pump.join(5)
 
 
 @contextlib.contextmanager

@@ -27,9 +27,9 @@ def readings_of(system: RunningSystem, metering_point: str, channel: str = HALF_
 
 def filled(system: RunningSystem) -> bool:
     """Whether nothing of the half-hourly import is missing or on its way any more."""
-    summary = system.get("/collection/summary")
-    fill = summary["fill"]
-    return bool(fill and fill["expected"]) and fill["missing"] == 0 and fill["sent"] == 0
+    progress = {row["profile"]: row for row in system.get("/collection/summary")["progress"]}
+    found = progress.get("load_import", {"expected_s": 0})
+    return found["expected_s"] > 0 and found["missing_s"] == 0 and found["sent_s"] == 0
 
 
 def differences(system: RunningSystem, table: pa.Table, homes: Sequence[str]) -> list[str]:

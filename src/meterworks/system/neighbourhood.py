@@ -47,8 +47,11 @@ def find_neighbourhood(layout: Layout) -> Neighbourhood:
 
 
 def _set_clock(layout: Layout, neighbourhood: Neighbourhood) -> None:
+    """The machine's time; for a file replayed unshifted its end, and so much later that its last interval is due."""
     now_s = time.time()
     starts_s = neighbourhood.clock_starts_epoch_s
+    if starts_s is not None:
+        starts_s += layout.headend.grace_s
     save_clock(
         layout.clock,
         ClockSettings(
