@@ -37,7 +37,8 @@ from meterworks.readings import (
     WriterSettings,
     ensure_reading_streams,
 )
-from meterworks.runtime import Database, MemoryBus, SystemClock, Warehouse, WarehouseSettings
+from meterworks.runtime import Database, MemoryBus, SystemClock, WarehouseSettings
+from meterworks.runtime.warehouse import Warehouse
 
 INTERVALS: Final = 19_056  # 397 days of half-hours
 METERS_PER_COMMIT: Final = 100

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
 import orjson
@@ -14,7 +15,10 @@ from meterworks.readings.hull import CommittedHull
 from meterworks.readings.reading_set import DecodedSet, decode_reading_set
 from meterworks.readings.recent import DayKey, split_days
 from meterworks.readings.trim import Observations, join_sets, trim_observations
-from meterworks.runtime import Message, StreamPosition, Warehouse
+from meterworks.runtime import Message, StreamPosition
+
+if TYPE_CHECKING:
+    from meterworks.runtime.warehouse import Warehouse  # whoever gives one has loaded it
 
 __all__ = ["Commit", "Committer", "RejectedMessage", "WriterBatch"]
 
@@ -100,7 +104,7 @@ class Commit:
 class Committer:
     """Trims batches and appends them. Blocking; one call at a time."""
 
-    def __init__(self, warehouse: Warehouse) -> None:
+    def __init__(self, warehouse: "Warehouse") -> None:
         self._warehouse = warehouse
         self._hull = CommittedHull()
         self.position = StreamPosition()

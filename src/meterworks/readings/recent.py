@@ -10,6 +10,7 @@ portal and API read first.
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +20,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from meterworks.catalogue import CHANNELS, Period
 from meterworks.readings.day_blob import DAY_S, DayReadings, decode_day, encode_day
 from meterworks.readings.model import ReadingsProgress, RecentDay
-from meterworks.runtime import Database, Warehouse, upsert
+from meterworks.runtime import Database, upsert
+
+if TYPE_CHECKING:
+    from meterworks.runtime.warehouse import Warehouse  # whoever gives one has loaded it
 
 __all__ = [
     "RECENT_CHANNELS",
@@ -166,7 +170,7 @@ async def drop_days_before(connection: AsyncConnection, day: int) -> None:
 
 
 async def rebuild_recent_days(
-    warehouse: Warehouse, database: Database, *, from_day: int, devices: Collection[int] | None = None
+    warehouse: "Warehouse", database: Database, *, from_day: int, devices: Collection[int] | None = None
 ) -> int:
     """Replace recent days by what the warehouse holds, all devices or those named; gives the number of days written.
 
@@ -186,7 +190,7 @@ async def rebuild_recent_days(
     return written
 
 
-def _device_groups(warehouse: Warehouse, from_day: int, devices: Collection[int] | None) -> list[list[int]]:
+def _device_groups(warehouse: "Warehouse", from_day: int, devices: Collection[int] | None) -> list[list[int]]:
     if devices is None:
         plan = warehouse.plan(None, from_day * DAY_S, None)
         devices = warehouse.query("SELECT DISTINCT device FROM readings", plan=plan)["device"].to_pylist()
@@ -194,14 +198,14 @@ def _device_groups(warehouse: Warehouse, from_day: int, devices: Collection[int]
     return [ordered[start : start + DEVICES_PER_REBUILD] for start in range(0, len(ordered), DEVICES_PER_REBUILD)]
 
 
-def _latest_rows(warehouse: Warehouse, from_day: int, devices: Sequence[int]) -> pa.Table:
+def _latest_rows(warehouse: "Warehouse", from_day: int, devices: Sequence[int]) -> pa.Table:
     plan = warehouse.plan(devices, from_day * DAY_S, None)
     bounds = {"from_us": from_day * DAY_S * 1_000_000, "low": devices[0], "high": devices[-1]}
     wanted = pa.table({"device": pa.array(devices, pa.int64())})
     return warehouse.query(_LATEST, bounds, plan=plan, relations={"wanted": wanted})
 
 
-async def compare_recent_days(warehouse: Warehouse, database: Database, *, from_day: int) -> list[DayKey]:
+async def compare_recent_days(warehouse: "Warehouse", database: Database, *, from_day: int) -> list[DayKey]:
     """Days in which recent days and warehouse differ; empty when they tell the same."""
     different: list[DayKey] = []
     async with database.read() as connection:

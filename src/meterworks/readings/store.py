@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +21,10 @@ from meterworks.readings.installation import InstalledDevice, device_range, stit
 from meterworks.readings.local_period import LocalPeriod, sum_by_local_period
 from meterworks.readings.model import RecentDay
 from meterworks.readings.recent import RECENT_CHANNELS, load_progress
-from meterworks.runtime import Database, Warehouse
+from meterworks.runtime import Database
+
+if TYPE_CHECKING:
+    from meterworks.runtime.warehouse import Warehouse  # whoever gives one has loaded it
 
 __all__ = ["READING_RESULT", "ReadingStore"]
 
@@ -66,7 +70,7 @@ _ONLY_WANTED = "AND device IN (SELECT device FROM wanted)"
 class ReadingStore:
     """Queries over recent days and warehouse. Safe for concurrent use; holds nothing but a few cached facts."""
 
-    def __init__(self, *, warehouse: Warehouse, database: Database) -> None:
+    def __init__(self, *, warehouse: "Warehouse", database: Database) -> None:
         self._warehouse = warehouse
         self._database = database
         self._recent_from_day = _NO_RECENT_DAYS

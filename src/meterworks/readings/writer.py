@@ -18,6 +18,7 @@ own key-value store and so lost with it. A position of another epoch means nothi
 import asyncio
 import time
 import uuid
+from typing import TYPE_CHECKING
 
 import orjson
 import sqlalchemy as sa
@@ -48,13 +49,15 @@ from meterworks.runtime import (
     CommitConflict,
     Database,
     StreamPosition,
-    Warehouse,
     counter,
     gauge,
     get_logger,
     histogram,
     upsert,
 )
+
+if TYPE_CHECKING:
+    from meterworks.runtime.warehouse import Warehouse  # whoever gives one has loaded it
 
 __all__ = ["Writer", "ensure_reading_streams"]
 
@@ -87,7 +90,7 @@ class Writer:
         self,
         *,
         bus: Bus,
-        warehouse: Warehouse,
+        warehouse: "Warehouse",
         database: Database,
         clock: Clock,
         settings: WriterSettings | None = None,

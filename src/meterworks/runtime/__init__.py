@@ -55,15 +55,10 @@ from meterworks.runtime.telemetry import (
     prepare_metrics_folder,
     render_metrics,
 )
-from meterworks.runtime.warehouse import Warehouse, WarehousePlan, WarehouseStatistics
-from meterworks.runtime.warehouse_index import StreamPosition
-from meterworks.runtime.warehouse_table import READING_COLUMNS, READINGS_SCHEMA, WarehouseSettings
-from meterworks.runtime.warehouse_upkeep import CompactionReport
+from meterworks.runtime.warehouse_settings import StreamPosition, WarehouseSettings
 
 __all__ = [
     "METRICS_FOLDER_VARIABLE",
-    "READINGS_SCHEMA",
-    "READING_COLUMNS",
     "BackOff",
     "Base",
     "Bus",
@@ -79,7 +74,6 @@ __all__ = [
     "ClockSettings",
     "CommitConflict",
     "CommitOutcomeUnknown",
-    "CompactionReport",
     "Database",
     "DatabaseConflictError",
     "DatabaseSettings",
@@ -105,10 +99,7 @@ __all__ = [
     "Supervisor",
     "SystemClock",
     "UtcDateTime",
-    "Warehouse",
-    "WarehousePlan",
     "WarehouseSettings",
-    "WarehouseStatistics",
     "WarehouseUnreachableError",
     "WarehouseUsageError",
     "WhenFull",

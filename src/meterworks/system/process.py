@@ -13,17 +13,8 @@ import uvloop
 
 from meterworks.errors import UnreachableError
 from meterworks.registry import Registry
-from meterworks.runtime import (
-    Bus,
-    Clock,
-    Database,
-    SystemClock,
-    Warehouse,
-    configure_logging,
-    connect_bus,
-    get_logger,
-    load_clock,
-)
+from meterworks.runtime import Bus, Clock, Database, SystemClock, configure_logging, connect_bus, get_logger, load_clock
+from meterworks.runtime.warehouse import Warehouse
 from meterworks.system.configuration import Layout
 from meterworks.trust import KeyStore
 

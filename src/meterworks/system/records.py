@@ -8,7 +8,8 @@ from fractions import Fraction
 
 from meterworks.readings import InstalledDevice, ReadingStore
 from meterworks.registry import Registry, UsagePointId
-from meterworks.runtime import Clock, Database, SystemClock, Warehouse, load_clock
+from meterworks.runtime import Clock, Database, SystemClock, load_clock
+from meterworks.runtime.warehouse import Warehouse
 from meterworks.system.configuration import Layout
 from meterworks.system.errors import ConfigurationError
 from meterworks.trust import KeyStore

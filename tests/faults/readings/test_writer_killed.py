@@ -34,10 +34,10 @@ from meterworks.runtime import (
     MemoryBus,
     NatsServer,
     NatsServerSettings,
-    Warehouse,
     WarehouseSettings,
     connect_bus,
 )
+from meterworks.runtime.warehouse import Warehouse
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 MIDNIGHT = int(NOW.timestamp()) - 12 * 3600

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from meterworks.readings import Writer, WriterSettings
 from meterworks.readings import writer as writer_module
-from meterworks.runtime import BusSettings, Database, ManualClock, Warehouse, WarehouseSettings, connect_bus
+from meterworks.runtime import BusSettings, Database, ManualClock, WarehouseSettings, connect_bus
+from meterworks.runtime.warehouse import Warehouse
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 

@@ -32,7 +32,8 @@ from meterworks.registry import (
     UsagePoint,
     UsagePointId,
 )
-from meterworks.runtime import Database, ManualClock, MemoryBus, Subscription, Warehouse, WarehouseSettings, insert_many
+from meterworks.runtime import Database, ManualClock, MemoryBus, Subscription, WarehouseSettings, insert_many
+from meterworks.runtime.warehouse import Warehouse
 from meterworks.trust import KeyStore
 
 __all__ = [

@@ -18,7 +18,8 @@ from meterworks.readings import (
     WriterSettings,
     ensure_reading_streams,
 )
-from meterworks.runtime import Database, ManualClock, MemoryBus, Warehouse, WarehouseSettings
+from meterworks.runtime import Database, ManualClock, MemoryBus, WarehouseSettings
+from meterworks.runtime.warehouse import Warehouse
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 _SCHEMA = pa.schema([("channel", pa.int32()), ("ts", pa.timestamp("s")), ("value", pa.int64()), ("flags", pa.int32())])

@@ -17,7 +17,8 @@ from meterworks.readings import (
     compare_recent_days,
     rebuild_recent_days,
 )
-from meterworks.runtime import Database, Warehouse, WarehouseSettings, WarehouseUnreachableError, WarehouseUsageError
+from meterworks.runtime import Database, WarehouseSettings, WarehouseUnreachableError, WarehouseUsageError
+from meterworks.runtime.warehouse import Warehouse
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 MIDNIGHT = int(NOW.timestamp()) - 12 * 3600

@@ -14,15 +14,14 @@ import pytest
 from pyiceberg.catalog.sql import SqlCatalog
 
 from meterworks.runtime import (
-    READING_COLUMNS,
     CommitConflict,
     StreamPosition,
-    Warehouse,
     WarehouseSettings,
     WarehouseUnreachableError,
     WarehouseUsageError,
 )
-from meterworks.runtime.warehouse_engine import QueryEngine
+from meterworks.runtime.warehouse import READING_COLUMNS, Warehouse
+from meterworks.runtime.warehouse.engine import QueryEngine
 
 JANUARY = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
 MARCH = datetime(2026, 3, 5, tzinfo=UTC)
@@ -372,7 +371,8 @@ def test_two_processes_that_append_at_once_lose_nothing_and_double_nothing(tmp_p
         sys.path.insert(0, sys.argv[3])
         from test_warehouse import JANUARY, DAY, readings, settings_in
         from pathlib import Path
-        from meterworks.runtime import CommitConflict, Warehouse
+        from meterworks.runtime import CommitConflict
+        from meterworks.runtime.warehouse import Warehouse
         warehouse = Warehouse(settings_in(Path(sys.argv[1])))
         device = int(sys.argv[2])
         for number in range(8):

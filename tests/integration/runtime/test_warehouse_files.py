@@ -9,10 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from meterworks.runtime import READINGS_SCHEMA, Warehouse, WarehouseSettings, WarehouseUnreachableError
-from meterworks.runtime.warehouse_engine import QueryEngine
-from meterworks.runtime.warehouse_file import piece_file_of, write_pieces
-from meterworks.runtime.warehouse_table import DurableFileIO, open_catalogue, open_table
+from meterworks.runtime import WarehouseSettings, WarehouseUnreachableError
+from meterworks.runtime.warehouse import READINGS_SCHEMA, Warehouse
+from meterworks.runtime.warehouse.engine import QueryEngine
+from meterworks.runtime.warehouse.file import piece_file_of, write_pieces
+from meterworks.runtime.warehouse.table import DurableFileIO, open_catalogue, open_table
 
 DECEMBER = int(datetime(2025, 12, 31, 23, tzinfo=UTC).timestamp())
 

@@ -26,7 +26,8 @@ from meterworks.readings import (
     ensure_reading_streams,
 )
 from meterworks.readings import writer as writer_module
-from meterworks.runtime import Database, ManualClock, MemoryBus, Warehouse, WarehouseSettings
+from meterworks.runtime import Database, ManualClock, MemoryBus, WarehouseSettings
+from meterworks.runtime.warehouse import Warehouse
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 MIDNIGHT = int(NOW.timestamp()) - 12 * 3600

@@ -5,10 +5,10 @@ import pytest
 from pyiceberg.manifest import DataFile
 
 from meterworks.runtime import WarehouseSettings, WarehouseUsageError
-from meterworks.runtime.warehouse_file import PieceFile, row_order
-from meterworks.runtime.warehouse_index import FileIndex
-from meterworks.runtime.warehouse_table import is_local, month_of, month_start_epoch_s
-from meterworks.runtime.warehouse_upkeep import mergeable_files, pieces_to_merge
+from meterworks.runtime.warehouse.file import PieceFile, row_order
+from meterworks.runtime.warehouse.index import FileIndex
+from meterworks.runtime.warehouse.table import is_local, month_of, month_start_epoch_s
+from meterworks.runtime.warehouse.upkeep import mergeable_files, pieces_to_merge
 
 JANUARY_2026 = 56 * 12
 SECOND = 1_000_000

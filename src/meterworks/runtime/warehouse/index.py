@@ -10,24 +10,17 @@ from dataclasses import dataclass, field
 from pyiceberg.manifest import ManifestContent
 from pyiceberg.table import Table
 
-from meterworks.runtime.warehouse_file import PieceFile, piece_file_of
-from meterworks.runtime.warehouse_table import MICROSECONDS, month_of
+from meterworks.runtime.warehouse.file import PieceFile, piece_file_of
+from meterworks.runtime.warehouse.table import MICROSECONDS, month_of
+from meterworks.runtime.warehouse_settings import StreamPosition
 
-__all__ = ["FileIndex", "StreamPosition", "TableState", "read_state"]
+__all__ = ["FileIndex", "TableState", "read_state"]
 
 POSITION_PROPERTY = "mw.seq"
 EPOCH_PROPERTY = "mw.epoch"
 _LATEST_EPOCH_S = 2**40  # beyond any reading; keeps month arithmetic inside its range
 _EARLIEST_EPOCH_S = -(2**40)
 Manifests = Mapping[str, tuple[PieceFile, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class StreamPosition:
-    """How far the stream is committed. The epoch names one life of the stream: sequences of two do not compare."""
-
-    epoch: str = ""
-    sequence: int = 0
 
 
 class FileIndex:

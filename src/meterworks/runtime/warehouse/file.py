@@ -21,7 +21,7 @@ from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
 from pyiceberg.typedef import Record
 
 from meterworks.runtime.errors import WarehouseUsageError
-from meterworks.runtime.warehouse_table import (
+from meterworks.runtime.warehouse.table import (
     FIELD_IDS,
     MICROSECONDS,
     READING_COLUMNS,

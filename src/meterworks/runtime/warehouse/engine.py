@@ -18,7 +18,7 @@ import pyarrow.dataset as pads
 from pyiceberg.io.pyarrow import PyArrowFileIO
 
 from meterworks.runtime.errors import WarehouseUnreachableError, WarehouseUsageError
-from meterworks.runtime.warehouse_table import READINGS_SCHEMA
+from meterworks.runtime.warehouse.table import READINGS_SCHEMA
 
 __all__ = ["QueryEngine"]
 

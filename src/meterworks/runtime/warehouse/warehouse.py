@@ -24,30 +24,30 @@ from meterworks.runtime.errors import (
     WarehouseUsageError,
 )
 from meterworks.runtime.telemetry import get_logger
-from meterworks.runtime.warehouse_engine import QueryEngine
-from meterworks.runtime.warehouse_file import PieceFile, write_pieces
-from meterworks.runtime.warehouse_index import (
+from meterworks.runtime.warehouse.engine import QueryEngine
+from meterworks.runtime.warehouse.file import PieceFile, write_pieces
+from meterworks.runtime.warehouse.index import (
     EPOCH_PROPERTY,
     POSITION_PROPERTY,
-    StreamPosition,
     TableState,
     read_state,
 )
-from meterworks.runtime.warehouse_table import (
+from meterworks.runtime.warehouse.table import (
     NAMESPACE,
     TABLE_NAME,
-    WarehouseSettings,
     is_local,
     month_of,
     open_catalogue,
     open_table,
+    shown_catalogue,
 )
-from meterworks.runtime.warehouse_upkeep import (
+from meterworks.runtime.warehouse.upkeep import (
     CompactionReport,
     OrphanSweeper,
     expirable_snapshots,
     pieces_to_merge,
 )
+from meterworks.runtime.warehouse_settings import StreamPosition, WarehouseSettings
 
 __all__ = ["Warehouse", "WarehousePlan", "WarehouseStatistics"]
 
@@ -310,7 +310,7 @@ class Warehouse:
 
 def _unreachable(what: str, settings: WarehouseSettings, error: Exception) -> WarehouseUnreachableError:
     return WarehouseUnreachableError(
-        f"the warehouse at {settings.location} (catalogue {settings.catalogue}) {what}: {error}",
+        f"the warehouse at {settings.location} (catalogue {shown_catalogue(settings)}) {what}: {error}",
         location=settings.location,
         reason=str(error),
     )

@@ -7,8 +7,6 @@ can be named in a filter, so a piece (a month of a shard) is merged alone; Icebe
 
 import io
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -28,22 +26,22 @@ from sqlalchemy import URL, event, make_url
 from sqlalchemy.exc import ArgumentError
 
 from meterworks.runtime.errors import WarehouseUsageError
+from meterworks.runtime.warehouse_settings import WarehouseSettings
 
 __all__ = [
     "MICROSECONDS",
     "READINGS_SCHEMA",
     "READING_COLUMNS",
     "DurableFileIO",
-    "WarehouseSettings",
     "is_local",
     "month_of",
     "month_start_epoch_s",
     "open_catalogue",
     "open_table",
+    "shown_catalogue",
 ]
 
 MICROSECONDS = 1_000_000
-SHARDS_MAX = 4096
 NAMESPACE = "meterworks"
 TABLE_NAME = "readings"
 SHARDS_PROPERTY = "mw.shards"
@@ -80,39 +78,6 @@ _TABLE_PROPERTIES = MappingProxyType(
         "write.metadata.previous-versions-max": "10",
     }
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class WarehouseSettings:
-    """Where the readings are kept and how they are read.
-
-    location: a folder, or an object store address such as `s3://bucket/readings`. catalog_url: an SQLAlchemy address
-    of the Iceberg catalogue (SQLite or PostgreSQL). shards: fixed when the table is created; a month of one shard
-    should stay under 15 million rows. properties: for the catalogue and the object store (`s3.endpoint`, ...).
-    """
-
-    location: str
-    catalog_url: str
-    shards: int = 4
-    properties: Mapping[str, str] = field(default_factory=dict)
-    query_threads: int = 2
-    query_memory_mb: int = 1024  # what needs more goes to temporary files
-    compact_files_min: int = 2  # files of like size in a piece of a finished month before they are merged
-    compact_open_files_min: int = 16  # the same for the month still running, and for every month while data streams in
-    compact_rows_max: int = 4_000_000  # rows one merging commit holds in memory; larger files are left as they are
-    snapshots_keep: int = 20
-    orphan_keep_s: float = 3600.0  # how long a file that no snapshot names stays for readers that still use it
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.shards <= SHARDS_MAX:
-            raise WarehouseUsageError(f"the warehouse's shards {self.shards} is not in 1..{SHARDS_MAX}")
-        if not self.location:
-            raise WarehouseUsageError("the warehouse has no location: give a folder or an object store address")
-
-    @property
-    def catalogue(self) -> str:
-        """The catalogue's address as it may be shown: without its password."""
-        return _catalogue_address(self.catalog_url).render_as_string(hide_password=True)
 
 
 def is_local(location: str) -> bool:
@@ -187,6 +152,11 @@ def open_catalogue(settings: WarehouseSettings) -> SqlCatalog:
     return catalogue
 
 
+def shown_catalogue(settings: WarehouseSettings) -> str:
+    """The catalogue's address as it may be shown: without its password."""
+    return _catalogue_address(settings.catalog_url).render_as_string(hide_password=True)
+
+
 def _catalogue_address(url: str) -> URL:
     """The address with the blocking driver that Iceberg needs, whatever driver the database of record has."""
     try:
@@ -219,7 +189,7 @@ def open_table(catalogue: SqlCatalog, settings: WarehouseSettings) -> tuple[Tabl
     shards = table.properties.get(SHARDS_PROPERTY, "")
     if not shards.isdigit():
         raise WarehouseUsageError(
-            f"the table {NAMESPACE}.{TABLE_NAME} in {settings.catalogue} was not made by this system: "
+            f"the table {NAMESPACE}.{TABLE_NAME} in {shown_catalogue(settings)} was not made by this system: "
             f"its property {SHARDS_PROPERTY} is missing; use another catalogue"
         )
     return table, int(shards)

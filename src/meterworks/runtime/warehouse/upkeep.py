@@ -16,9 +16,9 @@ from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.manifest import ManifestContent
 from pyiceberg.table import Table
 
-from meterworks.runtime.warehouse_file import PieceFile
-from meterworks.runtime.warehouse_index import FileIndex
-from meterworks.runtime.warehouse_table import WarehouseSettings
+from meterworks.runtime.warehouse.file import PieceFile
+from meterworks.runtime.warehouse.index import FileIndex
+from meterworks.runtime.warehouse_settings import WarehouseSettings
 
 __all__ = ["CompactionReport", "OrphanSweeper", "expirable_snapshots", "mergeable_files", "pieces_to_merge"]
 
