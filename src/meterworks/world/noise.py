@@ -6,11 +6,11 @@ by additions and multiplications element by element: results depend neither on t
 processor's vector unit, which libraries' exponentials and dot products do.
 """
 
+from statistics import NormalDist
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtri
 
 __all__ = ["AUTOREGRESSION_REACH", "autoregressive", "lane_normals", "lane_uniforms", "stream_key", "uniforms", "words"]
 
@@ -26,7 +26,9 @@ _W_11, _W_27, _W_30, _W_31 = np.uint64(11), np.uint64(27), np.uint64(30), np.uin
 _LANES: Final = 4  # 16-bit lanes of a word
 _LEVELS: Final = 1 << 16
 # Normal quantiles of the 65,536 values of a lane.
-_NORMALS: Final[FloatArray] = ndtri((np.arange(_LEVELS) + 0.5) / _LEVELS)
+_NORMALS: Final[FloatArray] = np.fromiter(
+    map(NormalDist().inv_cdf, ((np.arange(_LEVELS) + 0.5) / _LEVELS).tolist()), np.float64, _LEVELS
+)
 _STAGES: Final = 4
 AUTOREGRESSION_REACH: Final = (1 << _STAGES) - 1  # so many values before the first are needed
 
