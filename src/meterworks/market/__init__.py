@@ -1,17 +1,10 @@
-"""The market's interfaces: the REST API, accounts and tokens, and what each role may see of whom."""
+"""The market's interfaces: accounts and tokens, and what each role may see of whom.
+
+The REST API has a door of its own, `meterworks.market.api`: it brings the web framework, which only the web process
+loads.
+"""
 
 from meterworks.market.account import Accounts, IssuedToken, NewUser, User
-from meterworks.market.api import (
-    API_PREFIX,
-    PUBLIC,
-    Gate,
-    OrjsonResponse,
-    Public,
-    create_api,
-    market_of,
-    permit,
-    request_id_of,
-)
 from meterworks.market.audit import AccessEntry, AccessLog
 from meterworks.market.device_access import DeviceRead, LatestValue, event_document
 from meterworks.market.errors import (
@@ -36,8 +29,6 @@ from meterworks.market.services import MarketServices, MarketSettings
 from meterworks.market.timestamp import format_utc
 
 __all__ = [
-    "API_PREFIX",
-    "PUBLIC",
     "AccessEntry",
     "AccessLog",
     "AccessLogRow",
@@ -50,7 +41,6 @@ __all__ = [
     "Credential",
     "DeviceRead",
     "FleetLoad",
-    "Gate",
     "IssuedToken",
     "LatestValue",
     "Market",
@@ -60,10 +50,8 @@ __all__ = [
     "NotAuthenticated",
     "NotFound",
     "NotPermitted",
-    "OrjsonResponse",
     "Period",
     "Principal",
-    "Public",
     "RequestMalformed",
     "Resolution",
     "SeriesQuestion",
@@ -73,16 +61,12 @@ __all__ = [
     "TooManyAttempts",
     "User",
     "UserRow",
-    "create_api",
     "ensure_demo_accounts",
     "ensure_operator",
     "event_document",
     "format_utc",
     "instant",
-    "market_of",
-    "permit",
     "problem_of",
-    "request_id_of",
     "status_of",
     "viewer_of",
 ]

@@ -81,16 +81,27 @@ def _integers(values: npt.NDArray[Any]) -> Any:
     return pa.array(values).cast(pa.string())
 
 
+def _flat(values: npt.NDArray[Any]) -> Any:
+    """Integers that mostly are all the same, as flags and versions: then one text for all rows."""
+    return str(values[0]) if len(values) and bool((values == values[0]).all()) else _integers(values)
+
+
 def _qualities(codes: npt.NDArray[np.int16]) -> Any:
-    return pc.take(_QUALITY_NAMES, pa.array(codes.clip(0, len(_QUALITY_NAMES) - 1)))
+    places = codes.clip(0, len(_QUALITY_NAMES) - 1)
+    if len(places) and bool((places == places[0]).all()):
+        return _QUALITY_NAMES[int(places[0])].as_py()
+    return pc.take(_QUALITY_NAMES, pa.array(places))
 
 
-def _joined(parts: Sequence[Any]) -> bytes:
-    """The rows' texts behind one another: `parts` are texts repeated on each row, and arrays of texts."""
+def _joined(parts: Sequence[Any]) -> memoryview:
+    """The rows' texts behind one another: `parts` are texts repeated on each row, and arrays of texts (one at least).
+
+    A view of Arrow's own buffer: a megabyte is not copied more often than needed.
+    """
     rows = pc.binary_join_element_wise(*parts, "")
     _, offsets, data = rows.buffers()
     end = int(np.frombuffer(offsets, np.int32, count=len(rows) + 1)[-1])
-    return bytes(data.slice(0, end).to_pybytes())
+    return memoryview(data)[:end]
 
 
 def _columns(series: ChannelSeries) -> list[tuple[str, bool, Any]]:
@@ -110,21 +121,22 @@ def _columns(series: ChannelSeries) -> list[tuple[str, bool, Any]]:
         ("start", True, _times(columns.start_epoch_s)),
         ("value", False, _integers(columns.value)),
         ("quality", True, _qualities(columns.quality)),
-        ("flags", False, _integers(columns.flags)),
-        ("version", False, _integers(columns.version)),
+        ("flags", False, _flat(columns.flags)),
+        ("version", False, _flat(columns.version)),
     ]
 
 
-def _json_rows(series: ChannelSeries) -> bytes:
+def _json_rows(series: ChannelSeries) -> bytes | memoryview:
+    """The objects of the rows, joined by commas."""
     if series.row_count == 0:
-        return b"[]"
+        return b""
     parts: list[Any] = []
     text = "{"
     for name, quoted, texts in _columns(series):
         parts += [f'{text}"{name}":' + ('"' if quoted else ""), texts]
         text = '",' if quoted else ","
     parts.append(text.rstrip(",") + "},")
-    return b"[" + _joined(parts)[:-1] + b"]"
+    return _joined(parts)[:-1]
 
 
 def channel_facts(channel: Channel) -> dict[str, object]:
@@ -150,17 +162,17 @@ def _json(result: SeriesResult) -> bytes:
             "tz": result.zone_name,
         }
     )
-    body = [
-        orjson.dumps(channel_facts(series.channel))[:-1] + b',"readings":' + _json_rows(series) + b"}"
-        for series in result.series
-    ]
-    tail = orjson.dumps({"next": result.next_cursor})
-    return head[:-1] + b',"series":[' + b",".join(body) + b"]," + tail[1:]
+    pieces: list[bytes | memoryview] = [head[:-1], b',"series":[']
+    for place, series in enumerate(result.series):
+        facts = orjson.dumps(channel_facts(series.channel))
+        pieces += [b"," if place else b"", facts[:-1], b',"readings":[', _json_rows(series), b"]}"]
+    pieces += [b"],", orjson.dumps({"next": result.next_cursor})[1:]]
+    return b"".join(pieces)
 
 
 def _csv(result: SeriesResult) -> bytes:
     """One header line, then a line per reading; a channel code needs no quoting."""
-    lines: list[bytes] = []
+    lines: list[bytes | memoryview] = []
     for series in result.series:
         columns = _columns(series)
         if not lines:

@@ -40,6 +40,11 @@ class _Subject:
     parts: Sequence[VisiblePart]
 
 
+def _is_local(question: SeriesQuestion) -> bool:
+    """Does the answer depend on the usage point's own time zone?"""
+    return question.resolution != "interval" and question.zone_name is None
+
+
 class ReadingAccess:
     """Answers questions for readings. An access is in the log, durably, before its answer is given."""
 
@@ -54,8 +59,10 @@ class ReadingAccess:
 
         Raises NotFound for an unknown one and for one that the principal may not know of.
         """
-        view = await self._scope.usage_point(principal, usage_point_id, question.asked)
-        subject = _Subject({"metering_point": usage_point_id}, view.usage_point.time_zone, view.parts)
+        view = await self._scope.usage_point_series(
+            principal, usage_point_id, question.asked, local=_is_local(question)
+        )
+        subject = _Subject({"metering_point": usage_point_id}, view.time_zone or "UTC", view.parts)
         question = await self._with_channels(question, [entry.device_id for entry in view.installations])
 
         installed = [_installed(entry) for entry in view.installations]
@@ -73,9 +80,9 @@ class ReadingAccess:
 
     async def of_device(self, principal: Principal, device_id: int, question: SeriesQuestion) -> SeriesResult:
         """The series of one device, wherever it hung. Raises NotFound as for a usage point."""
-        view = await self._scope.device(principal, device_id, question.asked)
-        subject = _Subject({"device": device_id}, view.usage_point.time_zone if view.usage_point else "UTC", view.parts)
-        question = await self._with_channels(question, [view.device.id])
+        view = await self._scope.device_series(principal, device_id, question.asked, local=_is_local(question))
+        subject = _Subject({"device": device_id}, view.time_zone or "UTC", view.parts)
+        question = await self._with_channels(question, [DeviceId(device_id)])
 
         def fetch() -> Awaitable[pa.Table]:
             return self._services.readings.by_device(

@@ -27,7 +27,7 @@ from meterworks.registry import (
     Viewer,
 )
 
-__all__ = ["DeviceView", "Scope", "UsagePointView", "VisiblePart", "instant", "viewer_of"]
+__all__ = ["DeviceView", "Scope", "SeriesView", "UsagePointView", "VisiblePart", "instant", "viewer_of"]
 
 DEVICES_IN_VIEW_MAX = PAGE_SIZE_MAX
 
@@ -60,6 +60,15 @@ class DeviceView:
     parts: Sequence[VisiblePart]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesView:
+    """What a series is made of. `time_zone` None: it was not asked for."""
+
+    time_zone: str | None
+    installations: Sequence[Installation]
+    parts: Sequence[VisiblePart]
+
+
 def viewer_of(principal: Principal) -> Viewer:
     """The principal as the registry knows viewers."""
     return Viewer(
@@ -88,34 +97,81 @@ class Scope:
     async def usage_point(self, principal: Principal, usage_point_id: str, asked: TimeRange) -> UsagePointView:
         """The usage point and the ranges that may be seen. Raises NotFound."""
         point_id = UsagePointId(usage_point_id)
-        spans = await self._registry.visible_spans(viewer_of(principal), [point_id], asked.from_, asked.to)
-        ranges = _ranges(spans.get(point_id, ()), asked)
-        found = await self._registry.usage_points_by_id([point_id]) if ranges else {}
-        if point_id not in found:
-            raise NotFound(f"there is no metering point {usage_point_id!r} in your view", id=usage_point_id)
+        ranges = await self._ranges(principal, point_id, asked)
+        point = await self._point(point_id) if ranges else None
+        if point is None:
+            raise _no_point(usage_point_id)
         installations = await self._registry.installations(usage_point_id=point_id, from_=asked.from_, to=asked.to)
-        parts = [VisiblePart(usage_point_id=point_id, device_id=None, range=visible) for visible in ranges]
-        return UsagePointView(usage_point=found[point_id], installations=installations, parts=parts)
+        return UsagePointView(usage_point=point, installations=installations, parts=_point_parts(point_id, ranges))
+
+    async def usage_point_series(
+        self, principal: Principal, usage_point_id: str, asked: TimeRange, *, local: bool
+    ) -> SeriesView:
+        """What a series of a usage point is made of. Raises NotFound.
+
+        A meter that hangs there proves that the usage point exists: then, unless local days are asked for, it is not
+        looked up, because each look costs as much as reading a week of readings.
+        """
+        point_id = UsagePointId(usage_point_id)
+        ranges = await self._ranges(principal, point_id, asked)
+        if not ranges:
+            raise _no_point(usage_point_id)
+        installations = await self._registry.installations(usage_point_id=point_id, from_=asked.from_, to=asked.to)
+        time_zone = None
+        if local or not installations:
+            point = await self._point(point_id)
+            if point is None:
+                raise _no_point(usage_point_id)
+            time_zone = point.time_zone
+        return SeriesView(time_zone=time_zone, installations=installations, parts=_point_parts(point_id, ranges))
 
     async def device(self, principal: Principal, device_id: int, asked: TimeRange) -> DeviceView:
         """The device and the ranges of its readings that may be seen. Raises NotFound."""
         number = DeviceId(device_id)
-        viewer = viewer_of(principal)
-        visible = _ranges(await self._registry.visible_device_spans(viewer, number, asked.from_, asked.to), asked)
-        try:
-            device = await self._registry.device(number) if visible else None
-        except UnknownRecordError:
-            device = None
+        visible = await self._device_ranges(principal, number, asked)
+        device = await self._device(number) if visible else None
         if device is None:
-            raise NotFound(f"there is no device {device_id} in your view", id=device_id)
+            raise _no_device(device_id)
         installations = await self._registry.installations(device_id=number, from_=asked.from_, to=asked.to)
-        points = await self._registry.usage_points_by_id([entry.usage_point_id for entry in installations[-1:]])
         return DeviceView(
             device=device,
             installations=installations,
-            usage_point=next(iter(points.values()), None),
+            usage_point=await self._point(installations[-1].usage_point_id) if installations else None,
             parts=_device_parts(device_id, visible, installations),
         )
+
+    async def device_series(self, principal: Principal, device_id: int, asked: TimeRange, *, local: bool) -> SeriesView:
+        """What a series of a device is made of. Raises NotFound. As few looks as for a usage point's series."""
+        number = DeviceId(device_id)
+        visible = await self._device_ranges(principal, number, asked)
+        if not visible:
+            raise _no_device(device_id)
+        installations = await self._registry.installations(device_id=number, from_=asked.from_, to=asked.to)
+        if not installations and await self._device(number) is None:
+            raise _no_device(device_id)
+        point = await self._point(installations[-1].usage_point_id) if local and installations else None
+        return SeriesView(
+            time_zone=None if point is None else point.time_zone,
+            installations=installations,
+            parts=_device_parts(device_id, visible, installations),
+        )
+
+    async def _ranges(self, principal: Principal, point_id: UsagePointId, asked: TimeRange) -> list[TimeRange]:
+        spans = await self._registry.visible_spans(viewer_of(principal), [point_id], asked.from_, asked.to)
+        return _ranges(spans.get(point_id, ()), asked)
+
+    async def _device_ranges(self, principal: Principal, number: DeviceId, asked: TimeRange) -> list[TimeRange]:
+        viewer = viewer_of(principal)
+        return _ranges(await self._registry.visible_device_spans(viewer, number, asked.from_, asked.to), asked)
+
+    async def _point(self, point_id: UsagePointId) -> UsagePoint | None:
+        return (await self._registry.usage_points_by_id([point_id])).get(point_id)
+
+    async def _device(self, number: DeviceId) -> Device | None:
+        try:
+            return await self._registry.device(number)
+        except UnknownRecordError:
+            return None
 
     async def devices_in_view(self, principal: Principal, asked: TimeRange) -> Mapping[int, Sequence[TimeRange]] | None:
         """The devices where they stand now, each with when within the range it may be seen; None stands for everything.
@@ -137,6 +193,18 @@ class Scope:
             if installed is not None:
                 view[device_id] = _ranges(spans.get(entry.usage_point_id, ()), installed)
         return view
+
+
+def _no_point(usage_point_id: str) -> NotFound:
+    return NotFound(f"there is no metering point {usage_point_id!r} in your view", id=usage_point_id)
+
+
+def _no_device(device_id: int) -> NotFound:
+    return NotFound(f"there is no device {device_id} in your view", id=device_id)
+
+
+def _point_parts(point_id: UsagePointId, ranges: Sequence[TimeRange]) -> list[VisiblePart]:
+    return [VisiblePart(usage_point_id=point_id, device_id=None, range=visible) for visible in ranges]
 
 
 def _device_parts(

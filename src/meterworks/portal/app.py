@@ -8,17 +8,8 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from meterworks.errors import MeterworksError
-from meterworks.market import (
-    API_PREFIX,
-    Market,
-    MarketServices,
-    MarketSettings,
-    NotAuthenticated,
-    create_api,
-    problem_of,
-    request_id_of,
-    status_of,
-)
+from meterworks.market import Market, MarketServices, MarketSettings, NotAuthenticated, problem_of, status_of
+from meterworks.market.api import API_PREFIX, create_api, request_id_of
 from meterworks.portal import consumer, login
 from meterworks.portal.console import mount_console
 from meterworks.portal.page import STATIC_FOLDER, refusal

@@ -9,17 +9,8 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from meterworks.catalogue import Role
-from meterworks.market import (
-    AccessEntry,
-    Market,
-    NotFound,
-    OrjsonResponse,
-    Principal,
-    format_utc,
-    market_of,
-    request_id_of,
-    viewer_of,
-)
+from meterworks.market import AccessEntry, Market, NotFound, Principal, format_utc, viewer_of
+from meterworks.market.api import OrjsonResponse, market_of, request_id_of
 from meterworks.portal.page import page
 from meterworks.portal.settings import PortalSettings
 from meterworks.portal.usage import PeriodName, PeriodUsage, UsageOfConsumer

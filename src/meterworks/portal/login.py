@@ -7,15 +7,8 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from meterworks.catalogue import Role
-from meterworks.market import (
-    PUBLIC,
-    BadCredentials,
-    NotAuthenticated,
-    Principal,
-    TooManyAttempts,
-    market_of,
-    request_id_of,
-)
+from meterworks.market import BadCredentials, NotAuthenticated, Principal, TooManyAttempts
+from meterworks.market.api import PUBLIC, market_of, request_id_of
 from meterworks.portal.page import page, refusal
 from meterworks.portal.session import COOKIE_NAME
 from meterworks.portal.web_session import check_same_origin, end_session, session_token, signer_of, start_session

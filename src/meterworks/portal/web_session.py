@@ -7,7 +7,8 @@ from fastapi.responses import Response
 from starlette.datastructures import Headers
 
 from meterworks.catalogue import Role
-from meterworks.market import Gate, NotAuthenticated, NotPermitted, Principal, market_of
+from meterworks.market import NotAuthenticated, NotPermitted, Principal
+from meterworks.market.api import Gate, market_of
 from meterworks.portal.errors import FormForged
 from meterworks.portal.session import COOKIE_NAME, SessionSigner
 

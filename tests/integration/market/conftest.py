@@ -15,7 +15,7 @@ from tests.integration.market.small_neighbourhood import (
     open_neighbourhood,
 )
 
-from meterworks.market import create_api
+from meterworks.market.api import create_api
 
 ClientOf = Callable[[str | None], Awaitable[httpx.AsyncClient]]
 

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.integration.market.small_neighbourhood import PASSWORD, Foundation, open_neighbourhood
 
-from meterworks.market import create_api
+from meterworks.market.api import create_api
 
 pytestmark = pytest.mark.filterwarnings("error")
 

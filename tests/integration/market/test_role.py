@@ -11,7 +11,7 @@ from tests.integration.market.conftest import ClientOf
 from tests.integration.market.small_neighbourhood import MOVED_AT, NOW, SmallNeighbourhood
 
 from meterworks.catalogue import PERMISSIONS
-from meterworks.market import Gate, Public
+from meterworks.market.api import Gate, Public
 
 PUBLIC_ROUTES = {("GET", "/api/v1/health"), ("POST", "/api/v1/tokens"), ("GET", "/api/v1/openapi.json")}
 
