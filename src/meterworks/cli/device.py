@@ -9,7 +9,8 @@ import typer
 from meterworks.cli.option import AsJson, ConfigFile, DataFolder, Settings, layout_of
 from meterworks.cli.output import notice, print_json, print_rows
 from meterworks.registry import DeviceFilter, DeviceId, PlacedDevice, RowOutcome, ShipmentFormat
-from meterworks.system import ConfigurationError, open_records
+from meterworks.system import ConfigurationError
+from meterworks.system.records import open_records
 
 __all__ = ["app"]
 

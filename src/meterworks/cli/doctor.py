@@ -4,7 +4,8 @@ import typer
 
 from meterworks.cli.option import AsJson, ConfigFile, DataFolder, Settings, resolved_configuration
 from meterworks.cli.output import print_rows
-from meterworks.system import Layout, examine
+from meterworks.system.configuration import Layout
+from meterworks.system.examination import examine
 
 __all__ = ["doctor"]
 

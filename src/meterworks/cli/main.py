@@ -3,29 +3,58 @@
 Exit codes: 0 done, 1 failed, 2 misused, 3 refused, 4 unreachable, 5 outcome unknown: the error tree in numbers.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import ClassVar
+
 import typer
 
 from meterworks import __version__
-from meterworks.cli import config, device, doctor, meter, process, readings, up
-from meterworks.cli.output import fail
+from meterworks.cli.late import LateGroup, Row
 from meterworks.errors import MeterworksError
 
-__all__ = ["app", "run"]
+__all__ = ["Commands", "app", "run"]
+
+
+class Commands(LateGroup):
+    """The command's verbs and nouns, each loaded when it is called."""
+
+    table: ClassVar[Mapping[str, Row]] = MappingProxyType(
+        {
+            "up": Row(
+                module="meterworks.cli.up",
+                help="Start the system: bus, meters, head-end, writer, API and portal."
+                " The first start makes a neighbourhood.",
+            ),
+            "doctor": Row(
+                module="meterworks.cli.doctor",
+                help="Check versions, ports, loopback addresses, disk, clock and the limits of this machine.",
+            ),
+            "process": Row(
+                module="meterworks.cli.process",
+                help="Run one process of a system until SIGTERM, on the settings the system was last started with.",
+            ),
+            "meter": Row(module="meterworks.cli.meter", help="Meters: read one, or be one."),
+            "readings": Row(module="meterworks.cli.readings", help="Readings of the warehouse."),
+            "device": Row(module="meterworks.cli.device", help="Devices of the registry."),
+            "config": Row(module="meterworks.cli.config", help="The system's settings."),
+        }
+    )
+
 
 app = typer.Typer(
     name="meterworks",
+    cls=Commands,
     help="An open, complete smart metering system.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command(name="up")(up.up)
-app.command(name="doctor")(doctor.doctor)
-app.command(name="process")(process.process)
-app.add_typer(meter.app, name="meter")
-app.add_typer(readings.app, name="readings")
-app.add_typer(device.app, name="device")
-app.add_typer(config.app, name="config")
+
+
+@app.callback()
+def root() -> None:
+    """An open, complete smart metering system."""
 
 
 @app.command()
@@ -39,6 +68,8 @@ def run() -> None:
     try:
         app()
     except MeterworksError as error:
+        from meterworks.cli.output import fail  # the terminal's library: not before there is something to say
+
         fail(error)
 
 

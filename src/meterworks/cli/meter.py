@@ -12,17 +12,15 @@ from meterworks.cli.option import AsJson
 from meterworks.cli.output import notice, print_json, print_rows
 from meterworks.links import BlockingDlmsClient
 from meterworks.protocols.dlms import AttributeAddress, ObisCode, decode_all
-from meterworks.system import (
+from meterworks.system import ConfigurationError
+from meterworks.system.meter_reading import (
     OWN_SYSTEM_TITLE,
-    ConfigurationError,
-    LoneMeter,
     MeterAccess,
     load_keys,
     object_list,
     open_meter,
     read_profile,
     save_table,
-    serve_lone_meter,
 )
 
 __all__ = ["app"]
@@ -152,6 +150,8 @@ def serve(
     state: Annotated[Path | None, typer.Option(help="folder that keeps counters and switches between runs")] = None,
 ) -> None:
     """Be one emulated electricity meter with 13 months of history, until Ctrl-C."""
+    from meterworks.system.lone_meter import LoneMeter, serve_lone_meter  # a fleet, which reading a meter needs not
+
     serve_lone_meter(
         LoneMeter(host=host, port=port, phases=phases, seed=seed, keys_file=keys, state_folder=state), announce=notice
     )

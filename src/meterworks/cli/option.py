@@ -2,16 +2,20 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meterworks.system import Configuration, ConfigurationError, Layout, Resolved, load_configuration
+from meterworks.system import ConfigurationError
+
+if TYPE_CHECKING:  # the sections of a configuration are all our folders' settings; not every command needs them
+    from meterworks.system.configuration import Configuration, Layout
+    from meterworks.system.settings import Resolved
 
 __all__ = ["AsJson", "ConfigFile", "DataFolder", "Settings", "layout_of", "resolved_configuration"]
 
-DataFolder = Annotated[Path | None, typer.Option("--data", help="Folder of everything the system keeps [var]")]
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file with settings, a [section] per folder")]
+DataFolder = Annotated[Path | None, typer.Option("--data", help="Folder of everything the system keeps; var if absent")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file with settings, a section per folder")]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", help="section.name=value, may be repeated; see `meterworks config show`"),
@@ -21,8 +25,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON")]
 
 def resolved_configuration(
     data: Path | None, config: Path | None, settings: list[str] | None, **more: object
-) -> Resolved[Configuration]:
+) -> "Resolved[Configuration]":
     """Defaults, then the file, the environment, these options. `more`: section__name=value, None is not given."""
+    from meterworks.system.configuration import load_configuration
+
     given: dict[str, object] = {}
     for text in settings or []:
         key, separator, value = text.partition("=")
@@ -35,8 +41,10 @@ def resolved_configuration(
     return load_configuration(file=config, environment=os.environ, command_line=given)
 
 
-def layout_of(data: Path | None, config: Path | None, settings: list[str] | None) -> Layout:
+def layout_of(data: Path | None, config: Path | None, settings: list[str] | None) -> "Layout":
     """Where the configured system keeps its things; a running system's own settings where none are given."""
+    from meterworks.system.configuration import Layout
+
     if config is None and data is None and not settings:
         config = running_settings(Path("var"))
     elif config is None and data is not None:

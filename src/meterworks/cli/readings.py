@@ -14,7 +14,9 @@ from meterworks.catalogue import channel_by_code
 from meterworks.cli.option import ConfigFile, DataFolder, Settings, layout_of
 from meterworks.cli.output import notice
 from meterworks.registry import DeviceId, UsagePointId
-from meterworks.system import ConfigurationError, open_records, save_table
+from meterworks.system import ConfigurationError
+from meterworks.system.meter_reading import save_table
+from meterworks.system.records import open_records
 
 __all__ = ["app"]
 

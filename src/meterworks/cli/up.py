@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from meterworks.cli.option import ConfigFile, DataFolder, Settings, resolved_configuration
-from meterworks.system import Announcer, bring_up
 
 __all__ = ["up"]
 
@@ -96,6 +95,8 @@ def up(
     settings: Settings = None,
 ) -> None:
     """Start the system: bus, meters, head-end, writer, API and portal. The first start makes a neighbourhood."""
+    from meterworks.system.start import Announcer, bring_up  # all that a first start makes: not for `--help`
+
     resolved = resolved_configuration(
         data,
         config,

@@ -9,18 +9,19 @@ from meterworks.headend import HeadendQueries
 from meterworks.market import MarketServices
 from meterworks.portal import PortalSettings, create_app, load_session_secret
 from meterworks.readings import ReadingStore
-from meterworks.system import Ground, answering_as_ready
+from meterworks.runtime.warehouse import Warehouse
+from meterworks.system.serving import Ground, answering_as_ready
 
-__all__ = ["serve_web"]
+__all__ = ["serve"]
 
 START_POLL_S = 0.05
 DRAIN_S = 3
 
 
-async def serve_web(ground: Ground, stopping: asyncio.Event) -> None:
+async def serve(ground: Ground, stopping: asyncio.Event) -> None:
     """Serve until asked to stop."""
     layout = ground.layout
-    warehouse = await asyncio.to_thread(ground.open_warehouse)
+    warehouse = await asyncio.to_thread(Warehouse, layout.warehouse)
     services = MarketServices(
         database=ground.database,
         bus=ground.bus,

@@ -15,7 +15,7 @@ from meterworks.devices import FleetSettings, MeterLoad, MeterSpecification, des
 from meterworks.runtime import SystemClock, write_atomically
 from meterworks.system.errors import ConfigurationError
 from meterworks.system.meter_reading import load_keys
-from meterworks.system.process import stop_requested
+from meterworks.system.stop import stop_requested
 from meterworks.world import NeighbourhoodSettings, open_neighbourhood
 
 __all__ = ["LoneMeter", "serve_lone_meter"]

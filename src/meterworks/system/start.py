@@ -44,8 +44,9 @@ from meterworks.system.endpoint import endpoints, portal_url
 from meterworks.system.migration import migrate
 from meterworks.system.neighbourhood import enrol_neighbourhood, find_neighbourhood
 from meterworks.system.occupied import refuse_occupied
-from meterworks.system.process import stop_requested, wait_until_ready
+from meterworks.system.serving import wait_until_ready
 from meterworks.system.settings import ENVIRONMENT_PREFIX, Origin, Resolved
+from meterworks.system.stop import stop_requested
 from meterworks.trust import KeyStore
 
 __all__ = ["PROCESS_ORDER", "Announcer", "bring_up"]

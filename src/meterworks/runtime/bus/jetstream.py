@@ -16,9 +16,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription as NatsSubscription
-
 from meterworks.runtime.bus.contract import (
     DUPLICATE_WINDOW_S,
     MAX_AGE_S,
@@ -35,6 +32,7 @@ from meterworks.runtime.bus.contract import (
 )
 from meterworks.runtime.bus.failure import answer, error_of
 from meterworks.runtime.bus.link import Link, LinkLost, NoResponder
+from meterworks.runtime.bus.nats_client import Msg, NatsSubscription
 from meterworks.runtime.bus.window import Window
 from meterworks.runtime.errors import BusUnreachableError, BusUsageError
 from meterworks.runtime.telemetry import get_logger

@@ -12,12 +12,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-import nats.errors
-from nats.aio.client import Client
-from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription as NatsSubscription
-
 from meterworks.runtime.bus.contract import BusSettings
+from meterworks.runtime.bus.nats_client import Client, Msg, NatsSubscription, errors
 from meterworks.runtime.errors import BusUnreachableError, BusUsageError
 from meterworks.runtime.telemetry import get_logger
 
@@ -79,7 +75,7 @@ class Link:
                     f"{self._inbox}.*", cb=self._on_reply, pending_msgs_limit=0, pending_bytes_limit=0
                 )
                 await self._client.flush()
-        except (TimeoutError, OSError, nats.errors.Error) as error:
+        except (TimeoutError, OSError, errors.Error) as error:
             await self.close()
             reason = self._last_error or str(error) or type(error).__name__
             raise BusUnreachableError(
@@ -156,26 +152,26 @@ class Link:
         """Send a core message."""
         try:
             await self._client.publish(subject, data, reply=reply_to, headers=dict(headers) if headers else None)
-        except nats.errors.MaxPayloadError as error:
+        except errors.MaxPayloadError as error:
             raise BusUsageError(
                 f"a message of {len(data)} bytes on {subject} is over the bus's limit of {self._client.max_payload}",
                 subject=subject,
             ) from error
-        except (nats.errors.Error, OSError) as error:
+        except (errors.Error, OSError) as error:
             raise LinkLost(str(error) or type(error).__name__) from error
 
     async def subscribe(self, subject: str, queue: str, callback: Callable[[Msg], Any]) -> NatsSubscription:
         """Subscribe; it comes back with the connection. Every server that is asked after this call knows of it."""
         try:
             return await self._client.subscribe(subject, queue=queue, cb=callback)
-        except (nats.errors.Error, OSError) as error:
+        except (errors.Error, OSError) as error:
             raise BusUnreachableError(f"cannot subscribe to {subject}: {error}", subject=subject) from error
 
     async def flush(self, timeout_s: float) -> None:
         """Wait until the server has all that was sent."""
         try:
             await self._client.flush(timeout=max(1, round(timeout_s)))
-        except (nats.errors.Error, OSError, TimeoutError) as error:
+        except (errors.Error, OSError, TimeoutError) as error:
             raise LinkLost(str(error) or type(error).__name__) from error
 
     async def close(self) -> None:
@@ -185,7 +181,7 @@ class Link:
             with contextlib.suppress(LinkLost):
                 await self.flush(2)
         self._up.clear()
-        with contextlib.suppress(nats.errors.Error, OSError):
+        with contextlib.suppress(errors.Error, OSError):
             await self._client.close()
         self._release_waiting()
 
@@ -213,7 +209,7 @@ class Link:
         if not self._client.is_connected and self._client._transport is not None:
             # Of a failed attempt to reconnect: nats-py drops it without closing it.
             self._client._transport.close()  # type: ignore[no-untyped-call]  # the library leaves it untyped
-        if isinstance(error, nats.errors.SlowConsumerError):
+        if isinstance(error, errors.SlowConsumerError):
             _log.warning("a subscriber is too slow: messages are dropped", subject=error.subject)
         else:
             _log.debug("the bus reports an error", error=self._last_error)

@@ -1,11 +1,10 @@
-"""The processes of a system below the web: each opens what it stands on, says that it is ready, and ends on SIGTERM.
+"""A process of a system: it opens what it stands on, says that it is ready, and ends on SIGTERM.
 
 A process says that it is ready by answering on `process.<name>`: whoever waits for it asks there.
 """
 
 import asyncio
 import contextlib
-import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
@@ -14,11 +13,19 @@ import uvloop
 from meterworks.errors import UnreachableError
 from meterworks.registry import Registry
 from meterworks.runtime import Bus, Clock, Database, SystemClock, configure_logging, connect_bus, get_logger, load_clock
-from meterworks.runtime.warehouse import Warehouse
 from meterworks.system.configuration import Layout
+from meterworks.system.stop import stop_requested
 from meterworks.trust import KeyStore
 
-__all__ = ["Ground", "open_ground", "ready_subject", "run_until_stopped", "stop_requested", "wait_until_ready"]
+__all__ = [
+    "Ground",
+    "answering_as_ready",
+    "open_ground",
+    "ready_subject",
+    "run_until_stopped",
+    "until_stopped",
+    "wait_until_ready",
+]
 
 log = get_logger("system.process")
 READY_POLL_S = 0.1
@@ -38,10 +45,6 @@ class Ground:
     def registry(self) -> Registry:
         """The registry on this ground's database."""
         return Registry(self.database, self.keystore, clock=self.clock)
-
-    def open_warehouse(self) -> Warehouse:
-        """The warehouse; opened by those who need it, for it costs a second."""
-        return Warehouse(self.layout.warehouse)
 
 
 @contextlib.asynccontextmanager
@@ -78,15 +81,6 @@ async def wait_until_ready(bus: Bus, name: str) -> None:
             return
 
 
-def stop_requested() -> asyncio.Event:
-    """An event that SIGTERM and SIGINT set."""
-    event = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, event.set)
-    return event
-
-
 @contextlib.asynccontextmanager
 async def answering_as_ready(bus: Bus, name: str) -> AsyncIterator[None]:
     """Answer on the process's ready subject while inside."""
@@ -113,3 +107,17 @@ def run_until_stopped(name: str, layout: Layout, serve: Callable[[Ground, asynci
             log.info("process stopped", process=name)
 
     uvloop.run(whole())
+
+
+async def until_stopped(stopping: asyncio.Event, work: Awaitable[None], stop: Callable[[], None]) -> None:
+    """Run the work until it ends by itself or is asked to."""
+    running = asyncio.ensure_future(work)
+    asked = asyncio.ensure_future(stopping.wait())
+    try:
+        await asyncio.wait({running, asked}, return_when=asyncio.FIRST_COMPLETED)
+        stop()
+        await running
+    finally:
+        asked.cancel()
+        running.cancel()
+        await asyncio.gather(asked, running, return_exceptions=True)

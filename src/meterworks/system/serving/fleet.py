@@ -1,0 +1,21 @@
+"""The fleet process: every emulated meter of the neighbourhood."""
+
+import asyncio
+
+from meterworks.devices import Fleet
+from meterworks.system.neighbourhood import find_neighbourhood
+from meterworks.system.serving.process import Ground, answering_as_ready
+
+__all__ = ["serve"]
+
+
+async def serve(ground: Ground, stopping: asyncio.Event) -> None:
+    """Every emulated meter of the neighbourhood."""
+    neighbourhood = await asyncio.to_thread(find_neighbourhood, ground.layout)
+    fleet = Fleet(neighbourhood.meters(), ground.layout.fleet, ground.clock)
+    await fleet.start()
+    try:
+        async with answering_as_ready(ground.bus, "fleet"):
+            await stopping.wait()
+    finally:
+        await fleet.stop()

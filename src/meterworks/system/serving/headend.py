@@ -1,0 +1,25 @@
+"""The head-end process: collect and command."""
+
+import asyncio
+
+from meterworks.headend import HeadEnd, RegistryDirectory
+from meterworks.system.serving.process import Ground, answering_as_ready, until_stopped
+
+__all__ = ["serve"]
+
+
+async def serve(ground: Ground, stopping: asyncio.Event) -> None:
+    """Collect and command."""
+    headend = HeadEnd(
+        bus=ground.bus,
+        database=ground.database,
+        directory=RegistryDirectory(ground.registry),
+        clock=ground.clock,
+        settings=ground.layout.headend,
+    )
+    running = asyncio.create_task(until_stopped(stopping, headend.run(), headend.stop))
+    ready = asyncio.create_task(headend.ready.wait())
+    await asyncio.wait({running, ready}, return_when=asyncio.FIRST_COMPLETED)
+    ready.cancel()
+    async with answering_as_ready(ground.bus, "headend"):
+        await running

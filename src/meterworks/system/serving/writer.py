@@ -1,0 +1,31 @@
+"""The writer process: from the stream to the warehouse."""
+
+import asyncio
+
+import orjson
+
+from meterworks.readings import Writer
+from meterworks.runtime.warehouse import Warehouse
+from meterworks.system.serving.process import Ground, answering_as_ready, until_stopped
+
+__all__ = ["serve"]
+
+
+async def serve(ground: Ground, stopping: asyncio.Event) -> None:
+    """From the stream to the warehouse."""
+    warehouse = await asyncio.to_thread(Warehouse, ground.layout.warehouse)
+    writer = Writer(
+        bus=ground.bus,
+        warehouse=warehouse,
+        database=ground.database,
+        clock=ground.clock,
+        settings=ground.layout.configuration.writer,
+    )
+
+    async def status(_question: bytes) -> bytes:
+        return orjson.dumps({"state": "ok", "position": await asyncio.to_thread(warehouse.position)})
+
+    subscription = await ground.bus.respond("readings.status", status)
+    async with answering_as_ready(ground.bus, "writer"):
+        await until_stopped(stopping, writer.run(), writer.stop)
+    await subscription.unsubscribe()
