@@ -18,6 +18,7 @@ import orjson
 import pyarrow as pa
 
 from meterworks.catalogue import Medium, Role
+from meterworks.errors import UnreachableError
 from meterworks.headend import HeadendQueries, HeadendSettings
 from meterworks.market import Accounts, MarketServices, MarketSettings, NewUser
 from meterworks.readings import ReadingsProgress, ReadingStore, rebuild_recent_days
@@ -58,6 +59,7 @@ MOVED_AT = datetime(2026, 3, 1, tzinfo=UTC)
 RECENT_DAYS = 30
 PASSWORD = "correct horse battery"  # of every account here
 CHANNEL = 12
+REMOVED_DEVICE = 5
 DATABASE_NAME = "meterworks.sqlite3"
 
 
@@ -226,6 +228,8 @@ async def _answer_for_parts(bus: MemoryBus, clock: ManualClock) -> Subscription:
 
     async def read(question: bytes) -> bytes:
         device = orjson.loads(question)["device"]
+        if device == REMOVED_DEVICE:
+            raise UnreachableError(f"no route to device {device}")
         at = clock.epoch_s()
         return orjson.dumps({"device": device, "values": {"16": [at, 1_000_000 + device], "100": [at, 230_400]}})
 

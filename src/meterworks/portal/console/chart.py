@@ -17,7 +17,6 @@ def _axes(unit: str) -> dict[str, Any]:
     axis = {"axisLabel": {"color": _GREY}, "axisLine": {"lineStyle": {"color": _LINE}}, "axisTick": {"show": False}}
     return {
         "animation": False,
-        "aria": {"enabled": True},
         "color": list(_COLOURS),
         "grid": {"left": 58, "right": 14, "top": 34, "bottom": 30},
         "tooltip": {"trigger": "axis"},

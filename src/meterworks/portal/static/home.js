@@ -23,7 +23,6 @@ function draw(chart, answer) {
   const zone = box.dataset.zone;
   chart.setOption({
     animation: false,
-    aria: { enabled: true },
     grid: { left: 56, right: 12, top: 24, bottom: 32 },
     tooltip: { trigger: "axis", renderMode: "richText", valueFormatter: (value) => `${value} kWh` },
     xAxis: {
