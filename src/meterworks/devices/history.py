@@ -231,8 +231,17 @@ def _bound(view: MeterView, moment: CosemDateTime, unbounded: int) -> int:
 
 
 def _load_block(view: MeterView, from_s: int, to_s: int) -> IntervalBlock:
-    """Give the captured intervals whose END lies in [from, to]."""
-    return view.load.intervals(from_s - view.load.interval_s, to_s - view.load.interval_s + 1)
+    """Give the captured intervals whose END lies in [from, to]; the one that the load's end cuts short ends there."""
+    last_s, ends_s = to_s - view.load.interval_s, view.load.ends_epoch_s
+    if ends_s is not None and to_s >= ends_s:
+        last_s = ends_s - 1
+    return view.load.intervals(from_s - view.load.interval_s, last_s + 1)
+
+
+def _stamps(view: MeterView, block: IntervalBlock) -> IntArray:
+    """Give the ends of intervals: a meter taken down within one has a last, shorter row, stamped with that moment."""
+    stamp_s, ends_s = block.start_epoch_s + view.load.interval_s, view.load.ends_epoch_s
+    return stamp_s if ends_s is None else np.minimum(stamp_s, ends_s)
 
 
 def _status(view: MeterView, block: IntervalBlock, stamp_s: IntArray) -> npt.NDArray[np.uint8]:
@@ -248,7 +257,7 @@ def _status(view: MeterView, block: IntervalBlock, stamp_s: IntArray) -> npt.NDA
 
 def _load_rows(view: MeterView, from_s: int, to_s: int, *names: str) -> HistoryRows:
     block = _load_block(view, from_s, to_s)
-    stamp_s = block.start_epoch_s + view.load.interval_s
+    stamp_s = _stamps(view, block)
     columns = (_status(view, block, stamp_s), *(getattr(block, name) for name in names))
     if block.present.all():
         return HistoryRows(stamp_s, columns)

@@ -22,7 +22,8 @@ class IntervalBlock:
     """Consecutive capture intervals, one array element each, all arrays of the same length n (0 is lawful).
 
     The starts are every multiple of the load's `interval_s` in the range asked for and inside the installation, rising.
-    The caller cuts at the present.
+    The caller cuts at the present. The first and the last interval may lie only partly inside: theirs is the energy of
+    that part.
     """
 
     start_epoch_s: IntArray  # (n,) interval START; the profile row is stamped start + interval_s
@@ -97,7 +98,7 @@ class MeterLoad(Protocol):
 
     @property
     def starts_epoch_s(self) -> int:
-        """Installation: the first instant with a history, a multiple of `interval_s`."""
+        """Installation: the first instant with a history."""
 
     @property
     def ends_epoch_s(self) -> int | None:

@@ -326,3 +326,20 @@ def test_the_short_way_writes_the_octets_of_the_general_encoder(bench, phases_of
     ]
     expected = encode_profile(columns, capture_period_s=HALF_HOUR)
     assert bench.raw(obis_code, selection=between(first, last)) == expected
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["the whole buffer", "a range"])
+def test_a_meter_taken_down_within_an_interval_has_a_last_row_stamped_with_that_moment(bench, whole):
+    removed = at(2026, 11, 20, 10, 13, 20)
+    bench.load.ends_epoch_s = int(removed.timestamp())
+    selection = None if whole else between(at(2026, 11, 20, 9, 30), at(2026, 11, 20, 10, 30))
+    rows = bench.read(LOAD, selection=selection)
+    expected = [at(2026, 11, 20, 9, 30), at(2026, 11, 20, 10), removed]
+    assert stamps(rows)[-3:] == [int(moment.timestamp()) for moment in expected]
+    assert stamps(bench.read(LOAD, selection=between(at(2026, 11, 20, 10, 0, 1), removed))) == stamps(rows)[-1:]
+
+
+def test_a_load_that_ends_on_a_boundary_has_no_row_beyond_it(bench):
+    bench.load.ends_epoch_s = int(at(2026, 11, 20, 10).timestamp())
+    rows = bench.read(LOAD, selection=between(at(2026, 11, 20, 9, 30), at(2026, 11, 20, 10, 30)))
+    assert stamps(rows) == [int(at(2026, 11, 20, 9, 30).timestamp()), int(at(2026, 11, 20, 10).timestamp())]
