@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from fractions import Fraction
 
 import pyarrow as pa
@@ -11,10 +12,11 @@ from meterworks.catalogue import CHANNELS
 from meterworks.market.audit import AccessEntry, AccessLog
 from meterworks.market.principal import Principal
 from meterworks.market.question import Cursor, SeriesQuestion
-from meterworks.market.scope import Scope, VisiblePart
+from meterworks.market.scope import INTERVAL_LENGTH_MAX, Scope, VisiblePart
 from meterworks.market.series import (
     Columns,
     SeriesResult,
+    TimeRange,
     clip,
     columns_from,
     group,
@@ -66,6 +68,7 @@ class ReadingAccess:
         question = await self._with_channels(question, [entry.device_id for entry in view.installations])
 
         installed = [_installed(entry) for entry in view.installations]
+        elsewhere = await self._elsewhere(view.installations, question.asked)
 
         def fetch() -> Awaitable[pa.Table]:
             return self._services.readings.by_usage_point(
@@ -74,9 +77,20 @@ class ReadingAccess:
                 question.asked.from_,
                 question.asked.to,
                 as_of=question.as_of,
+                elsewhere=elsewhere,
             )
 
         return await self._answer(principal, subject, question, fetch)
+
+    async def _elsewhere(self, here: Sequence[Installation], asked: TimeRange) -> list[InstalledDevice]:
+        """Where else the meters stood in an interval within which they came or went: that interval is shared."""
+        wide = TimeRange(asked.from_ - INTERVAL_LENGTH_MAX, asked.to + INTERVAL_LENGTH_MAX)
+        moved = [entry.device_id for entry in here if _splits(entry.starts_at, wide) or _splits(entry.ends_at, wide)]
+        if not moved:
+            return []
+        known = {(entry.device_id, entry.starts_at) for entry in here}
+        found = await self._services.registry.installations(device_id=moved, from_=wide.from_, to=wide.to)
+        return [_installed(entry) for entry in found if (entry.device_id, entry.starts_at) not in known]
 
     async def of_device(self, principal: Principal, device_id: int, question: SeriesQuestion) -> SeriesResult:
         """The series of one device, wherever it hung. Raises NotFound as for a usage point."""
@@ -160,6 +174,11 @@ class ReadingAccess:
             for part in subject.parts
             if part.usage_point_id is not None
         ]
+
+
+def _splits(at: datetime | None, wide: TimeRange) -> bool:
+    """Can an interval of any length within the range have this moment inside?"""
+    return at is not None and wide.contains(at) and at.timestamp() % INTERVAL_LENGTH_MAX.total_seconds() != 0
 
 
 def _installed(entry: Installation) -> InstalledDevice:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from meterworks.catalogue import Role
+from meterworks.catalogue import INTERVAL_S_BY_PERIOD, Role
 from meterworks.market.errors import NotFound, RangeTooLarge
 from meterworks.market.principal import Principal
 from meterworks.market.series import TimeRange
@@ -27,9 +27,19 @@ from meterworks.registry import (
     Viewer,
 )
 
-__all__ = ["DeviceView", "Scope", "SeriesView", "UsagePointView", "VisiblePart", "instant", "viewer_of"]
+__all__ = [
+    "INTERVAL_LENGTH_MAX",
+    "DeviceView",
+    "Scope",
+    "SeriesView",
+    "UsagePointView",
+    "VisiblePart",
+    "instant",
+    "viewer_of",
+]
 
 DEVICES_IN_VIEW_MAX = PAGE_SIZE_MAX
+INTERVAL_LENGTH_MAX = timedelta(seconds=max(INTERVAL_S_BY_PERIOD.values()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +126,9 @@ class Scope:
         ranges = await self._ranges(principal, point_id, asked)
         if not ranges:
             raise _no_point(usage_point_id)
-        installations = await self._registry.installations(usage_point_id=point_id, from_=asked.from_, to=asked.to)
+        # A meter that came after the end asked for may have measured the rest of the last interval.
+        until = asked.to + INTERVAL_LENGTH_MAX
+        installations = await self._registry.installations(usage_point_id=point_id, from_=asked.from_, to=until)
         time_zone = None
         if local or not installations:
             point = await self._point(point_id)

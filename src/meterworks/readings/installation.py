@@ -16,7 +16,7 @@ import pyarrow as pa
 from meterworks.catalogue import Channel, Quality
 from meterworks.readings.errors import ReadingsUsageError
 
-__all__ = ["InstalledDevice", "device_range", "stitch"]
+__all__ = ["InstalledDevice", "device_range", "share_by_time", "stitch"]
 
 _FOREVER_S = 2**40
 Int64s = npt.NDArray[np.int64]
@@ -58,6 +58,36 @@ def device_range(installation: InstalledDevice, channel: Channel, from_s: int, t
         start_s = start_s - channel.interval_s + 1 if start_s == int(start_s) else int(start_s - channel.interval_s) + 1
     low, high = max(from_s, int(-(-start_s // 1))), min(to_s, int(-(-end_s // 1)))
     return (low, high) if low < high else None
+
+
+def share_by_time(
+    table: pa.Table, installation: InstalledDevice, channel: Channel, installations: Sequence[InstalledDevice]
+) -> pa.Table:
+    """Share the intervals of a device in which it stood at more than one place, or twice at one: by seconds installed.
+
+    installations: all of the device that touch the readings, wherever, this one among them. The shares of an interval
+    add up to its value.
+    """
+    step_s = channel.interval_s
+    if step_s is None or len(installations) < 2 or not table.num_rows:
+        return table
+    starts_s = table["ts"].cast(pa.int64()).to_numpy() // 1_000_000
+    values = table["value"].to_numpy().copy()
+    edges_s = {edge_s // step_s * step_s for edge_s in (installation.start_s, installation.end_s)}
+    for row in np.flatnonzero(np.isin(starts_s, list(edges_s))).tolist():
+        start_s = int(starts_s[row])
+        stays_s = sorted(
+            (max(each.start_s, start_s), min(each.end_s, start_s + step_s), each is installation)
+            for each in installations
+            if each.start_s < start_s + step_s and start_s < each.end_s
+        )
+        lengths_s = [round(end_s - begin_s) for begin_s, end_s, _ in stays_s]
+        place = next(index for index, stay in enumerate(stays_s) if stay[2])
+        before_s, whole_s, value = sum(lengths_s[:place]), sum(lengths_s), int(values[row])
+        if whole_s:
+            values[row] = value * (before_s + lengths_s[place]) // whole_s - value * before_s // whole_s
+    place = table.column_names.index("value")
+    return table.set_column(place, table.schema.field("value"), pa.array(values))
 
 
 def stitch(

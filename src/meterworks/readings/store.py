@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from meterworks.catalogue import channel_by_id
 from meterworks.readings.day_blob import DAY_S, DayReadings, decode_day
 from meterworks.readings.errors import ReadingsUsageError
-from meterworks.readings.installation import InstalledDevice, device_range, stitch
+from meterworks.readings.installation import InstalledDevice, device_range, share_by_time, stitch
 from meterworks.readings.local_period import LocalPeriod, sum_by_local_period
 from meterworks.readings.model import RecentDay
 from meterworks.readings.recent import RECENT_CHANNELS, load_progress
@@ -101,11 +101,13 @@ class ReadingStore:
         to: datetime,
         *,
         as_of: datetime | None = None,
+        elsewhere: Sequence[InstalledDevice] = (),
     ) -> pa.Table:
         """Readings of a usage point, stitched from its devices: each device counts while it was installed.
 
         An interval in which a device came or went is the sum of the parts and has quality 8 (derived). Installations
-        of one usage point may come in any order.
+        of one usage point may come in any order. elsewhere: those of the same devices at other usage points; an
+        interval that a device spent at several is shared among them by time.
         """
         from_s, to_s = _checked_range(from_, to)
         channels = [channel_by_id(channel) for channel in sorted(set(channel_ids))]
@@ -121,7 +123,13 @@ class ReadingStore:
                 for installation, channel, span in wanted
             )
         )
-        pieces = [(installation, channel, part) for (installation, channel, _), part in zip(wanted, parts, strict=True)]
+        stays: dict[int, list[InstalledDevice]] = {}
+        for each in (*installations, *elsewhere):
+            stays.setdefault(each.device_id, []).append(each)
+        pieces = [
+            (installation, channel, share_by_time(part, installation, channel, stays[installation.device_id]))
+            for (installation, channel, _), part in zip(wanted, parts, strict=True)
+        ]
         return await asyncio.to_thread(stitch, pieces, installations, READING_RESULT)
 
     async def load(

@@ -8,7 +8,7 @@ import pytest
 
 from meterworks.catalogue import channel_by_id
 from meterworks.readings import READING_RESULT, InstalledDevice, ReadingsUsageError
-from meterworks.readings.installation import device_range, stitch
+from meterworks.readings.installation import device_range, share_by_time, stitch
 
 MIDNIGHT = datetime(2026, 3, 10, tzinfo=UTC)
 HALF_HOURLY, DAILY = channel_by_id(12), channel_by_id(14)
@@ -127,3 +127,21 @@ def test_dates_without_zone_and_wrong_multipliers_are_refused():
         InstalledDevice(OLD, datetime(2026, 1, 1))  # noqa: DTZ001  # that is the point
     with pytest.raises(ReadingsUsageError, match="multiplier"):
         InstalledDevice(OLD, at(0), None, Fraction(0))
+
+
+def test_an_interval_spent_at_several_places_is_shared_by_time_and_adds_up():
+    first, second = InstalledDevice(OLD, at(-9999), at(10)), InstalledDevice(OLD, at(10), at(25))
+    third = InstalledDevice(OLD, at(28))
+    stays = [third, first, second]
+    rows = readings(HALF_HOURLY, (-30, 50), (0, 100), (30, 70))
+    shares = [share_by_time(rows, each, HALF_HOURLY, stays)["value"].to_pylist() for each in (first, second, third)]
+    assert [values[1] for values in shares] == [37, 55, 8]  # of 10, 15 and 2 minutes, rounded to give 100
+    assert [(values[0], values[2]) for values in shares] == [(50, 70)] * 3
+
+
+def test_a_device_that_stood_at_one_place_shares_nothing():
+    installed = InstalledDevice(OLD, at(-9999), at(10))
+    rows = readings(HALF_HOURLY, (0, 100))
+    assert share_by_time(rows, installed, HALF_HOURLY, [installed]) is rows
+    registers = readings(DAILY, (0, 100))
+    assert share_by_time(registers, installed, DAILY, [installed, InstalledDevice(OLD, at(10))]) is registers
