@@ -8,7 +8,7 @@ import asyncio
 import random
 from collections import deque
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from meterworks.devices.errors import ModelError
 
@@ -119,8 +119,7 @@ class FaultyLink(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Pass on a slow transport, or close at once."""
-        if not isinstance(transport, asyncio.Transport):
-            return
+        transport = cast("asyncio.Transport", transport)  # uvloop's transports are none of asyncio's classes
         if self._settings.refuse_connections:
             self._gone = True
             transport.abort()

@@ -7,7 +7,7 @@ that is under test.
 import asyncio
 import random
 import secrets
-from typing import Final
+from typing import Final, cast
 
 from meterworks.devices.fault import FaultSettings, FaultyLink
 from meterworks.links import BACKLOG, MeterResolver, listening_socket
@@ -28,8 +28,7 @@ class _MeterLink(asyncio.Protocol):
         self._core: ServerConnection | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if not isinstance(transport, asyncio.Transport):
-            return
+        transport = cast("asyncio.Transport", transport)  # uvloop's transports are none of asyncio's classes
         local = transport.get_extra_info("sockname")
         device = self._resolve(local[0], local[1]) if local else None
         if device is None or len(self._members) >= CONNECTIONS_MAX:

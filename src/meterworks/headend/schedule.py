@@ -23,8 +23,9 @@ from meterworks.protocols.errors import AssociationRefused
 
 __all__ = ["BACK_OFF_S", "Failure", "TokenBucket", "back_off_s", "classify", "newest_first", "next_visit", "share_of"]
 
-BACK_OFF_S = (30.0, 120.0, 600.0, 3600.0)
-"""Waits after the first, second, third, fourth failure in a row; then the next cycle."""
+BACK_OFF_S = (5.0, 30.0, 120.0, 600.0, 3600.0)
+"""Waits after the first, second ... failure in a row; then the next cycle. The short first one is for what is over at
+once: a modem that was busy, a process of ours that was started again."""
 JITTER_SHARE = 0.2
 ROUNDING = 1e-6
 WRAP_MARGIN_S = 7 * 86_400

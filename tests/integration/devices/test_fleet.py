@@ -2,8 +2,10 @@
 
 import asyncio
 import time
+from dataclasses import replace
 
 import pytest
+import uvloop
 from tests.integration.devices.conftest import (
     INSTALLED,
     MANAGEMENT,
@@ -22,6 +24,7 @@ from meterworks.errors import UnreachableError, UsageError
 from meterworks.links import DlmsClient, NotificationListener
 from meterworks.protocols.dlms import (
     AttributeAddress,
+    ClientSettings,
     CountUp,
     DataNotification,
     MethodAddress,
@@ -29,6 +32,8 @@ from meterworks.protocols.dlms import (
     Suite0Cipher,
     decode_all,
 )
+from meterworks.runtime import SystemClock
+from meterworks.world import NeighbourhoodSettings, open_neighbourhood
 
 NAME = AttributeAddress(1, ObisCode("0.0.42.0.0.255"), 2)
 
@@ -189,6 +194,26 @@ async def test_slow_meters_answer_late(start_fleet):
     async with await Reader(fleet, 0).connect(PUBLIC) as client:
         assert decode_all(await client.get(NAME)) == b"MWR0000000000001"
     assert time.monotonic() - begun >= 0.2
+
+
+def test_slow_meters_answer_on_the_loop_that_processes_run(tmp_path):
+    """uvloop's transports are of other classes than asyncio's."""
+
+    async def read():
+        neighbourhood = open_neighbourhood(tmp_path, NeighbourhoodSettings(meters=1, seed=3), now_epoch_s=time.time())
+        specification = replace(neighbourhood.specification(0), address="127.0.0.1:0")
+        settings = FleetSettings(faults=FaultSettings(response_delay_s=0.01))
+        fleet = await serve_one(specification, neighbourhood.load(0), SystemClock(), settings=settings)
+        try:
+            client = await DlmsClient.connect("127.0.0.1", fleet.ports[0], ClientSettings(), counter=CountUp())
+            await client.associate()
+            name = decode_all(await client.get(NAME))
+            await client.close()
+        finally:
+            await fleet.stop()
+        return name
+
+    assert uvloop.run(read()).startswith(b"MW")
 
 
 async def test_refusing_meters_close_every_connection(start_fleet):
