@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from meterworks.errors import MeterworksError
 from meterworks.headend.call import CallCentre
-from meterworks.headend.collection import Collector
+from meterworks.headend.collection import BACKLOG_S, FIRST_PROFILE, Collector
 from meterworks.headend.confirmation import ConfirmationReader
 from meterworks.headend.counters import CounterBlocks
 from meterworks.headend.device import DeviceDirectory
@@ -124,7 +124,7 @@ class HeadEnd:
         models = ModelBook(await self._store.load_models(), self._store.save_model, clock)
         self.book = Workbook(self._store, self.table, memories, clock)
         self.slots = SessionSlots(settings, clock)
-        self.slots.hold_scheduled = self._writer_is_behind
+        self.slots.hold_scheduled = self._must_wait_for_writer
         self.outbox = Outbox(self._bus, self.table, clock, bytes_max=settings.publish_bytes_max)
         self._last_values = LastValueWriter(self._bus)
         event_since = {key: at.timestamp() for key, at in (await self._store.load_event_times()).items()}
@@ -240,8 +240,16 @@ class HeadEnd:
             self.collector.hold_back(pair)
         self.book.add_incident("set-rejected", device_id=None if pair is None else pair[0], detail=reason)
 
-    def _writer_is_behind(self) -> bool:
-        return self.table.unconfirmed_rows > self.settings.unconfirmed_rows_max
+    def _must_wait_for_writer(self) -> bool:
+        """Too much is on its way, or the first profile's backlog is and only other work is left.
+
+        The other profiles would take the processor, and the batches, from the last sets of the first one: the last
+        twentieth of a first fill then took as long as all before it.
+        """
+        if self.table.unconfirmed_rows > self.settings.unconfirmed_rows_max:
+            return True
+        on_its_way_s = self.table.totals(FIRST_PROFILE).sent_s
+        return bool(self.slots.next_rank) and on_its_way_s > BACKLOG_S * len(self.collector.devices)
 
     async def _upkeep(self) -> None:
         while True:

@@ -88,7 +88,7 @@ class SessionSlots:
         self._bucket = TokenBucket(settings.connects_per_s_max, settings.connects_burst_max)
         self.scheduled_max = max(1, settings.sessions_max - math.ceil(settings.sessions_max * settings.on_demand_share))
         self.hold_scheduled: Callable[[], bool] = lambda: False
-        """Gives true while scheduled work has to wait (the writer is behind)."""
+        """Gives true while the scheduled work next in line has to wait (the writer is behind)."""
 
     # Submitting.
 
@@ -111,6 +111,13 @@ class SessionSlots:
         if lane is Lane.ON_DEMAND:
             return len(self._waiting.urgent) + parked
         return len(self._waiting.heap) + len(self._waiting.returned) + parked
+
+    @property
+    def next_rank(self) -> int | None:
+        """Rank of the scheduled work next in line, None where none waits."""
+        if self._waiting.returned:
+            return self._waiting.returned[0].rank
+        return self._waiting.heap[0][0] if self._waiting.heap else None
 
     @property
     def open_sessions(self) -> int:

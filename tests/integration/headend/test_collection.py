@@ -6,6 +6,7 @@ from collections import Counter
 from tests.integration.headend.field import DAY, STEP, expected_intervals, register_value, until
 
 from meterworks.headend import LAST_BUCKET, HeadendQueries
+from meterworks.headend.slots import Lane
 
 LOADS = ("load_import", "load_export")
 
@@ -40,6 +41,21 @@ async def test_on_a_fresh_system_import_of_all_devices_comes_first(meters_field)
     profiles = [one[1] for one in meters_field.writer.sets]
     assert profiles[:12] == ["load_import"] * 12
     assert "load_import" not in profiles[12:]
+
+
+async def test_the_other_profiles_wait_until_import_of_all_devices_is_durable(meters_field):
+    for device_id in (1, 2, 3, 4):
+        meters_field.add_meter(device_id, days=10)
+    meters_field.writer.paused = True
+    head_end = await meters_field.start()
+    totals = head_end.table.totals("load_import")
+    await until(lambda: totals.expected_s and not totals.missing_s, what="import of all devices to be on its way")
+    await until(lambda: head_end.slots.next_rank == 1, what="the other profiles to be next in line")
+    await until(lambda: not head_end.slots.open_sessions, what="the sessions to end")
+    assert head_end.slots.waiting(Lane.SCHEDULED) == 4
+    assert head_end.table.totals("load_export").sent_s == 0
+    meters_field.writer.paused = False
+    await filled(meters_field)
 
 
 async def test_a_long_history_comes_in_bounded_sets(meters_field):
