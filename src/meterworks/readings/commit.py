@@ -9,11 +9,11 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from meterworks.readings.day_blob import DAY_S, DayReadings
+from meterworks.readings.day_blob import DAY_S
 from meterworks.readings.errors import ReadingSetError
 from meterworks.readings.hull import CommittedHull
 from meterworks.readings.reading_set import DecodedSet, decode_reading_set
-from meterworks.readings.recent import DayKey, split_days
+from meterworks.readings.recent import DayKey, SplitDays, split_days
 from meterworks.readings.trim import Observations, join_sets, trim_observations
 from meterworks.runtime import Message, StreamPosition
 
@@ -97,8 +97,8 @@ class Commit:
 
     rows_seen: int
     rows_new: int
-    days: Mapping[DayKey, DayReadings]  # the new rows of recent days
-    days_to_merge: list[DayKey]  # those that may be stored already
+    days: SplitDays = field(default_factory=SplitDays.empty)  # the new rows of recent days
+    days_to_merge: list[DayKey] = field(default_factory=list)  # those that may be stored already
 
 
 class Committer:
@@ -126,11 +126,11 @@ class Committer:
         Raises CommitConflict, WarehouseUnreachableError or CommitOutcomeUnknown: after any of them `reload` first.
         """
         if not batch.sets:
-            return Commit(rows_seen=0, rows_new=0, days={}, days_to_merge=[])
+            return Commit(rows_seen=0, rows_new=0)
         rows = join_sets(batch.sets)
         fresh = trim_observations(rows, self._hull.overlapping(rows), self._committed)
         if not len(fresh):
-            return Commit(rows_seen=batch.rows, rows_new=0, days={}, days_to_merge=[])
+            return Commit(rows_seen=batch.rows, rows_new=0)
         table = fresh.to_table()
         reached = StreamPosition(batch.epoch, batch.last_sequence)
         self._warehouse.append(table, position=reached.sequence, epoch=reached.epoch, expected=self.position)

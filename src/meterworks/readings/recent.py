@@ -8,17 +8,18 @@ portal and API read first.
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from meterworks.catalogue import CHANNELS, Period
-from meterworks.readings.day_blob import DAY_S, DayReadings, decode_day, encode_day
+from meterworks.readings.day_blob import DAY_S, DayReadings, decode_day, encode_day, encode_days
 from meterworks.readings.model import ReadingsProgress, RecentDay
 from meterworks.runtime import Database, upsert
 
@@ -29,6 +30,7 @@ __all__ = [
     "RECENT_CHANNELS",
     "DayKey",
     "Progress",
+    "SplitDays",
     "compare_recent_days",
     "drop_days_before",
     "load_progress",
@@ -41,6 +43,7 @@ __all__ = [
 
 DayKey = tuple[int, int, int]  # device, channel, day
 Days = Mapping[DayKey, DayReadings]
+Int64s = npt.NDArray[np.int64]
 WRITER = "writer"
 RECENT_CHANNELS = frozenset(
     number for number, channel in CHANNELS.items() if channel.period not in (Period.INSTANT, Period.REGISTER)
@@ -67,6 +70,41 @@ class Progress:
     recent_from_day: int
 
 
+class SplitDays(Days):
+    """Readings of many days, one behind the other in common arrays; a day is cut out when it is asked for."""
+
+    def __init__(self, device: Int64s, channel: Int64s, rows: DayReadings) -> None:
+        """Rows ordered by device, channel and ts."""
+        day = rows.ts_s // DAY_S
+        starts = np.ones(len(day), dtype=bool)
+        starts[1:] = (day[1:] != day[:-1]) | (channel[1:] != channel[:-1]) | (device[1:] != device[:-1])
+        self._rows = rows
+        self._starts = np.flatnonzero(starts)
+        keys = (column[self._starts].tolist() for column in (device, channel, day))
+        self._places: dict[DayKey, int] = {key: place for place, key in enumerate(zip(*keys, strict=True))}
+
+    @classmethod
+    def empty(cls) -> "SplitDays":
+        """No days."""
+        nothing = np.zeros(0, dtype=np.int64)
+        return cls(nothing, nothing, DayReadings(nothing, nothing, nothing, nothing, nothing))
+
+    def __getitem__(self, key: DayKey) -> DayReadings:
+        place = self._places[key]
+        following = self._starts[place + 1] if place + 1 < len(self._starts) else len(self._rows)
+        return self._rows.take(slice(int(self._starts[place]), int(following)))
+
+    def __iter__(self) -> Iterator[DayKey]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def blobs(self) -> dict[DayKey, bytes]:
+        """All days as they are stored."""
+        return dict(zip(self._places, encode_days(self._starts, self._rows), strict=True)) if self._places else {}
+
+
 async def load_progress(connection: AsyncConnection) -> Progress | None:
     """The writer's progress, None before its first start."""
     table = ReadingsProgress
@@ -89,7 +127,7 @@ async def save_progress(connection: AsyncConnection, progress: Progress) -> None
     await upsert(connection, ReadingsProgress, [row], keys=["name"])
 
 
-def split_days(rows: pa.Table, *, from_day: int) -> dict[DayKey, DayReadings]:
+def split_days(rows: pa.Table, *, from_day: int) -> SplitDays:
     """Rows (ordered by device, channel, ts, version; several versions of a reading allowed) as days, latest versions.
 
     Days before from_day and channels that are not kept so are left out.
@@ -99,19 +137,9 @@ def split_days(rows: pa.Table, *, from_day: int) -> dict[DayKey, DayReadings]:
     chosen = (ts_s >= from_day * DAY_S) & _IS_RECENT[channel]
     if len(ts_s) > 1:  # of equal keys only the last row, the highest version
         chosen[:-1] &= (ts_s[1:] != ts_s[:-1]) | (channel[1:] != channel[:-1]) | (device[1:] != device[:-1])
-    if not chosen.any():
-        return {}
-    device, channel, ts_s = device[chosen], channel[chosen], ts_s[chosen]
-    others = [rows[name].to_numpy()[chosen].astype(np.int64) for name in ("value", "quality", "flags", "version")]
-    day = ts_s // DAY_S
-    changes = (day[1:] != day[:-1]) | (channel[1:] != channel[:-1]) | (device[1:] != device[:-1])
-    starts = np.concatenate(([0], np.flatnonzero(changes) + 1))
-    ends = np.append(starts[1:], len(day)).tolist()
-    keys = zip(device[starts].tolist(), channel[starts].tolist(), day[starts].tolist(), strict=True)
-    return {
-        key: DayReadings(ts_s[start:end], *(column[start:end] for column in others))
-        for key, start, end in zip(keys, starts.tolist(), ends, strict=True)
-    }
+    device, channel = device[chosen], channel[chosen]
+    others = (rows[name].to_numpy()[chosen].astype(np.int64) for name in ("value", "quality", "flags", "version"))
+    return SplitDays(device, channel, DayReadings(ts_s[chosen], *others))
 
 
 def merge_rows(stored: DayReadings, added: DayReadings) -> DayReadings:
@@ -127,28 +155,20 @@ def merge_rows(stored: DayReadings, added: DayReadings) -> DayReadings:
     return joined.take(last)
 
 
-async def store_rows(connection: AsyncConnection, days: Days, *, may_be_stored: Collection[DayKey]) -> None:
+async def store_rows(connection: AsyncConnection, days: SplitDays, *, may_be_stored: Collection[DayKey]) -> None:
     """Merge days into those stored; only those that may be there are looked up. Storing again changes nothing."""
-    stored = await _stored(connection, list(may_be_stored))
-    await _upsert(
-        connection,
-        {
-            key: merge_rows(decode_day(key[2], stored[key]), readings) if key in stored else readings
-            for key, readings in days.items()
-        },
-    )
+    blobs = days.blobs()
+    for key, stored in (await _stored(connection, list(may_be_stored))).items():
+        blobs[key] = encode_day(key[2], merge_rows(decode_day(key[2], stored), days[key]))
+    await _upsert(connection, blobs)
 
 
-async def _upsert(connection: AsyncConnection, days: Days) -> None:
-    await upsert(
-        connection,
-        RecentDay,
-        [
-            {"device": device, "channel": channel, "day": day, "readings": encode_day(day, readings)}
-            for (device, channel, day), readings in days.items()
-        ],
-        keys=["device", "channel", "day"],
-    )
+async def _upsert(connection: AsyncConnection, blobs: Mapping[DayKey, bytes]) -> None:
+    rows = [
+        {"device": device, "channel": channel, "day": day, "readings": blob}
+        for (device, channel, day), blob in blobs.items()
+    ]
+    await upsert(connection, RecentDay, rows, keys=["device", "channel", "day"])
 
 
 async def _stored(connection: AsyncConnection, keys: Sequence[DayKey]) -> dict[DayKey, bytes]:
@@ -185,7 +205,7 @@ async def rebuild_recent_days(
         days = await asyncio.to_thread(split_days, rows, from_day=from_day)
         async with database.transaction() as connection:
             await connection.execute(sa.delete(RecentDay).where(RecentDay.device.in_(group)))
-            await _upsert(connection, days)
+            await _upsert(connection, days.blobs())
         written += len(days)
     return written
 

@@ -16,7 +16,7 @@ class WriterSettings:
     batch_age_max_s: float = 5.0  # no set waits longer than this for its commit
     quiet_s: float = 1.0  # nor for longer than this after the stream ran dry
     fetch_messages_max: int = 2_000
-    fetch_bytes_max: int = 8 * 2**20
+    fetch_bytes_max: int = 2 * 2**20  # some 500,000 rows of a fill: a batch gets that much beyond its limit
     recent_days: int = 100  # days kept as rows of the database of record
     busy_rows: int = 50_000  # a batch of this many rows means that much data streams in
     upkeep_idle_s: float = 15.0  # how long after such a batch all files worth it are merged

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from meterworks.readings import DayBlobError, DayReadings, decode_day, encode_day
+from meterworks.readings.day_blob import encode_days
 
 DAY = 20_000
 MIDNIGHT = DAY * 86_400
@@ -87,3 +88,21 @@ def test_damage_is_told(spoil):
 def test_readings_outside_their_day_are_refused(offsets):
     with pytest.raises((DayBlobError, IndexError)):
         encode_day(DAY, day_of(offsets, [1] * len(offsets)))
+
+
+def test_many_days_are_packed_as_each_by_itself():
+    half_hours = list(range(0, 86_400, 1800))
+    days = [
+        day_of(half_hours, list(range(48))),
+        day_of([1800], [-129]),
+        day_of([0, 3600], [2**40, 5], flags=512),
+        day_of([0, 1800, 5400], [1, 2, 3]),  # a gap
+        day_of(half_hours, [70_000] * 48, quality=[0] * 47 + [6]),
+        day_of(half_hours[:5], [1, 2, 3, 4, 5], flags=[0, 0, 128, 0, 0]),
+        day_of(half_hours[:3], [7, 8, 9], version=[1, 2, 1]),
+        day_of(half_hours[1:], [200] * 47, version=2),
+    ]
+    starts = np.cumsum([0, *(len(day) for day in days[:-1])])
+    names = ("ts_s", "value", "quality", "flags", "version")
+    joined = DayReadings(*(np.concatenate([getattr(day, name) for day in days]) for name in names))
+    assert encode_days(starts, joined) == [encode_day(DAY, day) for day in days]

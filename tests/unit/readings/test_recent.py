@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from meterworks.readings import DayReadings
+from meterworks.readings import DayReadings, decode_day
 from meterworks.readings.recent import merge_rows, split_days
 
 DAY = 20_000
@@ -60,6 +60,17 @@ def test_days_before_the_first_recent_one_are_left_out():
     assert list(split_days(table((1, 12, -1, 5, 1), (1, 12, 0, 6, 1)), from_day=DAY)) == [(1, 12, DAY)]
     assert split_days(table((1, 12, -1, 5, 1)), from_day=DAY) == {}
     assert split_days(table(), from_day=DAY) == {}
+
+
+def test_split_days_are_stored_as_they_are_told():
+    days = split_days(
+        table((1, 12, 0, 5, 1), (1, 12, 1800, 6, 1), (1, 12, 86_400, 700, 1), (1, 22, 0, 8, 2)), from_day=DAY
+    )
+    assert {key: told(decode_day(key[2], blob)) for key, blob in days.blobs().items()} == {
+        key: told(readings) for key, readings in days.items()
+    }
+    assert len(days) == len(days.blobs()) == 3
+    assert split_days(table(), from_day=DAY).blobs() == {}
 
 
 def test_merging_keeps_both_and_of_one_instant_the_higher_version():

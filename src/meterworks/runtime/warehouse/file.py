@@ -33,6 +33,7 @@ from meterworks.runtime.warehouse.table import (
 __all__ = ["PieceFile", "piece_file_of", "row_order", "write_pieces"]
 
 ROW_GROUP_ROWS_MAX = 61_440
+RUN_ROWS_MIN = 64  # shorter runs are gathered row by row
 _BOUNDED = ("device", "channel", "ts", "version", "received_at")  # columns whose bounds stand in the manifest
 _WRITER_OPTIONS: dict[str, Any] = {
     "compression": "zstd",
@@ -119,11 +120,7 @@ def write_pieces(table: pa.Table, *, io: FileIO, location: str, shards: int, thr
         columns = {name: column[order] for name, column in columns.items()}
     months, month_index = _month_index(columns["ts"])
     key = (month_index * shards + columns["device"] % shards).astype(np.uint32)
-    rows, cuts = _group(rows, key)
-    pieces = [
-        (months[key_value // shards], key_value % shards, rows.slice(start, end - start))
-        for key_value, start, end in cuts
-    ]
+    pieces = [(months[number // shards], number % shards, part) for number, part in _group(rows, key)]
     with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="warehouse-write") as pool:
         return list(pool.map(lambda piece: _write_piece(io, location, *piece), pieces))
 
@@ -144,18 +141,29 @@ def _month_index(ts_us: Int64s) -> tuple[list[int], Int64s]:
     return months, np.searchsorted(starts, ts_us, side="right") - 1
 
 
-def _group(rows: pa.Table, key: npt.NDArray[np.uint32]) -> tuple[pa.Table, list[tuple[int, int, int]]]:
-    """Bring rows of one key together, otherwise keeping their order; gives (key, start, end) of each run."""
-    if len(key) > 1 and bool(np.any(key[1:] < key[:-1])):
+def _group(rows: pa.Table, key: npt.NDArray[np.uint32]) -> list[tuple[int, pa.Table]]:
+    """The rows of each key, otherwise in their order.
+
+    A month of a series mostly stands together: putting runs together is copying, five times faster than gathering rows.
+    """
+    starts = _run_starts(key)
+    if len(starts) * RUN_ROWS_MIN > len(key):
         narrow = key.astype(np.uint16) if int(key.max()) < 1 << 16 else key  # 16 bits sort by radix, ten times faster
         order = np.argsort(narrow, kind="stable")
         rows, key = rows.take(pa.array(order)), key[order]
-    starts = np.flatnonzero(np.diff(key, prepend=key[0] + 1))
-    ends = np.append(starts[1:], len(key))
-    return rows, [(int(key[start]), int(start), int(end)) for start, end in zip(starts, ends, strict=True)]
+        starts = _run_starts(key)
+    runs: dict[int, list[pa.Table]] = {}
+    for start, end in zip(starts.tolist(), [*starts[1:].tolist(), len(key)], strict=True):
+        runs.setdefault(int(key[start]), []).append(rows.slice(start, end - start))
+    return [(number, pa.concat_tables(parts)) for number, parts in runs.items()]
+
+
+def _run_starts(key: npt.NDArray[np.uint32]) -> npt.NDArray[np.intp]:
+    return np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1])))
 
 
 def _write_piece(io: FileIO, location: str, month: int, shard: int, rows: pa.Table) -> PieceFile:
+    rows = rows.combine_chunks()
     label = np.datetime64(month, "M")
     path = f"{location}/data/month={label}/shard={shard}/{uuid.uuid4().hex}.parquet"
     output = io.new_output(path)
