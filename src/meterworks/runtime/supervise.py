@@ -1,4 +1,4 @@
-"""Keeps child processes running: started in order, restarted when they die, stopped in reverse order.
+"""Keeps child processes running: started in order or at once, restarted when they die, stopped in reverse order.
 
 A child is restarted at once after its first death, then after 0.5 s, 1 s ... up to 10 s; one that was healthy for a
 minute starts over. Each child is the head of its own session, so that Ctrl-C in the terminal reaches the supervisor
@@ -101,6 +101,8 @@ class BackOff:
 class Supervisor:
     """Runs children. `start()` returns when all are ready; `stop()` when all have ended.
 
+    at_once: children start side by side, and wait themselves for what they need of each other.
+
     async with Supervisor([bus, writer, web], on_change=show): await stop_requested.wait()
     """
 
@@ -110,7 +112,9 @@ class Supervisor:
         *,
         on_change: Callable[[ChildStatus], None] | None = None,
         back_off: BackOff | None = None,
+        at_once: bool = False,
     ) -> None:
+        self._at_once = at_once
         self._keepers = [_Keeper(child, on_change or _ignore, back_off or BackOff()) for child in children]
         if len({child.name for child in children}) != len(children):
             raise UsageError("two children have the same name")
@@ -128,15 +132,22 @@ class Supervisor:
         raise UsageError(f"there is no child {name!r}", name=name)
 
     async def start(self) -> None:
-        """Start all, each when the one before is ready.
+        """Start all, each when the one before is ready, or all at once.
 
         When one exits as misused (code 2), dies three times before it is ready, or `before_start` raises, all are
         stopped and ChildUsageError, ChildFailedError or what was raised tells why, with the child's last output.
         """
+        starting: list[asyncio.Task[None]] = []
         try:
             for keeper in self._keepers:
-                await keeper.start()
+                starting.append(asyncio.create_task(keeper.start()))
+                if not self._at_once:
+                    await starting[-1]
+            await asyncio.gather(*starting)
         except BaseException:
+            for task in starting:
+                task.cancel()
+            await asyncio.gather(*starting, return_exceptions=True)
             await self.stop()
             raise
 

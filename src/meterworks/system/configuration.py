@@ -177,6 +177,17 @@ class Layout:
         return self.data / "keys" / "session.key"
 
     @property
+    def bus_token(self) -> Path:
+        """What the embedded bus asks of everyone who connects."""
+        return self.data / "keys" / "bus.token"
+
+    @property
+    def private(self) -> tuple[Path, ...]:
+        """Folders that hold keys, readings or who lives where: for nobody but the system's own account."""
+        stores = tuple(self.data / name for name in ("db", "warehouse", "keys"))
+        return (*stores, self.nats, self.world, self.logs, self.metrics, self.run)
+
+    @property
     def run(self) -> Path:
         """What the running system tells about itself: settings handed to children, process numbers."""
         return self.data / "run"
@@ -187,10 +198,11 @@ class Layout:
 
     @property
     def bus(self) -> BusSettings:
-        """The bus to connect to."""
+        """The bus to connect to, with the token of our own server, which is made at its start."""
         section = self.configuration.bus
         url = section.url or f"nats://127.0.0.1:{self.port(section.port)}"
-        return BusSettings(url=url, patience_s=section.patience_s)
+        token = self.bus_token.read_text() if not section.url and self.bus_token.exists() else ""
+        return BusSettings(url=url, token=token, patience_s=section.patience_s)
 
     @property
     def database(self) -> DatabaseSettings:

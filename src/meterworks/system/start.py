@@ -1,18 +1,20 @@
 """`meterworks up`: from an empty folder to a running system, and its clean end.
 
-Order: hold the data folder, check the ports, start the bus, migrate the database, make the neighbourhood and the
-accounts on the first start, then the processes one after another. Everything is safe to repeat: a start that was cut
-short at any moment goes on at the next.
+Order: hold the data folder, check the ports, start the bus; then migrate the database, make the neighbourhood and the
+accounts on the first start, while the processes load, which is most of their start, and wait for the stores. Everything
+is safe to repeat: a start that was cut short at any moment goes on at the next.
 """
 
 import asyncio
 import json
 import os
+import secrets
 import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import orjson
 
@@ -44,17 +46,25 @@ from meterworks.system.endpoint import endpoints, portal_url
 from meterworks.system.migration import migrate
 from meterworks.system.neighbourhood import enrol_neighbourhood, find_neighbourhood
 from meterworks.system.occupied import refuse_occupied
-from meterworks.system.serving import wait_until_ready
+from meterworks.system.serving import STORES, answering_as_ready, wait_until_ready
 from meterworks.system.settings import ENVIRONMENT_PREFIX, Origin, Resolved
 from meterworks.system.stop import stop_requested
 from meterworks.trust import KeyStore
 
-__all__ = ["PROCESS_ORDER", "Announcer", "bring_up"]
+__all__ = ["BEHIND", "Announcer", "bring_up"]
 
 log = get_logger("system.start")
 
-PROCESS_ORDER = ("writer", "fleet", "headend", "web")
-READY_TIMEOUT_S = 120.0
+# Who waits for whom. All load at the same time; collection begins when its progress can be watched.
+BEHIND: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "writer": (STORES,),
+        "fleet": (STORES,),
+        "web": (STORES,),
+        "headend": (STORES, "writer", "fleet", "web"),
+    }
+)
+READY_TIMEOUT_S = 900.0  # the making of the stores is in it: a minute for ten thousand meters
 STOP_TIMEOUT_S = 15.0
 PROGRESS_S = 1.0
 
@@ -99,6 +109,7 @@ async def bring_up(resolved: Resolved[Configuration], announce: Announcer) -> No
     lock = FolderLock(layout.data, purpose="meterworks up")
     with lock:
         refuse_occupied(endpoints(layout))
+        _keep_private(layout)
         configure_logging("supervisor", layout.logs, resolved.configuration.system.log_level, console_level="error")
         prepare_metrics_folder(layout.metrics)
         write_settings(layout, resolved.origins)
@@ -107,13 +118,23 @@ async def bring_up(resolved: Resolved[Configuration], announce: Announcer) -> No
         await _run(layout, announce)
 
 
+def _keep_private(layout: Layout) -> None:
+    """Close what the system keeps to other accounts of this machine, whatever their umask was so far."""
+    os.umask(0o077)
+    for folder in layout.private:
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+
+
 async def _run(layout: Layout, announce: Announcer) -> None:
     stopping = stop_requested()
     book = _ProcessBook(layout.run / "processes.json", announce)
     embedded = None
     if not layout.configuration.bus.url:
+        write_atomically(layout.bus_token, secrets.token_urlsafe(32).encode(), mode=0o600)
         settings = NatsServerSettings(
             folder=layout.nats,
+            token=layout.bus.token,
             port=layout.port(layout.configuration.bus.port),
             output_path=layout.logs / "nats.log",
         )
@@ -144,19 +165,30 @@ async def _until_stopped(stopping: asyncio.Event, work: Coroutine[None, None, No
 async def _start_and_watch(layout: Layout, announce: Announcer, book: _ProcessBook, nats: Supervisor) -> None:
     await nats.start()
     bus = await connect_bus(layout.bus)
+    children = Supervisor(_children(layout, bus), on_change=book, at_once=True)
+    starting = asyncio.create_task(children.start())
     try:
         announce.step("preparing the database and the neighbourhood")
         credentials = await _prepare(layout)
-        async with Supervisor(_children(layout, bus), on_change=book):
-            announce.say(f"Portal     {portal_url(layout)}")
-            for credential in credentials:
-                role = credential.role.value.replace("_", " ").capitalize()
-                announce.say(f"{role:<10} {credential.name}  {credential.password}")
-            if credentials:
-                announce.say("           (passwords are shown this once)")
+        async with answering_as_ready(bus, STORES):
+            await starting
+            _introduce(layout, credentials, announce)
             await _watch(bus, announce)
     finally:
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        await children.stop()
         await bus.close()
+
+
+def _introduce(layout: Layout, credentials: list[Credential], announce: Announcer) -> None:
+    """Tell where the portal is, and the passwords just made."""
+    announce.say(f"Portal     {portal_url(layout)}")
+    for credential in credentials:
+        role = credential.role.value.replace("_", " ").capitalize()
+        announce.say(f"{role:<10} {credential.name}  {credential.password}")
+    if credentials:
+        announce.say("           (passwords are shown this once)")
 
 
 async def _prepare(layout: Layout) -> list[Credential]:
@@ -197,6 +229,7 @@ def _children(layout: Layout, bus: Bus) -> list[Child]:
                 name,
                 "--config",
                 str(layout.run / "settings.toml"),
+                *(word for other in BEHIND[name] for word in ("--behind", other)),
             ],
             environment={METRICS_FOLDER_VARIABLE: str(layout.metrics.absolute())},
             ready=ready,
@@ -205,7 +238,7 @@ def _children(layout: Layout, bus: Bus) -> list[Child]:
             output_path=layout.logs / f"{name}.out",
         )
 
-    return [child(name) for name in PROCESS_ORDER]
+    return [child(name) for name in BEHIND]
 
 
 async def _watch(bus: Bus, announce: Announcer) -> None:

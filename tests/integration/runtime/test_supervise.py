@@ -66,6 +66,35 @@ async def test_a_child_starts_only_when_the_one_before_is_ready():
     await supervisor.stop()
 
 
+async def test_children_that_start_at_once_do_not_wait_for_each_other_and_stop_in_reverse():
+    watch, open_door = Watch(), asyncio.Event()
+
+    async def ready(_process_id: int) -> None:
+        await open_door.wait()
+
+    children = [sleeper("writer", ready=ready), sleeper("web")]
+    supervisor = Supervisor(children, on_change=watch, at_once=True)
+    starting = asyncio.create_task(supervisor.start())
+    await watch.until(lambda: ChildState.READY in watch.states("web"))
+    assert supervisor.status("writer").state is ChildState.STARTING
+    open_door.set()
+    await starting
+    await supervisor.stop()
+    assert [status.name for status in watch.seen if status.state is ChildState.STOPPED] == ["web", "writer"]
+
+
+async def test_one_that_fails_among_those_that_start_at_once_ends_them_all():
+    async def never(_process_id: int) -> None:
+        await asyncio.Event().wait()
+
+    children = [sleeper("writer", ready=never), shell("web", "echo no such port; exit 2", ready=never)]
+    supervisor = Supervisor(children, at_once=True)
+    with pytest.raises(ChildUsageError, match="no such port"):
+        await supervisor.start()
+    assert supervisor.status("writer").state is ChildState.STOPPED
+    assert supervisor.status("web").state is ChildState.FAILED
+
+
 async def test_a_killed_child_is_started_again():
     watch = Watch()
     async with Supervisor([sleeper("a"), sleeper("b")], on_change=watch, back_off=FAST) as supervisor:

@@ -5,7 +5,7 @@ A process says that it is ready by answering on `process.<name>`: whoever waits 
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass
 
 import uvloop
@@ -18,6 +18,7 @@ from meterworks.system.stop import stop_requested
 from meterworks.trust import KeyStore
 
 __all__ = [
+    "STORES",
     "Ground",
     "answering_as_ready",
     "open_ground",
@@ -28,7 +29,9 @@ __all__ = [
 ]
 
 log = get_logger("system.process")
-READY_POLL_S = 0.1
+READY_POLL_S = 0.05
+BEHIND_S_MAX = 30.0  # how long a process waits for others that are to be ready before it
+STORES = "stores"  # answers as ready when database, neighbourhood and keys are there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +51,14 @@ class Ground:
 
 
 @contextlib.asynccontextmanager
-async def open_ground(layout: Layout) -> AsyncIterator[Ground]:
-    """Connect to bus and database; both are closed at the end."""
-    bus = await connect_bus(layout.bus)
-    database = Database(layout.database)
-    try:
+async def open_ground(layout: Layout, *, behind: Collection[str] = ()) -> AsyncIterator[Ground]:
+    """Connect to the bus, wait for those that are to be ready first, open the database; all is closed at the end."""
+    async with contextlib.AsyncExitStack() as stack:
+        bus = await connect_bus(layout.bus)
+        stack.push_async_callback(bus.close)
+        await _wait_behind(bus, behind)
+        database = Database(layout.database)
+        stack.push_async_callback(database.close)
         yield Ground(
             layout=layout,
             clock=SystemClock(load_clock(layout.clock)),
@@ -60,9 +66,17 @@ async def open_ground(layout: Layout) -> AsyncIterator[Ground]:
             database=database,
             keystore=KeyStore.open(layout.master_key),
         )
-    finally:
-        await database.close()
-        await bus.close()
+
+
+async def _wait_behind(bus: Bus, names: Collection[str]) -> None:
+    """Wait for the stores as long as it takes, for other processes a while: each must be able to come back alone."""
+    if STORES in names:
+        await wait_until_ready(bus, STORES)
+    try:
+        async with asyncio.timeout(BEHIND_S_MAX):
+            await asyncio.gather(*(wait_until_ready(bus, name) for name in names))
+    except TimeoutError:
+        log.warning("starting before others are ready", waited_s=BEHIND_S_MAX, others=sorted(names))
 
 
 def ready_subject(name: str) -> str:
@@ -95,13 +109,19 @@ async def answering_as_ready(bus: Bus, name: str) -> AsyncIterator[None]:
         await subscription.unsubscribe()
 
 
-def run_until_stopped(name: str, layout: Layout, serve: Callable[[Ground, asyncio.Event], Awaitable[None]]) -> None:
-    """Run one process: `serve` gets the ground and the event that asks it to end."""
+def run_until_stopped(
+    name: str,
+    layout: Layout,
+    serve: Callable[[Ground, asyncio.Event], Awaitable[None]],
+    *,
+    behind: Collection[str] = (),
+) -> None:
+    """Run one process: `serve` gets the ground and the event that asks it to end. `behind`: who must be ready first."""
     configure_logging(name, layout.logs, layout.configuration.system.log_level)
 
     async def whole() -> None:
-        stopping = stop_requested()
-        async with open_ground(layout) as ground:
+        async with open_ground(layout, behind=behind) as ground:
+            stopping = stop_requested()  # until here there is nothing to clean up: a signal just ends the process
             log.info("process started", process=name)
             await serve(ground, stopping)
             log.info("process stopped", process=name)

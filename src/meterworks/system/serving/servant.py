@@ -8,11 +8,10 @@ from typing import Final, cast
 
 from meterworks.system.serving.process import Ground
 
-__all__ = ["PROCESS_NAMES", "SERVANT_MODULES", "Servant", "servant_of"]
+__all__ = ["SERVANT_MODULES", "Servant", "servant_of"]
 
 Servant = Callable[[Ground, asyncio.Event], Awaitable[None]]
 
-PROCESS_NAMES: Final = ("writer", "fleet", "web", "headend")
 # The portal stands above this floor: the web's module is named by the command.
 SERVANT_MODULES: Final[Mapping[str, str]] = MappingProxyType(
     {
