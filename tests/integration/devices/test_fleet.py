@@ -171,6 +171,7 @@ async def test_a_meter_calls_again_after_it_was_served(start_fleet, start_head_e
         while fleet.status.calls_connected < 2:
             clock.advance(60)
             await asyncio.sleep(0.02)
+    assert fleet.status.calls_connected >= 2
 
 
 async def test_a_restart_goes_on_above_every_counter_used(start_fleet, tmp_path):

@@ -50,7 +50,7 @@ json_values = st.recursive(
 bodies = st.one_of(st.binary(max_size=200), json_values.map(lambda value: json.dumps(value).encode()))
 
 
-def _check(answer: httpx.Response) -> None:
+def check_answer(answer: httpx.Response) -> None:
     assert answer.status_code < 500 or answer.status_code == 504, answer.text
     if answer.status_code >= 400:
         assert answer.headers["content-type"] == "application/problem+json"
@@ -124,7 +124,7 @@ def test_mutated_requests_are_answered(
         headers["Authorization"] = arena.headers[user].encode()
     answer = arena.ask(method, path, params=query, headers=headers, content=body)
     if method != "HEAD":
-        _check(answer)
+        check_answer(answer)
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -136,11 +136,11 @@ def test_random_paths_and_headers_are_answered(arena: Arena, path: str, header: 
         "X-Request-ID": header.encode(),
         "Accept-Encoding": header.encode(),
     }
-    _check(arena.ask("GET", url, headers=headers))
+    check_answer(arena.ask("GET", url, headers=headers))
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=300), form=st.sampled_from(["text/csv", "application/json", "application/xml"]))
 def test_random_shipments_are_answered(arena: Arena, content: bytes, form: str) -> None:
     headers = {"Authorization": arena.headers["olivia"], "Content-Type": form, "X-Transport-Key": "00" * 16}
-    _check(arena.ask("POST", "/api/v1/shipments", headers=headers, content=content))
+    check_answer(arena.ask("POST", "/api/v1/shipments", headers=headers, content=content))

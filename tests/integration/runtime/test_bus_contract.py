@@ -148,7 +148,9 @@ async def test_a_reader_waiting_on_an_emptied_stream_gets_its_first_message(log_
 
 
 async def test_deleting_a_stream_that_is_not_there_changes_nothing(log_bus):
+    await log_bus.publish("log.a", b"kept")
     await log_bus.delete_stream("NONE")
+    assert [message.data for message in await log_bus.fetch("LOG", timeout_s=1)] == [b"kept"]
 
 
 async def test_a_subject_that_no_stream_keeps_is_unreachable(log_bus):

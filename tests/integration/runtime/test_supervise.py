@@ -129,6 +129,7 @@ async def test_a_child_that_was_healthy_starts_over_at_once():
             os.kill(supervisor.status("a").process_id, signal.SIGKILL)
             await watch.until(lambda n=restarts: supervisor.status("a").restarts == n)
             await watch.until(lambda: supervisor.status("a").state is ChildState.READY)
+        assert supervisor.status("a").restarts == 3
 
 
 async def test_output_goes_to_its_file(tmp_path):

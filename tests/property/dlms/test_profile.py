@@ -153,7 +153,7 @@ def test_what_is_encoded_comes_back(data: st.DataObject, rows: int, changes: int
         assert np.array_equal(expected, found)
 
 
-def refused_or_read(buffer: bytes) -> None:
+def check_refused_or_read(buffer: bytes) -> None:
     try:
         table = decode_profile(buffer, LAYOUT)
     except PeerError:
@@ -165,7 +165,7 @@ def refused_or_read(buffer: bytes) -> None:
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=200))
 def test_garbage_is_refused(buffer: bytes):
-    refused_or_read(buffer)
+    check_refused_or_read(buffer)
 
 
 @settings(max_examples=300, deadline=None)
@@ -175,8 +175,8 @@ def test_mutations_are_refused_or_read(buffer: bytes, data: st.DataObject):
     for _ in range(data.draw(st.integers(1, 4))):
         octets[data.draw(st.integers(0, len(octets) - 1))] = data.draw(st.integers(0, 255))
     cut = data.draw(st.integers(0, len(octets)))
-    refused_or_read(bytes(octets))
-    refused_or_read(bytes(octets[:cut]))
+    check_refused_or_read(bytes(octets))
+    check_refused_or_read(bytes(octets[:cut]))
 
 
 @settings(max_examples=100, deadline=None)
@@ -184,4 +184,4 @@ def test_mutations_are_refused_or_read(buffer: bytes, data: st.DataObject):
     st.lists(st.sampled_from([3, 5, 6, 9, 17, 18, 25, 26, 0, 1, 2, 4]), min_size=4, max_size=4), st.binary(max_size=120)
 )
 def test_compact_arrays_of_any_content_are_refused_or_read(tags: list[int], contents: bytes):
-    refused_or_read(bytes([0x13, 2, 4, *tags, len(contents)]) + contents)
+    check_refused_or_read(bytes([0x13, 2, 4, *tags, len(contents)]) + contents)

@@ -128,7 +128,8 @@ def test_only_keys_that_may_be_committed_are_looked_up_and_each_once(make_set):
 
 def test_no_lookup_when_nothing_overlaps(make_set):
     rows = join_sets([make_set(1, [(12, T, 5, 0)])])
-    trim_observations(rows, np.zeros(1, dtype=bool), lambda wanted: pytest.fail("looked up"))
+    fresh = trim_observations(rows, np.zeros(1, dtype=bool), lambda wanted: pytest.fail("looked up"))
+    assert len(fresh) == 1
 
 
 def test_a_version_tells_of_the_observation_that_made_it(make_set):

@@ -34,8 +34,10 @@ def test_two_clocks_of_the_same_settings_agree():
 
 async def test_sleep_is_scaled_by_the_rate():
     clock = SystemClock(ClockSettings(rate=10_000.0))
+    before_s = clock.epoch_s()
     async with asyncio.timeout(5):
         await clock.sleep(3_600)
+    assert clock.epoch_s() - before_s >= 3_600
 
 
 @pytest.mark.parametrize(
@@ -116,5 +118,9 @@ async def test_a_cancelled_sleeper_is_forgotten():
 
 
 async def test_sleeping_for_nothing_gives_way_once():
-    await ManualClock().sleep(0)
-    await ManualClock().sleep(-1)
+    clock, others = ManualClock(), []
+    asyncio.get_running_loop().call_soon(others.append, "ran")
+    await clock.sleep(0)
+    assert others == ["ran"]
+    await clock.sleep(-1)
+    assert clock.next_deadline_epoch_s is None

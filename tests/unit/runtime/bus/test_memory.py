@@ -42,9 +42,10 @@ async def test_a_closed_bus_is_unreachable(bus):
 
 
 async def test_a_handler_that_unsubscribes_itself_ends_quietly(bus):
-    seen = asyncio.Event()
+    seen, heard = asyncio.Event(), []
 
-    async def handle(_message) -> None:
+    async def handle(message) -> None:
+        heard.append(message.data)
         seen.set()
         await subscription.unsubscribe()
 
@@ -52,3 +53,5 @@ async def test_a_handler_that_unsubscribes_itself_ends_quietly(bus):
     await bus.send("x", b"1")
     await asyncio.wait_for(seen.wait(), 1)
     await bus.send("x", b"2")
+    await asyncio.sleep(0)
+    assert heard == [b"1"]

@@ -52,4 +52,5 @@ async def test_a_call_cancelled_while_it_is_admitted_gives_its_place_back():
     second.cancel()
     await asyncio.gather(second, return_exceptions=True)
     async with asyncio.timeout(1), window.place(100):
-        pass
+        entered.append(100)
+    assert entered[-1] == 100
