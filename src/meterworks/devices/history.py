@@ -89,13 +89,18 @@ class HistoryTable:
 
     def profile_entries(self, view: MeterView) -> int:
         """Give how many rows the buffer can hold."""
-        return self.entries_max or self.depth_days * DAY_S // self.period_s(view)
+        return self.entries_max or self.days(view) * DAY_S // self.period_s(view)
+
+    def days(self, view: MeterView) -> int:
+        """Give how far back the buffer goes: a load profile as the meter's memory does, if that is not its model's."""
+        own = view.load.history_days if self.capture_period_s is None else None
+        return self.depth_days if own is None else own
 
     def reach(self, view: MeterView) -> tuple[int, int]:
         """Give the stamps between which the meter has rows: (oldest, newest), by its own clock."""
         now_s = int(view.now_epoch_s())
         end_s = view.history_end(now_s) if self.follows_load else now_s
-        return max(view.load.starts_epoch_s, end_s - self.depth_days * DAY_S + 1), end_s
+        return max(view.load.starts_epoch_s, end_s - self.days(view) * DAY_S + 1), end_s
 
     def all_rows(self, view: MeterView) -> HistoryRows:
         """Give every row in the buffer."""

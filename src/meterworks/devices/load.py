@@ -105,6 +105,10 @@ class MeterLoad(Protocol):
         """Instant after which nothing is captured any more; None while the meter runs."""
 
     @property
+    def history_days(self) -> int | None:
+        """Days of load profile the meter's memory holds; None: as many as its model says."""
+
+    @property
     def phases(self) -> int:
         """1 or 3: the length of the tuples in `Instant`."""
 

@@ -30,6 +30,7 @@ __all__ = [
     "CapturePlan",
     "ModelCheck",
     "expectation_rule",
+    "memory_depth_s",
     "plan_of",
     "rows_of",
     "rows_per_day",
@@ -81,13 +82,24 @@ class CapturePlan:
     interval_s: int
 
 
-def expectation_rule(profile: CollectionProfile, interval_s: int = DEFAULT_STEP_S) -> ProfileRule:
-    """How a profile is expected. interval_s: capture period of the device's load profile."""
+def memory_depth_s(profile: CollectionProfile, check: ModelCheck | None = None) -> int:
+    """How far back a device remembers: its entries times its capture period, or what the catalogue takes for granted.
+
+    check: what the device said; None before it was asked. Captures that are not periodic tell no depth.
+    """
+    said_s = 0 if check is None else check.entries_max * check.capture_period_s
+    return said_s if said_s > 0 else profile.depth_days * DAY_S
+
+
+def expectation_rule(
+    profile: CollectionProfile, interval_s: int = DEFAULT_STEP_S, *, depth_s: int | None = None
+) -> ProfileRule:
+    """How a profile is expected. interval_s: capture period of the device's load profile. depth_s: of its memory."""
     on_grid = profile.kind == "load"
     return ProfileRule(
         profile=profile.name,
         step_s=interval_s if on_grid else REGISTER_STEP_S,
-        depth_s=profile.depth_days * DAY_S,
+        depth_s=memory_depth_s(profile) if depth_s is None else depth_s,
         on_grid=on_grid,
     )
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from meterworks.catalogue import EVENT_LOGS, PROFILES
 from meterworks.errors import MeterworksError, PeerError, RefusedError
 from meterworks.headend.agenda import Agenda, RunBook
-from meterworks.headend.capture import DAY_S, expectation_rule
+from meterworks.headend.capture import DAY_S, expectation_rule, memory_depth_s
 from meterworks.headend.clock_check import ClockAction
 from meterworks.headend.device import DeviceDirectory, DeviceRecord
 from meterworks.headend.errors import ModelMismatchError, UnknownDeviceError
@@ -84,6 +84,8 @@ class Collector:
         self._schedule = Agenda()
         self._runs = RunBook(book, clock)
         self._laid_down_until = 0
+        self._depth_learnt = False
+        """Whether a model was found to remember more or less than its catalogue says since the last laying down."""
         self._events_read: dict[int, float] = {}
         self._registers_read: dict[int, float] = {}
         self._held_back: dict[Pair, float] = {}
@@ -117,7 +119,7 @@ class Collector:
     def rules(self, device: DeviceRecord) -> list[ProfileRule]:
         """What is expected of a device: its profiles, without those its model was found not to have."""
         return [
-            expectation_rule(PROFILES[name], device.interval_s)
+            expectation_rule(PROFILES[name], device.interval_s, depth_s=self._models.depth_s(device, name))
             for name in device.profiles
             if not self._models.is_unusable(device, name)
         ]
@@ -153,6 +155,9 @@ class Collector:
             boundary = floor_to(int(now - self._settings.grace_s), LAY_DOWN_STEP_S)
             if boundary > self._laid_down_until:
                 await self._begin_interval(boundary, now)
+            elif self._depth_learnt:
+                self._depth_learnt = False
+                await self._lay_down(list(self.devices), now)
             for device_id in self._schedule.pop_due(now):
                 device = self.devices.get(device_id)
                 if device is not None and device.calls_us:
@@ -282,9 +287,9 @@ class Collector:
         """The work of one visit: profiles that are due, then event logs and registers when their time has come."""
         device, now = session.device, self._clock.epoch_s()
         for profile in (FIRST_PROFILE,) if first_only else device.profiles:
-            ranges = self.due_ranges(device, profile, now)
+            ranges = await self._ranges_remembered(session, profile, now)
             if ranges:
-                newest = newest_first(ranges[0][0], now, PROFILES[profile].depth_days * DAY_S)
+                newest = newest_first(ranges[0][0], now, self._models.depth_s(device, profile))
                 picked = ranges[-RANGES_PER_VISIT_MAX:] if newest else ranges[:RANGES_PER_VISIT_MAX]
                 await session.read_profiles(profile, picked, newest_first=newest)
         if first_only:
@@ -296,6 +301,30 @@ class Collector:
         if now - self._registers_read.get(device.device_id, 0.0) >= self._settings.registers_every_s:
             await self._read_registers(session)
             self._registers_read[device.device_id] = now
+
+    async def _ranges_remembered(self, session: DeviceSession, profile: str, now_epoch_s: float) -> Ranges:
+        """What is due of a profile, with the expectation as long as the device's memory: its model is learnt first."""
+        device = session.device
+        ranges = self.due_ranges(device, profile, now_epoch_s)
+        if not ranges:
+            return ()
+        fresh = self._models.known(device, profile) is None
+        if fresh:
+            try:
+                await session.plan(profile)
+            except (RefusedError, PeerError) as error:
+                session.report.problems[profile] = error
+                return ()
+        depth_s = self._models.depth_s(device, profile)
+        if depth_s == memory_depth_s(PROFILES[profile]):
+            return ranges
+        rule = expectation_rule(PROFILES[profile], device.interval_s, depth_s=depth_s)
+        until = now_epoch_s - self._settings.grace_s
+        self._book.table.lay_down(device.device_id, rule, device.installed, until_epoch_s=until)
+        if fresh:
+            self._depth_learnt = True
+            self._schedule.sooner.set()
+        return self.due_ranges(device, profile, now_epoch_s)
 
     async def _read_events(self, session: DeviceSession, log_name: str) -> None:
         device = session.device

@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
-from meterworks.headend.capture import CapturePlan, ModelCheck, plan_of
+from meterworks.catalogue import PROFILES
+from meterworks.headend.capture import CapturePlan, ModelCheck, memory_depth_s, plan_of
 from meterworks.headend.device import DeviceRecord
 from meterworks.headend.errors import ModelMismatchError
 from meterworks.headend.store import ModelKey
@@ -29,6 +30,10 @@ class ModelBook:
         """What is known of a profile, log or register group of a device."""
         own = self._own.get((device.device_id, name))
         return own or self._checks.get((device.model, device.firmware, name))
+
+    def depth_s(self, device: DeviceRecord, profile: str) -> int:
+        """How far back a device remembers a profile, as its model said; before that what the catalogue says."""
+        return memory_depth_s(PROFILES[profile], self.known(device, profile))
 
     def is_unusable(self, device: DeviceRecord, name: str) -> bool:
         """Whether this device was found not to have it, or not as the catalogue says."""

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from meterworks.catalogue import CHANNELS, INSTANT_REGISTERS, Period
 from meterworks.errors import MeterworksError, PeerError, SecurityError
-from meterworks.headend.capture import DAY_S, plan_of, rows_of, scaled
+from meterworks.headend.capture import plan_of, rows_of, scaled
 from meterworks.headend.device import DeviceRecord
 from meterworks.headend.errors import ReplayedNotificationError, UnknownSenderError
 from meterworks.headend.last_value import LastValueWriter
@@ -201,7 +201,7 @@ class PushReceiver:
         if not len(rows.stamps):
             return 0
         now = self._clock.epoch_s()
-        oldest, newest = now - plan.profile.depth_days * DAY_S, now + AHEAD_MAX.total_seconds()
+        oldest, newest = now - self._models.depth_s(device, profile), now + AHEAD_MAX.total_seconds()
         step_s = plan.interval_s if plan.rule.on_grid else 1
         first = floor_to(max(int(rows.stamps.min()) - step_s, int(oldest)), step_s)
         last = ceil_to(min(int(rows.stamps.max()) + 1, int(newest)), step_s)

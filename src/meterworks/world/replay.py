@@ -17,7 +17,7 @@ __all__ = ["ReplayLoad"]
 IntArray = npt.NDArray[np.int64]
 
 WEEK_S: Final = 7 * 86_400
-HISTORY_DAYS_MIN: Final = 397
+HISTORY_DAYS_AFTER: Final = 397
 WATT_HOUR_MICRO: Final = 1_000_000
 
 
@@ -59,8 +59,8 @@ class ReplayLoad:
 
     @property
     def history_days(self) -> int:
-        """Days of load profile the meter's memory holds: the whole file, and 13 months at least."""
-        return max(HISTORY_DAYS_MIN, -(-self._file.slots * self._file.interval_s // 86_400) + 1)
+        """Days of load profile the meter's memory holds: the whole file, until 13 months after its end."""
+        return -(-self._file.slots * self._file.interval_s // 86_400) + HISTORY_DAYS_AFTER
 
     @property
     def phases(self) -> int:

@@ -72,6 +72,8 @@ class FakeMeter:
     clock_sets: list = field(default_factory=list)
     events: dict = field(default_factory=dict)
     """Log name to list of (epoch s, code)."""
+    entries_max: dict = field(default_factory=dict)
+    """Profile name to how many entries it holds, where that is not what the catalogue says."""
     absent_objects: frozenset = frozenset()
     answers: Counter = field(default_factory=Counter)
     counters: list = field(default_factory=list)
@@ -170,7 +172,8 @@ class FakeMeter:
         if attribute == 4:
             return encode_double_long_unsigned({"load": STEP, "daily": DAY, "monthly": 0}[profile.kind])
         if attribute == 8:
-            return encode_double_long_unsigned(profile.depth_days * 48)
+            entries = {"load": profile.depth_days * 48, "daily": profile.depth_days, "monthly": profile.entries_max}
+            return encode_double_long_unsigned(self.entries_max.get(profile.name, entries[profile.kind]))
         if attribute == 3:
             columns = (CaptureObject(c.class_id, ObisCode(c.obis_code), c.attribute) for c in profile.columns)
             return encode_array(column.to_bytes() for column in columns)

@@ -23,6 +23,7 @@ class PlainLoad:
     starts_epoch_s: int
     interval_s: int = 1800
     ends_epoch_s: int | None = None
+    history_days: int | None = None
     phases: int = 1
     absent_starts: frozenset[int] = frozenset()
     event_rows: tuple[tuple[int, int, int], ...] = NO_EVENTS  # (epoch s, log, code)

@@ -78,6 +78,16 @@ def test_the_whole_buffer_holds_thirteen_months_up_to_the_last_complete_interval
     assert stamps(rows)[-1] == int(at(2026, 11, 21, 10).timestamp())
 
 
+@pytest.mark.parametrize(("obis_code", "days"), [(LOAD, 397), (EXPORT, 92)])
+def test_a_load_may_say_how_far_back_its_meter_remembers(make_bench, obis_code, days):
+    assert make_bench().read(obis_code, 8) == days * 48
+    bench = make_bench(history_days=400)
+    assert bench.read(obis_code, 8) == 400 * 48
+    installed = (int(at(2026, 11, 21, 10).timestamp()) - INSTALLED) // HALF_HOUR
+    assert bench.read(obis_code, 7) == len(bench.read(obis_code)) == min(400 * 48, installed)
+    assert bench.read(DAILY, 8) == 397
+
+
 def test_a_young_meter_holds_what_it_captured(bench):
     bench.hand.epoch_s = INSTALLED + 10 * HALF_HOUR + 5
     rows = bench.read(LOAD)

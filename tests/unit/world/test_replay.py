@@ -66,10 +66,10 @@ def test_registers_are_the_running_sum_and_stand_still_after_the_end(load: Repla
     assert (many.import_rate_1_wh + many.import_rate_2_wh == many.import_wh).all()
 
 
-def test_the_memory_holds_the_whole_file(load: ReplayLoad, home: ReplayHome):
-    assert load.history_days == 397
+def test_the_memory_holds_the_whole_file_until_thirteen_months_after_its_end(load: ReplayLoad, home: ReplayHome):
+    assert load.history_days == -(-SLOTS // 48) + 397
     long = ReplayFile(Path("x"), 1800, NEW_YEAR_2013, 48 * 700, (home,))
-    assert ReplayLoad(long, home, shift_s=0, calendar=Calendar(), cache=HistoryCache()).history_days == 701
+    assert ReplayLoad(long, home, shift_s=0, calendar=Calendar(), cache=HistoryCache()).history_days == 700 + 397
 
 
 def test_a_moment_shows_the_power_of_its_slot(load: ReplayLoad, home: ReplayHome):
