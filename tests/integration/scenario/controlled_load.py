@@ -26,6 +26,7 @@ class ControlledLoad:
     starts_epoch_s: int
     key: int = 0
     ends_epoch_s: int | None = None
+    history_days: int | None = None
     phases: int = 1
     interval_s: int = STEP
     absent_starts: set[int] = field(default_factory=set)
