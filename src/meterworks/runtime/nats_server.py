@@ -13,7 +13,7 @@ import socket
 import sysconfig
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -38,6 +38,7 @@ class NatsServerSettings:
     folder: Path  # held by one server at a time
     host: str = "127.0.0.1"
     port: int = 4222  # 0: any free port, see NatsServer.url
+    token: str = field(default="", repr=False)  # what every client must bring; empty: anyone on the machine may in
     sync_always: bool = False  # sync each message to disk: for power loss; a killed process loses nothing either way
     output_path: Path | None = None  # the server's log
     ready_timeout_s: float = 30.0  # a large store is checked at the start
@@ -120,12 +121,13 @@ class NatsServer:
         if self._port:
             _check_port_is_free(self.settings.host, self._port)
         self._name = f"meterworks-{uuid.uuid4().hex[:12]}"
-        write_atomically(self._config_path, json.dumps(self._config(), indent=1).encode())
+        write_atomically(self._config_path, json.dumps(self._config(), indent=1).encode(), mode=0o600)
 
     def _config(self) -> dict[str, Any]:
         """The server reads JSON as its own configuration language."""
         folder = str(self.settings.folder.absolute())
         return {
+            **({"authorization": {"token": self.settings.token}} if self.settings.token else {}),
             "server_name": self._name,
             "host": self.settings.host,
             "port": self._port or -1,
@@ -146,7 +148,7 @@ class NatsServer:
             if port:
                 with contextlib.suppress(OSError, ValueError, asyncio.IncompleteReadError, TimeoutError):
                     async with asyncio.timeout(PROBE_TIMEOUT_S):
-                        if await _greets_as(self._name, self.settings.host, port):
+                        if await _greets_as(self._name, self.settings.host, port, self.settings.token):
                             self._port = port  # a restarted server comes back where its clients look for it
                             return
             await asyncio.sleep(PROBE_WAIT_S)
@@ -184,7 +186,7 @@ def _check_port_is_free(host: str, port: int) -> None:
             ) from error
 
 
-async def _greets_as(name: str, host: str, port: int) -> bool:
+async def _greets_as(name: str, host: str, port: int, token: str) -> bool:
     """Whether the server at the address is ours, keeps streams, and answers a ping."""
     reader, writer = await asyncio.open_connection(host, port, limit=GREETING_SIZE_MAX)
     try:
@@ -192,7 +194,8 @@ async def _greets_as(name: str, host: str, port: int) -> bool:
         info = json.loads(greeting)
         if info.get("server_name") != name or not info.get("jetstream"):
             return False
-        writer.write(b'CONNECT {"verbose":false,"pedantic":false}\r\nPING\r\n')
+        options = json.dumps({"verbose": False, "pedantic": False, "auth_token": token})
+        writer.write(b"CONNECT " + options.encode() + b"\r\nPING\r\n")
         return (await reader.readline()).startswith(b"PONG")
     finally:
         writer.close()

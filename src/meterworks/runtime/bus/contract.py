@@ -74,6 +74,7 @@ class BusSettings:
     """Where the bus is, and how patient we are with it."""
 
     url: str = "nats://127.0.0.1:4222"  # several, joined by commas, for a cluster; memory:// for the in-process twin
+    token: str = field(default="", repr=False)  # what the server asks for, if it does
     client_name: str = "meterworks"
     connect_timeout_s: float = 10.0  # for the first connection; afterwards it is tried again without end
     patience_s: float = 30.0  # how long a call goes on trying before it tells that the bus is unreachable

@@ -61,6 +61,7 @@ class Link:
                     servers=[url.strip() for url in settings.url.split(",")],
                     name=settings.client_name,
                     tls=settings.tls,
+                    token=settings.token or None,
                     max_reconnect_attempts=-1,
                     reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]  # the library sleeps any number
                     connect_timeout=2,
