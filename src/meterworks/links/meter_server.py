@@ -2,13 +2,15 @@
 
 Limits hold for hostile peers too: connections in all, per meter and per peer, idle time, time that a peer may leave our
 answers unread, and output kept for it (a few APDUs, see `ServerConnection`). What goes beyond is dropped and counted.
+A peer that sends octets but no request is idle. Where all places are taken, the connection that has been open longest
+without proof of a key or password gives way, so that strangers cannot shut the head-end out by sitting there.
 """
 
 import asyncio
 import secrets
 import socket
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -38,13 +40,13 @@ class MeterServerLimits:
 class _MeterProtocol(asyncio.Protocol):
     """One connection of one meter."""
 
-    __slots__ = ("_keys", "_loop", "_server", "_transport", "core", "last_s", "paused")
+    __slots__ = ("_loop", "_server", "_transport", "core", "keys", "last_s", "paused")
 
     def __init__(self, server: "_Connections", device: LogicalDevice | None = None) -> None:
         self._server = server
         self._loop = server.loop
         self._transport: asyncio.Transport | None = None
-        self._keys: tuple[str, str] | None = None
+        self.keys: tuple[str, str] | None = None
         self.core: ServerConnection | None = None if device is None else ServerConnection(device, server.random_bytes)
         self.last_s = 0.0
         self.paused = False
@@ -53,25 +55,25 @@ class _MeterProtocol(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self.last_s = self._loop.time()
         if self.core is not None:  # the meter called: there is nothing to look up
-            self._server.members.add(self)
+            self._server.members[self] = None
             return
         local = transport.get_extra_info("sockname")
         peer = transport.get_extra_info("peername")
-        self._keys = self._server.admit(self, local, peer)
-        if self._keys is None:
+        self.keys = self._server.admit(self, local, peer)
+        if self.keys is None:
             self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._server.dismiss(self, self._keys)
+        self._server.dismiss(self)
         self.core = None
 
     def data_received(self, data: bytes) -> None:
-        self.last_s = self._loop.time()
         core, transport = self.core, self._transport
         if core is None or transport is None:
             return
         answer = core.receive(data)
-        if answer:
+        if answer:  # octets that make no request do not keep a connection open
+            self.last_s = self._loop.time()
             transport.write(answer)
         if core.closed:
             transport.close()
@@ -113,8 +115,8 @@ class _Connections:
         self.resolve = resolve
         self.limits = limits
         self.random_bytes = random_bytes
-        self.members: set[_MeterProtocol] = set()
-        self.per_meter: Counter[str] = Counter()
+        self.members: dict[_MeterProtocol, None] = {}  # in the order they came, as are those of each meter
+        self.per_meter: dict[str, dict[_MeterProtocol, None]] = {}
         self.per_peer: Counter[str] = Counter()
         self.accepted = 0
         self.refused = 0
@@ -129,30 +131,49 @@ class _Connections:
                 pass
             case _:  # gone already
                 return None
-        limits = self.limits
-        if (
-            len(self.members) >= limits.connections_max
-            or self.per_meter[local_ip] >= limits.connections_per_meter_max
-            or self.per_peer[peer_ip] >= limits.connections_per_peer_max
-            or (device := self.resolve(local_ip, local_port)) is None
-        ):
+        device = self.resolve(local_ip, local_port)
+        if device is None or not self._has_room(local_ip, peer_ip):
             self.refused += 1
             return None
         member.core = ServerConnection(device, self.random_bytes)
         self.accepted += 1
-        self.members.add(member)
-        self.per_meter[local_ip] += 1
+        self.members[member] = None
+        self.per_meter.setdefault(local_ip, {})[member] = None
         self.per_peer[peer_ip] += 1
         return local_ip, peer_ip
 
-    def dismiss(self, member: _MeterProtocol, keys: tuple[str, str] | None) -> None:
-        self.members.discard(member)
+    def _has_room(self, local_ip: str, peer_ip: str) -> bool:
+        """Whether there is a place for one more, made by dropping a stranger where needed."""
+        limits = self.limits
+        of_meter = self.per_meter.get(local_ip, {})
+        if len(of_meter) >= limits.connections_per_meter_max and not self._drop_stranger(of_meter):
+            return False
+        if len(self.members) >= limits.connections_max and not self._drop_stranger(self.members):
+            return False
+        return self.per_peer[peer_ip] < limits.connections_per_peer_max
+
+    def _drop_stranger(self, members: Iterable[_MeterProtocol]) -> bool:
+        """Drop the first that has not proved who it is; False where all have."""
+        stranger = next((each for each in members if each.core is None or not each.core.is_proved), None)
+        if stranger is None:
+            return False
+        self.dismiss(stranger)
+        stranger.abort()
+        self.dropped += 1
+        return True
+
+    def dismiss(self, member: _MeterProtocol) -> None:
+        self.members.pop(member, None)
+        keys, member.keys = member.keys, None
         if keys is None:
             return
-        for count, key in ((self.per_meter, keys[0]), (self.per_peer, keys[1])):
-            count[key] -= 1
-            if not count[key]:
-                del count[key]
+        meter, peer = keys
+        del self.per_meter[meter][member]
+        if not self.per_meter[meter]:
+            del self.per_meter[meter]
+        self.per_peer[peer] -= 1
+        if not self.per_peer[peer]:
+            del self.per_peer[peer]
 
     def _sweep(self) -> None:
         """Drop who is idle or does not read, in a round of a quarter of the shorter time."""

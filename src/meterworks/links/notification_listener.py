@@ -26,6 +26,7 @@ class ListenerLimits:
     idle_s_max: float = 60.0
     handler_s_max: float = 600.0
     apdu_size_max: int = 0xFFFF
+    unfinished_size_max: int = 64 * 2**20  # octets of unfinished frames, all connections together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,7 @@ class _PushProtocol(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
         self._transport: asyncio.Transport | None = None
         self._taken_over = False
+        self._unfinished = 0  # octets of a frame whose rest has not come
         self.peer: tuple[str, int] = ("", 0)
         self.last_s = self._loop.time()
 
@@ -72,7 +74,6 @@ class _PushProtocol(asyncio.Protocol):
         self._listener.dismiss(self)
 
     def data_received(self, data: bytes) -> None:
-        self.last_s = self._loop.time()
         self._reader.feed(data)
         self._pull()
 
@@ -81,10 +82,16 @@ class _PushProtocol(asyncio.Protocol):
         try:
             while len(self._waiting) < WAITING_MAX and (frame := self._reader.next_frame()) is not None:
                 self._waiting.append(frame)
+                self.last_s = self._loop.time()  # octets that make no frame do not keep a connection open
         except MeterworksError:
             self._listener.malformed += 1
             self.abort()
             return
+        rest = self._reader.size
+        if not self._listener.keep(rest - self._unfinished):
+            self.abort()
+            return
+        self._unfinished = rest
         if self._transport is not None and len(self._waiting) >= WAITING_MAX and not self._transport.is_closing():
             self._transport.pause_reading()
         if self._waiting and self._task is None:
@@ -135,6 +142,12 @@ class _PushProtocol(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def forget_unfinished(self) -> None:
+        """Drop what came of a frame that will not be finished."""
+        self._listener.keep(-self._unfinished)
+        self._unfinished = 0
+        self._reader = WrapperReader(self._listener.limits.apdu_size_max)
+
     def stop(self) -> None:
         if self._task is not None:
             self._task.cancel()
@@ -154,6 +167,7 @@ class NotificationListener:
         self.dropped = 0
         self._members: set[_PushProtocol] = set()
         self._per_peer: Counter[str] = Counter()
+        self._unfinished = 0
         self._server: asyncio.Server | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.port = 0
@@ -195,10 +209,19 @@ class NotificationListener:
         self._per_peer[host] += 1
         return True
 
+    def keep(self, octets: int) -> bool:
+        """Account for octets of unfinished frames; False where no more may be kept."""
+        if octets > 0 and self._unfinished + octets > self.limits.unfinished_size_max:
+            self.dropped += 1
+            return False
+        self._unfinished += octets
+        return True
+
     def dismiss(self, member: _PushProtocol) -> None:
         """Forget a connection that ended."""
         if member not in self._members:
             return
+        member.forget_unfinished()
         self._members.discard(member)
         host = member.peer[0]
         self._per_peer[host] -= 1

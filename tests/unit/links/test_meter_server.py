@@ -6,7 +6,8 @@ import sys
 from collections.abc import Callable
 
 import pytest
-from tests.integration.dlms.example_device import ENERGY, LONG_VALUE, ExampleDevice
+from tests.integration.dlms.conftest import settings_for
+from tests.integration.dlms.example_device import CLIENT_TITLE, ENERGY, LONG_VALUE, ExampleDevice
 from tests.unit.links.conftest import Served
 
 from meterworks.links import ConnectFailed, DlmsClient, MeterServer, call_head_end, start_meter_server
@@ -37,9 +38,53 @@ async def is_cut(reader: asyncio.StreamReader) -> bool:
     return True
 
 
-@pytest.mark.parametrize("limit", ["connections_max", "connections_per_meter_max", "connections_per_peer_max"])
-async def test_connections_beyond_a_limit_are_refused(served: Served, limit: str) -> None:
+async def proved(server: MeterServer, device: ExampleDevice) -> DlmsClient:
+    """A client that opened an association with its key."""
+    counter = CountUp(device.lowest_acceptable_counter(CLIENT_TITLE) + 1)
+    client = await DlmsClient.connect(server.host, server.port, settings_for(2), counter=counter, timeout_s=5.0)
+    await client.associate()
+    return client
+
+
+@pytest.mark.parametrize("limit", ["connections_max", "connections_per_meter_max"])
+async def test_strangers_that_take_all_places_do_not_shut_the_head_end_out(
+    served: Served, device: ExampleDevice, limit: str
+) -> None:
     async with served(**{limit: 2}) as server:
+        sitting = [await raw(server) for _ in range(2)]
+        await poll(lambda: server.connections == 2)
+        async with await proved(server, device) as client:
+            assert decode_all(await client.get(ENERGY)) == 1_234_567
+            assert await is_cut(sitting[0][0])  # the one that came first
+            assert (server.connections, server.dropped, server.refused) == (2, 1, 0)
+        for _, writer in sitting:
+            writer.close()
+
+
+@pytest.mark.parametrize("limit", ["connections_max", "connections_per_meter_max"])
+async def test_who_has_proved_a_key_gives_way_to_nobody(served: Served, device: ExampleDevice, limit: str) -> None:
+    async with served(**{limit: 1}) as server, await proved(server, device) as client:
+        reader, writer = await raw(server)
+        assert await is_cut(reader)
+        assert (server.refused, server.dropped) == (1, 0)
+        assert decode_all(await client.get(ENERGY)) == 1_234_567
+        writer.close()
+
+
+async def test_octets_that_make_no_request_do_not_keep_a_connection(served: Served) -> None:
+    async with served(idle_s_max=0.2) as server:
+        reader, writer = await raw(server)
+        writer.write(b"\x00\x01\x00\x02\x00\x01\xff\xff")
+        cut = asyncio.ensure_future(is_cut(reader))
+        while not cut.done():
+            writer.write(b"\x60")
+            await asyncio.wait([cut], timeout=0.02)
+        assert server.dropped == 1
+        writer.close()
+
+
+async def test_connections_beyond_the_limit_of_a_peer_are_refused(served: Served) -> None:
+    async with served(connections_per_peer_max=2) as server:
         kept = [await raw(server) for _ in range(2)]
         await poll(lambda: server.connections == 2)
         reader, writer = await raw(server)

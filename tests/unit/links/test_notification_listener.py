@@ -28,6 +28,10 @@ async def listening(
         await listener.close()
 
 
+async def nobody(push: PushReceived) -> None:
+    """Take a push and do nothing."""
+
+
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
         while not condition():  # noqa: ASYNC110 - what is watched has no event of its own
@@ -173,3 +177,32 @@ async def test_handler_that_hangs_is_ended() -> None:
         await until(lambda: listener.connections == 0)
         assert listener.malformed == 0
         writer.close()
+
+
+async def test_octets_that_make_no_frame_do_not_keep_a_connection() -> None:
+    async with listening(nobody, idle_s_max=0.2) as listener:
+        reader, writer = await call(listener)
+        writer.write(encode_wrapper(1, 103, bytes(5000))[:8])
+        ended = asyncio.ensure_future(reader.read())
+        while not ended.done():
+            writer.write(b"\0")
+            await asyncio.wait([ended], timeout=0.02)
+        assert listener.dropped == 1
+        writer.close()
+
+
+async def test_unfinished_frames_of_all_together_are_bounded() -> None:
+    async with listening(nobody, unfinished_size_max=1000) as listener:
+        calls = [await call(listener) for _ in range(5)]
+        for _, writer in calls:
+            writer.write(encode_wrapper(1, 103, bytes(5000))[:400])
+        await until(lambda: listener.dropped == 3)
+        await until(lambda: listener.connections == 2)
+        for _, writer in calls:
+            writer.close()
+        await until(lambda: listener.connections == 0)
+        again = await call(listener)
+        again[1].write(encode_wrapper(1, 103, bytes(5000))[:900])
+        await until(lambda: listener.connections == 1)
+        assert listener.dropped == 3
+        again[1].close()

@@ -44,6 +44,11 @@ class ServerConnection:
         self.closed = False
         self.has_more = False
 
+    @property
+    def is_proved(self) -> bool:
+        """Whether a client on this connection has shown that it knows a key or a password."""
+        return any(association.is_proved for association in self._associations.values())
+
     def receive(self, data: bytes) -> bytes:
         """Take bytes as they came; give the answers, in frames."""
         if self.closed:

@@ -188,6 +188,14 @@ class ServerAssociation:
         """Whether this client broke the rules of security so often that its connection should be closed."""
         return self._failures >= FAILURES_MAX
 
+    @property
+    def is_proved(self) -> bool:
+        """Whether the client has shown that it knows a key or a password."""
+        opened = self._opened
+        return (
+            opened is not None and self.state is ServerState.ASSOCIATED and opened.settings.mechanism != Mechanism.NONE
+        )
+
     def receive(self, apdu: bytes) -> bytes | None:
         """Take a request of at least one octet; give the answer, if there is one."""
         try:

@@ -67,7 +67,7 @@ from meterworks.protocols.errors import DecodeError
 __all__ = ["ServerServices"]
 
 INCOMING_SIZE_MAX: Final = 256 * 1024  # octets of a value or parameter that comes in blocks
-OUTGOING_SIZE_MAX: Final = 8 * 1024 * 1024  # octets of one answer with a list
+OUTGOING_SIZE_MAX: Final = 1024 * 1024  # octets of one answer with a list, beyond which no more entries are read
 _CONFIRMED: Final = 0x40
 # Plain integers: the bit operations of a Flag run in Python, and these are looked at for each request.
 _MULTIPLE_REFERENCES: Final = int(Conformance.MULTIPLE_REFERENCES)
@@ -173,10 +173,10 @@ class ServerServices:
         results: list[GetResult] = []
         size = 0
         for address, selection in request.items:
-            result = self._read(address, selection)
+            # What cannot be carried any more is not computed either: a list may name a long history many times.
+            result = self._read(address, selection) if size < OUTGOING_SIZE_MAX else DataAccessResult.OTHER_REASON
             if not isinstance(result, DataAccessResult):
                 size += len(result)
-                result = result if size <= OUTGOING_SIZE_MAX else DataAccessResult.OTHER_REASON
             results.append(result)
         answer = GetWithListResponse(request.invoke, tuple(results)).to_bytes()
         if len(answer) <= self._size_max:
