@@ -19,6 +19,8 @@ from meterworks.portal.web_session import check_same_origin
 __all__ = ["CONSOLE_PATH", "ConsoleGuard"]
 
 CONSOLE_PATH = "/console"
+_PAGES_METHODS = ("GET", "HEAD")
+_INNER_PATH = f"{CONSOLE_PATH}/_nicegui"  # scripts, files and the socket's long polling: nothing that a link leads to
 # NiceGUI's pages carry inline scripts and compile templates in the browser; nothing may come from another host.
 _HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
@@ -66,7 +68,10 @@ class ConsoleGuard:
 
     async def _admit(self, scope: Scope) -> tuple[Principal, str]:
         headers = Headers(scope=scope)
-        if scope["type"] == "websocket":
+        # A page may be reached by a link from anywhere; what acts or listens is asked for by our own pages only. The
+        # socket's library would let any origin in, and cookies go to all ports of this host alike.
+        is_page = scope["type"] == "http" and scope["method"] in _PAGES_METHODS
+        if not is_page or scope["path"].startswith(_INNER_PATH):
             check_same_origin(headers, headers.get("host", ""))
         cookies = Request({**scope, "type": "http"}).cookies
         token = self._signer.token(cookies.get(COOKIE_NAME))
