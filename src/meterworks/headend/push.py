@@ -225,13 +225,13 @@ class PushReceiver:
 
     def _refuse(self, error: MeterworksError, device: DeviceRecord | None, peer: str) -> None:
         PUSHES.labels(error.code).inc()
-        self._book.add_incident(
+        if self._book.add_incident(
             f"push-{error.code}",
             device_id=None if device is None else device.device_id,
             peer=peer,
             detail=str(error),
-        )
-        log.warning("notification refused", peer=peer, reason=error.code)
+        ):
+            log.warning("notification refused", peer=peer, reason=error.code)
 
 
 def _never() -> int:

@@ -75,16 +75,18 @@ class Workbook:
 
     def add_incident(
         self, kind: str, *, device_id: int | None = None, peer: str | None = None, detail: str = ""
-    ) -> None:
-        """Record an incident. Beyond a rate they are only counted: a flood must not fill the disk."""
+    ) -> bool:
+        """Record an incident and give whether it was. Beyond a rate they are only counted: no flood fills the disk."""
         INCIDENTS.labels(kind).inc()
         minute = int(self._clock.epoch_s() // 60)
         count = self._incident_minute[1] + 1 if self._incident_minute[0] == minute else 1
         self._incident_minute = (minute, count)
-        if count <= INCIDENTS_PER_MINUTE_MAX:
-            self._incidents.append(
-                Incident(at=self._clock.now(), kind=kind, device_id=device_id, peer=peer, detail=detail[:500])
-            )
+        if count > INCIDENTS_PER_MINUTE_MAX:
+            return False
+        self._incidents.append(
+            Incident(at=self._clock.now(), kind=kind, device_id=device_id, peer=peer, detail=detail[:500])
+        )
+        return True
 
     def open_run(self, kind: str) -> Run:
         """Begin a collection run."""
