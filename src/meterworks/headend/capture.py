@@ -104,9 +104,12 @@ def expectation_rule(
     )
 
 
+REGISTERS_PER_DAY = {"daily": 1.0, "monthly": 1 / 28}
+
+
 def rows_per_day(profile: CollectionProfile, interval_s: int = DEFAULT_STEP_S) -> float:
-    """Readings a day of a profile, all its columns together."""
-    entries = {"load": DAY_S / interval_s, "daily": 1.0, "monthly": 1 / 28}[profile.kind]
+    """Readings a day of a profile, all its columns together. interval_s: 0 for a profile that is not periodic."""
+    entries = DAY_S / interval_s if profile.kind == "load" else REGISTERS_PER_DAY[profile.kind]
     return entries * len(profile.value_columns)
 
 

@@ -9,7 +9,7 @@ from enum import Enum
 
 from meterworks.headend.settings import HeadendSettings
 
-__all__ = ["SUSPECT_DRIFT_S", "ClockAction", "ClockVerdict", "drift_s", "judge_clock"]
+__all__ = ["SUSPECT_DRIFT_S", "ClockAction", "ClockVerdict", "drift_s", "judge_clock", "judge_lost_clock"]
 
 SUSPECT_DRIFT_S = 60.0
 """Readings taken by a clock further off than this are suspect."""
@@ -31,10 +31,16 @@ class ClockAction(Enum):
 class ClockVerdict:
     """The outcome of a clock check."""
 
-    drift_s: float
+    drift_s: float | None
+    """None where the device has no time at all."""
     action: ClockAction
     shift_s: int = 0
     suspect: bool = False
+
+    @property
+    def text(self) -> str:
+        """How far off, for people."""
+        return "no time" if self.drift_s is None else f"{self.drift_s:+.0f} s"
 
 
 def drift_s(device_epoch_s: float, asked_epoch_s: float, answered_epoch_s: float) -> float:
@@ -47,8 +53,9 @@ def judge_clock(
 ) -> ClockVerdict:
     """Decide by the size of the drift and the distance to the boundaries of `step_s`.
 
-    uncertainty_s: half of the round trip; on a slow line the measured drift may be no drift at all. Neither our time nor the device's may lie within the guard time of a boundary, and no boundary may lie between
-    the two, else the correction itself would make a long or short interval.
+    Neither our time nor the device's may lie within the guard time of a boundary, and no boundary may lie between
+    the two, else the correction itself would make a long or short interval. uncertainty_s: half of the round trip; on
+    a slow line the measured drift may be no drift at all.
     """
     suspect = abs(drift) > SUSPECT_DRIFT_S + uncertainty_s
     if abs(drift) <= settings.clock_tolerance_s + uncertainty_s:
@@ -61,6 +68,17 @@ def judge_clock(
     if set_needed:
         return ClockVerdict(drift_s=drift, action=ClockAction.SET, suspect=suspect)
     return ClockVerdict(drift_s=drift, action=ClockAction.SHIFT, shift_s=-round(drift), suspect=suspect)
+
+
+def judge_lost_clock(now_epoch_s: float, step_s: int, settings: HeadendSettings) -> ClockVerdict:
+    """For a device that gives no time, or one with wildcards: its clock is set, and its readings are suspect."""
+    if not settings.clock_adjust:
+        action = ClockAction.NONE
+    elif _boundary_near(0.0, now_epoch_s, step_s, settings.clock_guard_s, may_cross=True):
+        action = ClockAction.WAIT
+    else:
+        action = ClockAction.SET
+    return ClockVerdict(drift_s=None, action=action, suspect=True)
 
 
 def _boundary_near(drift: float, now_epoch_s: float, step_s: int, guard_s: float, *, may_cross: bool) -> bool:

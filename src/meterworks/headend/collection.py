@@ -24,6 +24,7 @@ from meterworks.headend.session import REGISTERS, DeviceSession
 from meterworks.headend.settings import HeadendSettings
 from meterworks.headend.slots import Job, Lane, SessionSlots
 from meterworks.headend.store import DeviceMemory, SessionRecord
+from meterworks.headend.urgent import UrgentDesk
 from meterworks.headend.visitor import OpenClient, Visitor, VisitResult, Work
 from meterworks.headend.workbook import Workbook
 from meterworks.protocols.dlms import DataAccessResult
@@ -89,6 +90,8 @@ class Collector:
         self._events_read: dict[int, float] = {}
         self._registers_read: dict[int, float] = {}
         self._held_back: dict[Pair, float] = {}
+        self.urgent = UrgentDesk()
+        """Urgent work for devices that have a session."""
         self._awaited: set[int] = set()
         """Devices that are due and open the connection themselves."""
         self.devices: dict[int, DeviceRecord] = {}
@@ -277,11 +280,24 @@ class Collector:
             return None
         memory = self._book.memory(device_id)
         first_only = self.rank(device) == 0
-        result = await self._visitor.visit(
-            device, memory, lambda session: self._collect(session, first_only=first_only), client=client
-        )
+        work = self._interruptible(lambda session: self._collect(session, first_only=first_only))
+        try:
+            result = await self._visitor.visit(device, memory, work, client=client)
+        finally:
+            self.urgent.session_ended(device_id)
         self._settle(device, memory, result, kind)
         return result
+
+    def _interruptible(self, work: Work) -> Work:
+        """The same work, with urgent work done before, between and after its steps."""
+
+        async def both(session: DeviceSession) -> None:
+            session.interlude = self.urgent.serve
+            await self.urgent.serve(session)
+            await work(session)
+            await self.urgent.serve(session)
+
+        return both
 
     async def _collect(self, session: DeviceSession, *, first_only: bool) -> None:
         """The work of one visit: profiles that are due, then event logs and registers when their time has come."""
@@ -296,6 +312,7 @@ class Collector:
             return
         if now - self._events_read.get(device.device_id, 0.0) >= self._settings.events_every_s:
             for log_name in EVENT_LOGS:
+                await session.interlude(session)
                 await self._read_events(session, log_name)
             self._events_read[device.device_id] = now
         if now - self._registers_read.get(device.device_id, 0.0) >= self._settings.registers_every_s:
@@ -363,7 +380,13 @@ class Collector:
         if device is None:
             return UnknownDeviceError(f"device {device_id} is no longer there", device=device_id)
         memory = self._book.memory(device_id)
-        result = await self._visitor.visit(device, memory, work, client=client)
+        timeout_s = self._settings.on_demand_answer_timeout_s
+        try:
+            result = await self._visitor.visit(
+                device, memory, self._interruptible(work), client=client, answer_timeout_s=timeout_s
+            )
+        finally:
+            self.urgent.session_ended(device_id)
         self._settle_on_demand(device, memory, result)
         return result.error
 
@@ -371,8 +394,7 @@ class Collector:
         """A person's read tells as much of a device as a scheduled one, but moves no schedule of an unreachable one."""
         now = result.ended_epoch_s
         memory.last_try_epoch_s = now
-        if result.report.drift_s is not None:
-            self._note_clock(device, memory, result)
+        self._note_clock(device, memory, result)
         if result.failure is None:
             memory.last_contact_epoch_s = now
             if memory.failures or device.calls_us:
@@ -390,8 +412,7 @@ class Collector:
         memory.last_try_epoch_s = now
         memory.last_error = None if result.error is None else result.error.code
         self._note_problems(device, result)
-        if result.report.drift_s is not None:
-            self._note_clock(device, memory, result)
+        self._note_clock(device, memory, result)
         if result.failure is None:
             memory.failures = memory.refusals = 0
             memory.last_contact_epoch_s = now
@@ -423,19 +444,19 @@ class Collector:
 
     def _note_clock(self, device: DeviceRecord, memory: DeviceMemory, result: VisitResult) -> None:
         verdict, now = result.report.clock, result.ended_epoch_s
-        memory.last_drift_s = result.report.drift_s
         if verdict is None:
             return
+        memory.last_drift_s = result.report.drift_s
         if verdict.suspect:
             known_good = memory.last_good_clock_epoch_s
             memory.suspect_from_epoch_s = float(device.installed[0][0]) if known_good is None else known_good
             memory.suspect_until_epoch_s = now
             self._book.add_incident(
-                "clock-off", device_id=device.device_id, detail=f"{verdict.drift_s:+.0f} s, {verdict.action.value}"
+                "clock-off", device_id=device.device_id, detail=f"{verdict.text}, {verdict.action.value}"
             )
         corrected = result.clock_corrected is ClockAction.SET
         if corrected:
-            self._book.add_incident("clock-set", device_id=device.device_id, detail=f"{verdict.drift_s:+.0f} s")
+            self._book.add_incident("clock-set", device_id=device.device_id, detail=verdict.text)
         if corrected or not verdict.suspect:
             memory.last_good_clock_epoch_s = now
 

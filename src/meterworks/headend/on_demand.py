@@ -18,6 +18,7 @@ import orjson
 from meterworks.catalogue import PROFILES
 from meterworks.errors import MeterworksError, UnreachableError
 from meterworks.headend.collection import Collector
+from meterworks.headend.device import DeviceRecord
 from meterworks.headend.errors import DeviceQuarantinedError, QueueFullError, RequestError, UnknownDeviceError
 from meterworks.headend.session import DeviceSession
 from meterworks.headend.settings import HeadendSettings
@@ -120,8 +121,26 @@ class OnDemandReader:
         if device.calls_us:
             await self._over_its_call(request.device_id, work)
         else:
-            await self._in_slot(request.device_id, device.address, work)
+            await self._over_ours(device, work)
         return answer
+
+    async def _over_ours(self, device: DeviceRecord, work: Work) -> None:
+        """In the session that is open, or in one of its own; a second one if the first is lost on the way."""
+        device_id = device.device_id
+        if self._slots.is_busy(device_id):
+            if self._collector.urgent.count >= self._settings.on_demand_queue_max:
+                raise QueueFullError("too many requests wait for sessions that are open; try again later")
+            served = await self._collector.urgent.ask(device_id, work)
+            if served.done:
+                if served.error is not None:
+                    raise served.error
+                return
+        try:
+            await self._in_slot(device_id, device.address, work)
+        except UnreachableError:
+            if self._slots.stopped:
+                raise
+            await self._in_slot(device_id, device.address, work)
 
     async def _in_slot(self, device_id: int, address: str, work: Work) -> None:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -174,7 +193,7 @@ async def _carry_out(session: DeviceSession, request: ReadRequest) -> dict[str, 
     span = (request.start_epoch_s // step_s * step_s, -(-request.end_epoch_s // step_s) * step_s)
     if plan.rule.on_grid and (span[1] - span[0]) // step_s * len(plan.rule.channels) > READINGS_MAX:
         raise RequestError(f"at most {READINGS_MAX} readings at once; ask for a shorter range")
-    readings = await session.read_range(plan, span)
+    readings = await session.read_range(plan, span, source="on-demand")
     rows = zip(
         readings.channel.tolist(),
         readings.ts_epoch_s.tolist(),

@@ -5,20 +5,23 @@ and closes the association and decides what a failure means.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
+import numpy as np
+
 from meterworks.catalogue import EVENT_LOGS, PROFILES, InstantRegister, ProfileColumn, instant_registers_of
 from meterworks.errors import MeterworksError, PeerError
-from meterworks.headend.capture import DAY_S, CapturePlan, ModelCheck, rows_of, scaled
-from meterworks.headend.clock_check import ClockAction, ClockVerdict, drift_s, judge_clock
+from meterworks.headend.capture import DAY_S, CapturePlan, ModelCheck, rows_of, rows_per_day, scaled
+from meterworks.headend.clock_check import ClockAction, ClockVerdict, drift_s, judge_clock, judge_lost_clock
 from meterworks.headend.device import DeviceRecord
 from meterworks.headend.errors import ModelMismatchError
 from meterworks.headend.model_book import ModelBook
 from meterworks.headend.profile_rows import Readings, Window, readings_from_rows
 from meterworks.headend.ranges import Range, Ranges, chunks, floor_to
+from meterworks.headend.reading_set import Source
 from meterworks.headend.settings import HeadendSettings
 from meterworks.headend.store import DeviceMemory, Event
 from meterworks.protocols.dlms import (
@@ -29,6 +32,7 @@ from meterworks.protocols.dlms import (
     MethodAddress,
     ObisCode,
     PlainValue,
+    ProfileTable,
     RangeSelection,
     ScalerUnit,
     decode_all,
@@ -52,6 +56,8 @@ BUFFER, CAPTURE_OBJECTS, CAPTURE_PERIOD, ENTRIES_MAX = 2, 3, 4, 8
 SCALED_CLASSES = frozenset({3, 4})
 BUSY_TRIES = 3
 EVENT_ROWS_MAX = 20_000
+EVENT_CODE_MAX = 0xFFFF
+LAYOUTS_MAX = 256
 REGISTERS = "registers"
 
 
@@ -74,7 +80,9 @@ class DeviceClient(Protocol):
 class SessionSink(Protocol):
     """Where a session's findings go."""
 
-    async def readings(self, device: DeviceRecord, plan: CapturePlan, span: Range, readings: Readings) -> None:
+    async def readings(
+        self, device: DeviceRecord, plan: CapturePlan, span: Range, readings: Readings, *, source: Source
+    ) -> None:
         """Readings of a range the device answered for. May wait until the bus takes more."""
 
     def events(self, events: Sequence[Event]) -> None:
@@ -97,6 +105,13 @@ class SessionReport:
     """Whether any range became sent or absent."""
 
 
+Interlude = Callable[["DeviceSession"], Awaitable[None]]
+
+
+async def nothing_between(_: "DeviceSession") -> None:
+    """The interlude of a session that nobody interrupts."""
+
+
 class DeviceSession:
     """Reads a device through an open association of the reader."""
 
@@ -112,6 +127,8 @@ class DeviceSession:
     ) -> None:
         self.device = device
         self.report = SessionReport()
+        self.interlude: Interlude = nothing_between
+        """Called between two steps: urgent work may go before the next."""
         self._client = client
         self._clock = clock
         self._models = models
@@ -124,11 +141,15 @@ class DeviceSession:
         asked = self._clock.epoch_s()
         answer = await self._client.get(CLOCK_TIME)
         answered = self._clock.epoch_s()
-        drift = drift_s(_moment(answer).timestamp(), asked, answered)
-        verdict = judge_clock(
-            drift, answered, self.device.interval_s, self._settings, uncertainty_s=(answered - asked) / 2
-        )
-        self.report.drift_s, self.report.clock = drift, verdict
+        try:
+            drift = drift_s(_moment(answer).timestamp(), asked, answered)
+        except PeerError:
+            verdict = judge_lost_clock(answered, self.device.interval_s, self._settings)
+        else:
+            uncertainty_s = (answered - asked) / 2
+            verdict = judge_clock(drift, answered, self.device.interval_s, self._settings, uncertainty_s=uncertainty_s)
+            self.report.drift_s = drift
+        self.report.clock = verdict
         self._suspect = _suspect_window(self.device, memory, verdict)
         return verdict
 
@@ -137,6 +158,7 @@ class DeviceSession:
         try:
             plan = await self.plan(profile)
             for span in self._spans(plan, ranges, newest_first=newest_first):
+                await self.interlude(self)
                 try:
                     await self.read_range(plan, span)
                 except DecodeError:
@@ -149,14 +171,14 @@ class DeviceSession:
         """The plan of a profile of this device's model, learnt now if nobody knows it."""
         return await self._models.plan(self.device, profile, lambda: self._read_check(profile))
 
-    async def read_range(self, plan: CapturePlan, span: Range) -> Readings:
-        """Read one range, hand it on, and give it."""
+    async def read_range(self, plan: CapturePlan, span: Range, *, source: Source = "pull") -> Readings:
+        """Read one range, hand it on, and give it. source: why it is read, as it will be stored."""
         buffer = await self._get_patiently(_address(plan.profile.obis_code, BUFFER), _selection(plan, span))
         rows = rows_of(decode_profile(buffer, plan.layout), plan)
         readings = readings_from_rows(rows, plan.rule, span, suspect=self._suspect)
         self.report.rows += len(readings)
         self.report.settled |= bool(readings.covered or readings.absent)
-        await self._sink.readings(self.device, plan, span, readings)
+        await self._sink.readings(self.device, plan, span, readings, source=source)
         return readings
 
     def _spans(self, plan: CapturePlan, ranges: Ranges, *, newest_first: bool) -> list[Range]:
@@ -167,7 +189,7 @@ class DeviceSession:
         cut = tuple(
             (floor_to(start, step_s), min(floor_to(end, step_s), floor_to(device_now, step_s))) for start, end in ranges
         )
-        per_day = {"load": DAY_S / step_s, "daily": 1.0, "monthly": 1 / 28}[plan.profile.kind] * len(plan.rule.channels)
+        per_day = rows_per_day(plan.profile, plan.interval_s)
         size_max_s = max(1, int(self._settings.set_rows_max / per_day * DAY_S / step_s)) * step_s
         usable = tuple(piece for piece in cut if piece[0] < piece[1])
         return list(chunks(usable, size_max_s, newest_first=newest_first))
@@ -231,15 +253,7 @@ class DeviceSession:
             layout = _event_layout(check.capture_objects)
             selection = RangeSelection(from_=_cosem(since_epoch_s), to=_cosem(self._clock.epoch_s() + DAY_S))
             buffer = await self._get_patiently(_address(row.obis_code, BUFFER), selection)
-            table = decode_profile(buffer, layout)
-            codes = table.column(ObisCode(row.event_obis_code))
-            self._sink.events(
-                [
-                    Event(self.device.device_id, log, datetime.fromtimestamp(int(at), UTC), int(code))
-                    for at, code in zip(table.time_epoch_s.tolist(), codes.tolist(), strict=True)
-                    if at >= 0
-                ]
-            )
+            self._sink.events(_events(self.device.device_id, log, decode_profile(buffer, layout)))
         except (ServiceRefused, PeerError) as error:
             self.report.problems[f"events.{log}"] = error
 
@@ -327,6 +341,21 @@ def _whole(answer: bytes) -> int:
     return value
 
 
+def _events(device_id: int, log: str, table: ProfileTable) -> list[Event]:
+    """Entries with a time and a lawful code; others say nothing."""
+    codes = table.column(ObisCode(EVENT_LOGS[log].event_obis_code))
+    if codes.dtype != np.int64:
+        raise ModelMismatchError(f"event log {log} holds codes that are no numbers", profile=f"events.{log}")
+    present = None if table.layout.time_index is None else table.present[table.layout.time_index]
+    usable = (codes >= 0) & (codes <= EVENT_CODE_MAX) & (table.time_epoch_s > 0)
+    if present is not None:
+        usable &= present
+    return [
+        Event(device_id, log, datetime.fromtimestamp(at, UTC), code)
+        for at, code in zip(table.time_epoch_s[usable].tolist(), codes[usable].tolist(), strict=True)
+    ]
+
+
 _layouts: dict[bytes, CaptureLayout] = {}
 
 
@@ -334,5 +363,7 @@ def _event_layout(capture_objects: bytes) -> CaptureLayout:
     found = _layouts.get(capture_objects)
     if found is None:
         layout = CaptureLayout.compile(decode_capture_objects(capture_objects), 0, rows_max=EVENT_ROWS_MAX)
+        if len(_layouts) >= LAYOUTS_MAX:
+            _layouts.clear()
         found = _layouts[capture_objects] = layout
     return found

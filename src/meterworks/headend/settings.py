@@ -19,6 +19,8 @@ class HeadendSettings:
     """On-demand requests that may wait; one more is refused."""
     on_demand_s_max: float = 60.0
     """How long an on-demand read may take, waiting included."""
+    on_demand_answer_timeout_s: float = 10.0
+    """How long a device may take for one answer while a person waits."""
     sessions_per_address_max: int = 1
     """Sessions open at once to one address (a hub or modem shared by several devices)."""
     connects_per_s_max: float = 1000.0

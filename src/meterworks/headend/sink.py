@@ -8,7 +8,7 @@ from meterworks.headend.last_value import LastValueWriter
 from meterworks.headend.outbox import Outbox
 from meterworks.headend.profile_rows import Readings
 from meterworks.headend.ranges import Range
-from meterworks.headend.reading_set import ReadingSet
+from meterworks.headend.reading_set import ReadingSet, Source
 from meterworks.headend.session import LastValues
 from meterworks.headend.store import Event
 from meterworks.headend.workbook import Workbook
@@ -34,7 +34,9 @@ class Findings:
         self._event_since = event_since
         self._clock = clock
 
-    async def readings(self, device: DeviceRecord, plan: CapturePlan, span: Range, readings: Readings) -> None:
+    async def readings(
+        self, device: DeviceRecord, plan: CapturePlan, span: Range, readings: Readings, *, source: Source
+    ) -> None:
         """Cross off gaps, publish what there is. An answer without any entry needs no set."""
         profile = plan.profile.name
         self._book.table.mark_absent((device.device_id, profile), readings.absent)
@@ -45,7 +47,7 @@ class Findings:
             device_id=device.device_id,
             profile=profile,
             span=(readings.covered[0][0], readings.covered[-1][1]) if readings.covered else span,
-            source="pull",
+            source=source,
             received_at_epoch_s=self._clock.epoch_s(),
         )
         await self._outbox.put(reading_set, readings.covered)

@@ -87,6 +87,8 @@ class SessionSlots:
         self._busy_addresses: dict[str, int] = {}
         self._bucket = TokenBucket(settings.connects_per_s_max, settings.connects_burst_max)
         self.scheduled_max = max(1, settings.sessions_max - math.ceil(settings.sessions_max * settings.on_demand_share))
+        self.stopped = False
+        """Whether nothing will be started any more."""
         self.hold_scheduled: Callable[[], bool] = lambda: False
         """Gives true while the scheduled work next in line has to wait (the writer is behind)."""
 
@@ -136,15 +138,18 @@ class SessionSlots:
 
     async def run(self) -> None:
         """Start work as it may start. Cancelling ends the open sessions too."""
-        async with asyncio.TaskGroup() as sessions:
-            while True:
-                self._wake.clear()
-                nap_s = self._start_ready(sessions)
-                try:
-                    async with asyncio.timeout(nap_s):
-                        await self._wake.wait()
-                except TimeoutError:
-                    continue
+        try:
+            async with asyncio.TaskGroup() as sessions:
+                while True:
+                    self._wake.clear()
+                    nap_s = self._start_ready(sessions)
+                    try:
+                        async with asyncio.timeout(nap_s):
+                            await self._wake.wait()
+                    except TimeoutError:
+                        continue
+        finally:
+            self.stopped = True
 
     def _start_ready(self, sessions: asyncio.TaskGroup) -> float:
         """Start everything that may start now. Gives seconds until a look may bring more."""

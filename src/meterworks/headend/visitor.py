@@ -50,6 +50,9 @@ class Traffic(Protocol):
 class OpenClient(DeviceClient, Protocol):
     """A connection on which an association can be opened and released."""
 
+    timeout_s: float
+    """How long one answer may take."""
+
     @property
     def traffic(self) -> Traffic:
         """Octets so far."""
@@ -94,6 +97,17 @@ class VisitResult:
     clock_corrected: ClockAction | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What is to be done with whom, and over what."""
+
+    device: DeviceRecord
+    memory: DeviceMemory
+    work: Work
+    client: OpenClient | None
+    answer_timeout_s: float | None
+
+
 @dataclass(slots=True)
 class _Attempt:
     """What one try leaves behind, however it ends."""
@@ -125,15 +139,25 @@ class Visitor:
         self._settings = settings
 
     async def visit(
-        self, device: DeviceRecord, memory: DeviceMemory, work: Work, *, client: OpenClient | None = None
+        self,
+        device: DeviceRecord,
+        memory: DeviceMemory,
+        work: Work,
+        *,
+        client: OpenClient | None = None,
+        answer_timeout_s: float | None = None,
     ) -> VisitResult:
-        """Open an association as reader, do the work, release. client: a connection the device opened itself."""
+        """Open an association as reader, do the work, release.
+
+        client: a connection the device opened itself. answer_timeout_s: other than for scheduled work.
+        """
+        order = _Order(device, memory, work, client, answer_timeout_s)
         started = self._clock.epoch_s()
         attempt = _Attempt(SessionReport())
         error: MeterworksError | None = None
         try:
             async with asyncio.timeout(self._settings.session_s_max):
-                await self._try(device, memory, work, attempt, client)
+                await self._try(order, attempt)
         except TimeoutError:
             error = LeaseLostError(f"device {device.device_id} held its session too long", device=device.device_id)
         except MeterworksError as raised:
@@ -153,36 +177,33 @@ class Visitor:
             result.clock_corrected = await self._correct_clock(device, attempt)
         return result
 
-    async def _try(
-        self, device: DeviceRecord, memory: DeviceMemory, work: Work, attempt: _Attempt, client: OpenClient | None
-    ) -> None:
+    async def _try(self, order: _Order, attempt: _Attempt) -> None:
         """One association; a second one when the device says that our counter is too low."""
         for tries_left in reversed(range(COUNTER_TRIES)):
-            counter = await self._counters.ready(device.device_id)
+            counter = await self._counters.ready(order.device.device_id)
             try:
-                await self._associate_and_work(device, memory, work, attempt, client)
+                await self._associate_and_work(order, attempt, counter)
             except MeterworksError as error:
-                corrected = tries_left and client is None and await self._counter_corrected(device, counter, error)
-                if not corrected:
+                may_try = tries_left and order.client is None
+                if not (may_try and await self._counter_corrected(order.device, counter, error)):
                     raise
             else:
                 return
 
-    async def _associate_and_work(
-        self, device: DeviceRecord, memory: DeviceMemory, work: Work, attempt: _Attempt, client: OpenClient | None
-    ) -> None:
-        counter = self._counters.counter(device.device_id)
-        link = client or await self._dialer.dial(device, READER_CLIENT, counter)
+    async def _associate_and_work(self, order: _Order, attempt: _Attempt, counter: DeviceCounter) -> None:
+        link = order.client or await self._dialer.dial(order.device, READER_CLIENT, counter)
+        if order.answer_timeout_s is not None:
+            link.timeout_s = order.answer_timeout_s
         session = DeviceSession(
-            device, link, clock=self._clock, models=self._models, sink=self._sink, settings=self._settings
+            order.device, link, clock=self._clock, models=self._models, sink=self._sink, settings=self._settings
         )
         attempt.report = session.report
         try:
             asked = self._clock.epoch_s()
             await link.associate()
             attempt.round_trip_s = (self._clock.epoch_s() - asked) / 2  # association and authentication
-            await session.check_clock(memory)
-            await work(session)
+            await session.check_clock(order.memory)
+            await order.work(session)
             await _released(link)
         finally:
             attempt.bytes_in += link.traffic.received

@@ -7,6 +7,7 @@ import pytest
 from tests.integration.headend.field import STEP, interval_value, register_value, until
 
 from meterworks.errors import RefusedError, UnreachableError, UsageError
+from meterworks.headend import HeadendQueries
 
 
 async def ask(field, **request):
@@ -92,3 +93,39 @@ async def test_a_full_queue_refuses_instead_of_growing(meters_field):
     assert refused
     assert len(served) >= 3
     await until(lambda: meters_field.head_end.slots.waiting(0) == 0, what="an empty queue")
+
+
+async def test_a_person_is_served_within_the_session_that_is_open(meters_field):
+    meter = meters_field.add_meter(1, days=60, record={"profiles": ("load_import",)})
+    head_end = await meters_field.start(set_rows_max=48)
+    await until(lambda: meters_field.writer.sets, what="the first set of the night run")
+    assert head_end.slots.is_busy(1)
+    answer = await ask(meters_field, device=1, what="registers")
+    assert answer["values"]["16"]
+    assert meters_field.missing("load_import") > 0, "the night run was over before the person was served"
+    await until(lambda: meters_field.missing("load_import") == 0, what="the rest of the night run")
+    assert len(meter.counters) == len(set(meter.counters))
+    await meters_field.settle()
+    await meters_field.flushed()
+    sessions = await HeadendQueries(meters_field.database).sessions(1)
+    assert [line.session.kind for line in sessions] == ["gap"]
+
+
+async def test_a_read_lost_on_the_way_is_tried_once_more(meters_field):
+    meter = meters_field.add_meter(1, record={"profiles": ("load_import",)})
+    await meters_field.start()
+    await until(lambda: meters_field.missing("load_import") == 0, what="the history")
+    await meters_field.settle()
+    plain, cuts = meter.get, []
+
+    def cutting(sap, address, selection):
+        if not cuts:
+            cuts.append(address)
+            for member in tuple(meters_field.server._connections.members):
+                member.abort()
+        return plain(sap, address, selection)
+
+    meter.get = cutting
+    answer = await ask(meters_field, device=1, what="clock")
+    assert "drift_s" in answer
+    assert len(cuts) == 1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from meterworks.headend.clock_check import ClockAction, drift_s, judge_clock
+from meterworks.headend.clock_check import ClockAction, drift_s, judge_clock, judge_lost_clock
 from meterworks.headend.settings import HeadendSettings
 
 SETTINGS = HeadendSettings()
@@ -53,3 +53,10 @@ def test_a_clock_that_may_not_be_touched_is_still_suspect():
 def test_a_slow_line_excuses_what_may_be_its_own_delay():
     assert judge_clock(3.0, MIDDLE, 1800, SETTINGS, uncertainty_s=2.5).action is ClockAction.NONE
     assert judge_clock(3.0, MIDDLE, 1800, SETTINGS, uncertainty_s=1.5).action is ClockAction.SHIFT
+
+
+def test_a_clock_that_tells_no_time_is_set():
+    verdict = judge_lost_clock(MIDDLE, 1800, SETTINGS)
+    assert (verdict.action, verdict.suspect, verdict.text) == (ClockAction.SET, True, "no time")
+    assert judge_lost_clock(11 * 1800.0, 1800, SETTINGS).action is ClockAction.WAIT
+    assert judge_lost_clock(MIDDLE, 1800, HeadendSettings(clock_adjust=False)).action is ClockAction.NONE
