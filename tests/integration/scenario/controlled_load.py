@@ -29,6 +29,7 @@ class ControlledLoad:
     history_days: int | None = None
     phases: int = 1
     interval_s: int = STEP
+    history_days: int = 397
     absent_starts: set[int] = field(default_factory=set)
     corrected_wh: dict[int, int] = field(default_factory=dict)
     """What the meter says of an interval since somebody repaired its memory."""
@@ -101,10 +102,11 @@ class OwnClockMeter(ElectricityMeter):
     in the next row. (The fleet's own meters label by true time, whatever their clock says.)
     """
 
-    __slots__ = ("_turns",)
+    __slots__ = ("_turns", "corrections")
 
     def __init__(self, model, view):
         super().__init__(model, view)
+        self.corrections = []  # (true instant, its own time before, its own time after) of each by a client
         self._turns = [(view.load.starts_epoch_s, 0.0)]
 
     def jump_clock(self, error_s):
@@ -126,14 +128,10 @@ class OwnClockMeter(ElectricityMeter):
         return rows
 
     def set(self, client_sap, address, value):
-        outcome = super().set(client_sap, address, value)
-        self._note_turn()
-        return outcome
+        return self._watched(super().set, client_sap, address, value)
 
     def action(self, client_sap, address, parameter):
-        outcome = super().action(client_sap, address, parameter)
-        self._note_turn()
-        return outcome
+        return self._watched(super().action, client_sap, address, parameter)
 
     def get(self, client_sap, address, selection):
         if address.obis_code != IMPORT_PROFILE or address.attribute != 2 or selection is None:
@@ -150,7 +148,16 @@ class OwnClockMeter(ElectricityMeter):
             capture_period_s=STEP,
         )
 
+    def _watched(self, act, *request):
+        before = self.view.now_epoch_s()
+        outcome = act(*request)
+        if self._note_turn():
+            self.corrections.append((self.view.system_epoch_s(), before, self.view.now_epoch_s()))
+        return outcome
+
     def _note_turn(self):
         error_s = self.view.clock_error_s()
-        if error_s != self._turns[-1][1]:
-            self._turns.append((int(self.view.system_epoch_s()), error_s))
+        if error_s == self._turns[-1][1]:
+            return False
+        self._turns.append((int(self.view.system_epoch_s()), error_s))
+        return True

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import httpx
 import orjson
-from tests.integration.scenario.controlled_load import STEP, ControlledLoad, OwnClockMeter
+from tests.integration.scenario.controlled_load import IMPORT_PROFILE, STEP, ControlledLoad, OwnClockMeter
 
 from meterworks.catalogue import Medium, Role
 from meterworks.devices import Fleet, FleetSettings, MeterSpecification
@@ -19,12 +19,15 @@ from meterworks.headend import HeadEnd, HeadendQueries, HeadendSettings, Registr
 from meterworks.market import Accounts, MarketServices, MarketSettings, NewUser
 from meterworks.market.api import create_api
 from meterworks.protocols.dlms import (
+    AttributeAddress,
     CaptureObject,
     CipherForm,
+    CosemDateTime,
     DataNotification,
     GrowingCounter,
     ObisCode,
     Protection,
+    RangeSelection,
     SecurityContext,
     Suite0Cipher,
     encode_array,
@@ -87,13 +90,19 @@ class Scene:
         self._meters = []
         self._device_of = {}
         self._placings = []
+        self._own_clocks = set()
         self._running = []
 
     # Before the start.
 
-    def add_meter(self, load, **options):
-        """Add a meter with this load; gives its number, by which everything here knows it."""
+    def add_meter(self, load, *, own_clock=False, **options):
+        """Add a meter with this load; gives its number, by which everything here knows it.
+
+        own_clock: its intervals end when its own clock says so.
+        """
         number = len(self._meters)
+        if own_clock:
+            self._own_clocks.add(number)
         specification = MeterSpecification(
             **{
                 "system_title": b"MWS" + number.to_bytes(5, "big"),
@@ -116,6 +125,9 @@ class Scene:
         await self.database.create_tables()
         await self.registry.seed_channels()
         self.fleet = Fleet(self._meters, FleetSettings(), self.clock)
+        for number in self._own_clocks:
+            meter = self.fleet.meter(number)
+            self.fleet._views[number] = OwnClockMeter(meter.model, meter.view)
         await self.fleet.start()
         await self._fill_registry()
         self.head_end = HeadEnd(
@@ -152,7 +164,7 @@ class Scene:
                 NewDevice(
                     identity=specification.system_title.hex(), serial=specification.serial, manufacturer="MWS",
                     model="MW-1P", firmware="1.0.0", medium=Medium.ELECTRICITY, phases=1,
-                    address=specification.address.replace(":0", f":{self.fleet.ports[0]}"),
+                    address=f"{specification.address.removesuffix(':0')}:{self.fleet.ports[0]}",
                     keys=DeviceKeys(guek=specification.guek, gak=specification.gak),
                 )
                 for specification, _ in self._meters
@@ -189,11 +201,11 @@ class Scene:
         """The load of a meter."""
         return self._meters[number][1]
 
-    def own_clock(self, number):
-        """Let a meter capture by its own clock from the beginning; gives it. Before the start of the head-end."""
-        meter = self.fleet.meter(number)
-        changed = self.fleet._views[number] = OwnClockMeter(meter.model, meter.view)
-        return changed
+    def silence(self, number):
+        """Let a meter be deaf and dumb; gives a function that ends it."""
+        address = self._meters[number][0].address
+        place = self.fleet._index_at.pop(address)
+        return lambda: self.fleet._index_at.__setitem__(address, place)
 
     async def exchange(self, place, old, new, at):
         """Exchange a meter and tell the head-end."""
@@ -254,6 +266,12 @@ class Scene:
         await self.settle()
         return orjson.loads(answer)
 
+    def profile_buffer(self, number, first, last):
+        """A meter's own entries stamped in [first, last], as it would send them."""
+        ends = (CosemDateTime.from_datetime(datetime.fromtimestamp(at, UTC)) for at in (first, last))
+        selection = RangeSelection(**dict(zip(("from_", "to"), ends, strict=True))).to_bytes()
+        return self.fleet.meter(number).get(1, AttributeAddress(7, IMPORT_PROFILE, 2), selection)
+
     async def push_profile(self, number, buffer):
         """Let a meter push entries of its import profile, under its own keys and with its next counter."""
         meter = self.fleet.meter(number)
@@ -265,7 +283,7 @@ class Scene:
             next_counter=meter.next_invocation_counter,
             peer_counter=GrowingCounter(),
         )
-        pushed = [CaptureObject(40, ObisCode("0.0.25.9.7.255"), 2), CaptureObject(7, ObisCode("1.0.99.1.0.255"), 2)]
+        pushed = [CaptureObject(40, ObisCode("0.0.25.9.7.255"), 2), CaptureObject(7, IMPORT_PROFILE, 2)]
         body = encode_structure(encode_array([each.to_bytes() for each in pushed]), buffer)
         apdu = DataNotification(long_invoke=1, date_time=b"", body=body).to_bytes()
         frame = encode_wrapper(1, 1, context.protect(apdu, CipherForm.GENERAL_GLO, Protection.BOTH))
@@ -328,10 +346,10 @@ class Scene:
         return {_epoch_of(row): row["value"] for row in rows}
 
     def rows(self, number):
-        """The warehouse's import rows of a meter: (epoch s, value, flags, version), by time and version."""
+        """The warehouse's import rows of a meter: (epoch s, value, flags, version, source), by time and version."""
         found = self.warehouse.query(
-            "SELECT epoch(ts)::BIGINT AS at, value, flags, version FROM readings "
-            "WHERE device = $device AND channel = $channel ORDER BY at, version",
+            "SELECT epoch(ts)::BIGINT AS start, value, flags, version, source FROM readings "
+            "WHERE device = $device AND channel = $channel ORDER BY start, version",
             {"device": int(self.device(number)), "channel": IMPORT},
         )
         return [tuple(row.values()) for row in found.to_pylist()]
