@@ -33,6 +33,11 @@ class Outbox:
         self.on_lost: Callable[[int], None] = lambda device_id: None
         """Told the device whose set could not be published."""
 
+    @property
+    def bytes_waiting(self) -> int:
+        """Bytes taken over and not yet published."""
+        return self._bytes
+
     async def put(self, reading_set: ReadingSet, covered: Ranges) -> None:
         """Take a set over; waits while too much is on its way. What it covers counts as sent from now on."""
         size = len(reading_set.data)

@@ -52,7 +52,7 @@ async def test_the_other_profiles_wait_until_import_of_all_devices_is_durable(me
     await until(lambda: totals.expected_s and not totals.missing_s, what="import of all devices to be on its way")
     await until(lambda: head_end.slots.next_rank == 1, what="the other profiles to be next in line")
     await until(lambda: not head_end.slots.open_sessions, what="the sessions to end")
-    assert head_end.slots.waiting(Lane.SCHEDULED) == 4
+    await until(lambda: head_end.slots.waiting(Lane.SCHEDULED) == 4, what="all of them to wait")
     assert head_end.table.totals("load_export").sent_s == 0
     meters_field.writer.paused = False
     await filled(meters_field)
