@@ -26,9 +26,9 @@ FLAGS = [
 OpenPage = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of the application, served by a process of its own."""
+    """The address of the application, served by a process of its own; what a module changes ends with it."""
     folder = tmp_path_factory.mktemp("served")
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.browser.serve", str(folder)],

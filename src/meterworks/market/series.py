@@ -174,6 +174,6 @@ def group(series: ChannelSeries, asked: TimeRange, zone: ZoneInfo, grouping: Gro
         end_epoch_s=boundaries[1:][filled],
         value=np.diff(totals[places])[filled],
         count=counts[filled],
-        expected=(np.diff(boundaries) // interval_s)[filled],
+        expected=np.diff(-(-boundaries // interval_s))[filled],  # starts on the grid, wherever midnight falls on it
     )
     return ChannelSeries(series.channel, period)

@@ -11,7 +11,7 @@ from meterworks.portal.console.visit import Visit
 
 __all__ = ["show_collection"]
 
-RUN_COUNT, RANGE_COUNT, SILENT_COUNT, INCIDENT_COUNT = 12, 50, 50, 20
+RUN_COUNT, RANGE_COUNT, SILENT_COUNT, INCIDENT_COUNT = 12, 20, 50, 20
 SECONDS_PER_HOUR = 3600
 
 

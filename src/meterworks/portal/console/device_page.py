@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from html import escape
 
+import numpy as np
 from nicegui import ui
 
 from meterworks.errors import MeterworksError
@@ -24,7 +25,7 @@ from meterworks.portal.console.chart import bar_chart, line_chart
 from meterworks.portal.console.frame import button, card, frame, html
 from meterworks.portal.console.live import guarded
 from meterworks.portal.console.markup import Cell, badge, facts, moment, number, table
-from meterworks.portal.console.value import duration, latest_table, split_latest
+from meterworks.portal.console.value import clock_error, duration, latest_table, split_latest
 from meterworks.portal.console.visit import PURPOSE, Visit
 from meterworks.registry import Device, DeviceState, UsagePoint
 
@@ -54,8 +55,8 @@ _VIEWS: Sequence[_View] = (
 
 
 def _options(result: SeriesResult, view: _View) -> dict[str, object]:
-    """The chart of a view: lines of intervals, bars of days and months; only quantities that have readings."""
-    filled = [series for series in result.series if series.row_count]
+    """The chart of a view: lines of intervals, bars of days and months; only quantities that flowed at all."""
+    filled = [series for series in result.series if np.any(series.rows.value)]
     if view.resolution == "interval":
         lines = [
             (_NAMES[series.channel.base], series.rows.start_epoch_s, series.rows.value / WH_PER_KWH)
@@ -136,11 +137,10 @@ def _facts(device: Device, point: UsagePoint | None, memory: DeviceMemory | None
     if point is not None:
         found += [("Feeder", point.feeder or "–"), ("Transformer", point.transformer or "–")]
     if memory is not None:
-        drift = "–" if memory.last_drift_s is None else f"{memory.last_drift_s:+.1f} s"
         heard = memory.last_contact_epoch_s
         found += [
             ("Last heard (UTC)", moment(None if heard is None else datetime.fromtimestamp(heard, UTC))),
-            ("Clock is off by", drift),
+            ("Clock", "–" if memory.last_drift_s is None else clock_error(memory.last_drift_s)),
         ]
         if memory.quarantined:
             found.append(("Quarantine", badge("refused our keys", "bad")))
@@ -170,8 +170,8 @@ class _ReadNow:
             read = await visit.market.device_access.read_now(
                 visit.principal, self._device_id, purpose=PURPOSE, request_id=visit.request_id
             )
-            drift = "" if read.drift_s is None else f", its clock is off by {read.drift_s:+.1f} s"
-            self._result.set_content(latest_table(list(read.values), caption=f"Read just now{drift}"))
+            clock = "" if read.drift_s is None else f"; its clock is {clock_error(read.drift_s)}"
+            self._result.set_content(latest_table(list(read.values), caption=f"Read just now{clock}"))
         except MeterworksError as error:
             self._result.set_content(f'<p class="mw-alert" role="alert">{escape(str(error))}</p>')
         finally:

@@ -7,11 +7,21 @@ from meterworks.catalogue import Channel
 from meterworks.market import LatestValue
 from meterworks.portal.console.markup import Cell, moment, table
 
-__all__ = ["POWER_QUALITY", "channel_name", "duration", "latest_table", "percent", "shown_value", "split_latest"]
+__all__ = [
+    "POWER_QUALITY",
+    "channel_name",
+    "clock_error",
+    "duration",
+    "latest_table",
+    "percent",
+    "shown_value",
+    "split_latest",
+]
 
 # Quantities that tell of the quality of supply; all others of a device are its registers.
 POWER_QUALITY = ("voltage", "current", "power-factor", "frequency")
 _SPELT = {"l1": "L1", "l2": "L2", "l3": "L3", "thd": "THD", "rate1": "rate 1", "rate2": "rate 2"}
+CLOCK_SHOWN_S_MIN = 0.05
 _THOUSANDS = {"Wh": "kWh", "varh": "kvarh", "W": "kW"}
 
 
@@ -54,6 +64,13 @@ def percent(share: float | None, digits: int = 1) -> str:
     if share < 1 and float(shown) >= 100:
         shown = f"{100 - 10**-digits:.{digits}f}"
     return f"{shown} %"
+
+
+def clock_error(drift_s: float) -> str:
+    """How far a meter's clock is ahead or behind, to a tenth of a second."""
+    if abs(drift_s) < CLOCK_SHOWN_S_MIN:
+        return "right"
+    return f"{abs(drift_s):.1f} s {'ahead' if drift_s > 0 else 'behind'}"
 
 
 def duration(start: datetime, end: datetime | None) -> str:
