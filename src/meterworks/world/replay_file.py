@@ -5,24 +5,27 @@ sentence that names the file, the column or label, and what to do.
 """
 
 import re
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
 
 from meterworks.devices import ZoneTable, zone_table
 from meterworks.errors import UsageError
 from meterworks.world.errors import ReplayFileError
+from meterworks.world.replay_table import ReplayTable, read_replay_table
 
 __all__ = ["MISSING", "LabelMeaning", "ReplayFile", "ReplayHome", "ReplayOptions", "Unit", "read_replay_file"]
 
 IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+MaskArray = npt.NDArray[np.bool_]
 CompactArray = npt.NDArray[np.int32]
 
 LabelMeaning = Literal["start", "end"]
@@ -33,14 +36,14 @@ INTERVALS_S: Final = (900, 1800, 3600)
 HOUSEHOLDS_MAX: Final = 100_000
 READINGS_MAX: Final = 500_000_000
 VALUE_MAX_WH: Final = 2**31 - 1
-FILE_SIZE_MAX: Final = 4 * 2**30
 NAME_LENGTH_MAX: Final = 128
-# Fractions of values of no stated unit, all smaller than this, look like kWh: a guess would be wrong by a thousand.
+# Fractions of no stated unit, commonly smaller than this, look like kWh: a guess would be wrong by a thousand.
 KWH_LOOKALIKE_MAX: Final = 50.0
-_TIME_HINT = re.compile(r"^(label|start|hour|time|date|timestamp|end|interval|utc|__index)", re.IGNORECASE)
-_ENERGY_UNIT = re.compile(r"(?:^|_)(kwh|wh)$", re.IGNORECASE)
-_OTHER_UNIT = re.compile(
-    r"(?:^|_)(k?varh?|kw|degc|percent|m3c?|hz|temperature|humidity|irradiance|register)$|^(voltage|current|power)_",
+_ENERGY_UNIT: Final = re.compile(r"(?:^|_)(kwh|wh)$", re.IGNORECASE)
+# Names that are no household's. A unit of one or two letters is no proof: home_a, flat_kw and block_v are homes.
+_OTHER_QUANTITY: Final = re.compile(
+    r"(?:^|_)(k?varh|kvar|deg_?c|percent|m3c?|temperature|humidity|irradiance|register)$"
+    r"|^(voltage|current|power|frequency|power_factor)(_(l[123]|m?a|k?va?|m?v|k?w|hz|mean|max|min))?$",
     re.IGNORECASE,
 )
 _LOAD, _PV = "_load", "_pv"
@@ -91,63 +94,58 @@ class ReplayFile:
 def read_replay_file(path: Path, options: ReplayOptions | None = None) -> ReplayFile:
     """Read a Parquet, CSV or CSV.GZ file. Raises ReplayFileError with what is wrong and what to do."""
     options = options or ReplayOptions()
-    table = _read_table(path)
-    time_name = _time_column(path, table)
-    starts = _starts(path, table[time_name], options)
-    columns = [name for name in table.column_names if name != time_name]
-    if len(columns) * len(starts) > READINGS_MAX or len(columns) > HOUSEHOLDS_MAX:
-        raise ReplayFileError(f"{path}: {len(columns)} columns of {len(starts)} rows are too many to replay at once")
-    grid = _Grid.of(path, starts, lambda rows: _same_values(table, columns, rows))
-    values = {name: grid.place(_watt_hours(path, name, table[name], options.unit)) for name in columns}
+    table = read_replay_table(path)
+    if not table.homes:
+        raise ReplayFileError(
+            f"{path}: no column but the times; one column of energy per household is needed,"
+            " and columns are parted by commas"
+        )
+    for name, column in table.homes.items():
+        _refuse_other_quantities(path, name, column.type)
+    starts = _starts(path, table, options)
+    _refuse_size(path, len(table.homes), len(starts))
+    grid = _Grid.of(path, starts, table.homes)
+    _refuse_size(path, len(table.homes), grid.slots)
+    values: dict[str, CompactArray] = {}
+    unsure = []
+    for name, column in table.homes.items():
+        whole, largest = _watt_hours(path, name, column, options.unit)
+        values[name] = grid.place(whole)
+        if largest is not None:
+            unsure.append((name, largest))
+    _refuse_guesses(path, unsure)
     return ReplayFile(path, grid.interval_s, grid.first_epoch_s, grid.slots, tuple(_homes(path, values)))
 
 
-def _read_table(path: Path) -> pa.Table:
-    try:
-        if path.stat().st_size > FILE_SIZE_MAX:
-            raise ReplayFileError(f"{path} is larger than 4 GiB: cut it into parts and replay one")
-        if path.suffix.lower() in (".parquet", ".pq"):
-            return pq.read_table(path)
-        if re.search(r"\.csv(\.gz)?$", path.name, re.IGNORECASE):
-            return pa_csv.read_csv(path)
-    except FileNotFoundError as error:
-        raise ReplayFileError(f"there is no file {path}: give the path of a Parquet or CSV file") from error
-    except (OSError, pa.ArrowException, UnicodeError) as error:
-        raise ReplayFileError(f"{path} cannot be read: {error}") from error
-    raise ReplayFileError(f"{path}: give a file that ends in .parquet, .csv or .csv.gz")
+def _refuse_size(path: Path, columns: int, rows: int) -> None:
+    if columns * rows > READINGS_MAX or columns > HOUSEHOLDS_MAX:
+        raise ReplayFileError(
+            f"{path}: {columns} columns of {rows} intervals from the first label to the last are too many to replay"
+            " at once: look for a label far from all others, or cut the file into parts"
+        )
 
 
 # --- time ------------------------------------------------------------------------------------------------------------
 
 
-def _time_column(path: Path, table: pa.Table) -> str:
-    """Choose the column of labels: of the kind of a time, or text that reads as one; a telling name goes first."""
-    names = sorted(table.column_names, key=lambda name: not _TIME_HINT.match(name))
-    for name in names:
-        if pa.types.is_timestamp(table.schema.field(name).type) or pa.types.is_date(table.schema.field(name).type):
-            return str(name)
-    for name in names:
-        if pa.types.is_string(table.schema.field(name).type) or pa.types.is_large_string(table.schema.field(name).type):
-            return str(name)
-    raise ReplayFileError(
-        f"{path}: no column holds times; a column of time stamps (such as label_utc, start_local, hour_utc) is needed"
-    )
-
-
-def _starts(path: Path, column: pa.ChunkedArray, options: ReplayOptions) -> IntArray:
+def _starts(path: Path, table: ReplayTable, options: ReplayOptions) -> IntArray:
     """Give the UTC start of each row in seconds."""
+    column = table.times
     if column.null_count:
-        raise ReplayFileError(f"{path}: {column.null_count} rows have no time")
+        raise ReplayFileError(f"{path}: {column.null_count} rows have no time in column {table.times_name}")
     if not len(column):
         raise ReplayFileError(f"{path} has no rows")
     try:
-        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        if not (pa.types.is_timestamp(column.type) or pa.types.is_date(column.type)):
             column = _parsed(column)
         aware = pa.types.is_timestamp(column.type) and column.type.tz is not None
         # A zoned Arrow time is UTC inside; cast drops fractions of seconds only when there are none.
         labels = column.cast(pa.timestamp("s", column.type.tz if aware else None)).cast(pa.int64()).to_numpy()
     except (pa.ArrowException, ValueError) as error:
-        raise ReplayFileError(f"{path}: the column of times cannot be read: {error}") from error
+        raise ReplayFileError(
+            f"{path}: the times in column {table.times_name} cannot be read: {error};"
+            " write them as 2013-01-31 23:30:00, in whole seconds"
+        ) from error
     labels = labels.astype(np.int64)
     starts = labels if aware or not options.zone else _from_local(path, labels, options.zone)
     if options.label == "end":
@@ -156,10 +154,15 @@ def _starts(path: Path, column: pa.ChunkedArray, options: ReplayOptions) -> IntA
 
 
 def _parsed(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
     try:
         return column.cast(pa.timestamp("s"))
-    except pa.ArrowInvalid:
-        return column.cast(pa.timestamp("s", "UTC"))  # texts with an offset
+    except pa.ArrowInvalid as error:
+        try:
+            return column.cast(pa.timestamp("s", "UTC"))  # texts with an offset
+        except pa.ArrowInvalid:
+            raise error from None
 
 
 def _from_local(path: Path, labels: IntArray, zone_name: str) -> IntArray:
@@ -218,17 +221,18 @@ class _Grid:
     slot: IntArray
 
     @classmethod
-    def of(cls, path: Path, starts: IntArray, same_values: Any) -> "_Grid":
+    def of(cls, path: Path, starts: IntArray, columns: Mapping[str, pa.ChunkedArray]) -> "_Grid":
         """Sort the rows; refuse two different rows of one time, and times off the grid."""
         rows = np.argsort(starts, kind="stable")
         rising = starts[rows]
         again = (rising[1:] == rising[:-1]).nonzero()[0] + 1
-        for place in again.tolist():
-            if not same_values((int(rows[place - 1]), int(rows[place]))):
-                raise ReplayFileError(
-                    f"{path}: {_shown(int(rising[place]))} stands twice with different values; if labels"
-                    " are local time, say in which zone, so that the hour the clock is put back over is told apart"
-                )
+        unlike = again[_unlike(columns, rows[again - 1], rows[again])]
+        if len(unlike):
+            raise ReplayFileError(
+                f"{path}: {_shown(int(rising[unlike[0]]))} stands twice with different values; if labels"
+                " are local time, say in which zone, so that the hour the clock is put back over is told apart"
+                " (such as --set neighbourhood.replay_zone=Europe/London)"
+            )
         keep = np.ones(len(rows), np.bool_)
         keep[again] = False
         rows, rising = rows[keep], rising[keep]
@@ -236,74 +240,86 @@ class _Grid:
         off = rising % interval_s != 0
         if off.any():
             raise ReplayFileError(
-                f"{path}: {_shown(int(rising[off][0]))} does not lie on a grid of {interval_s} s intervals"
+                f"{path}: {_shown(int(rising[off][0]))} does not lie on a grid of {interval_s} s intervals:"
+                " leave the row out, or resample the file"
             )
         slot = (rising - rising[0]) // interval_s
         return cls(interval_s, int(rising[0]), int(slot[-1]) + 1, rows, slot)
 
     def place(self, values: IntArray) -> CompactArray:
         """Put a column's values into their slots."""
-        placed = np.full(self.slots, MISSING, np.int64)
+        placed = np.full(self.slots, MISSING, np.int32)
         placed[self.slot] = values[self.rows]
-        return placed.astype(np.int32)
+        return placed
 
 
-def _same_values(table: pa.Table, columns: list[str], rows: tuple[int, int]) -> bool:
-    return all(table[name][rows[0]].as_py() == table[name][rows[1]].as_py() for name in columns)
+def _unlike(columns: Mapping[str, pa.ChunkedArray], earlier: IntArray, later: IntArray) -> MaskArray:
+    """Mark the pairs of rows that differ anywhere; two empty cells are alike."""
+    unlike = np.zeros(len(earlier), np.bool_)
+    if len(earlier):
+        for column in columns.values():
+            one, other = (column.take(pa.array(rows)) for rows in (earlier, later))
+            no_one, no_other = (pc.is_null(part, nan_is_null=True).to_numpy() for part in (one, other))
+            differ = pc.fill_null(pc.not_equal(one, other), fill_value=False).to_numpy()
+            unlike |= (no_one != no_other) | (~no_one & ~no_other & differ)
+    return unlike
 
 
 # --- values ----------------------------------------------------------------------------------------------------------
 
 
-def _watt_hours(path: Path, name: str, column: pa.ChunkedArray, unit: Unit) -> IntArray:
-    """Give a column in whole Wh, MISSING for nulls; negative values are energy exported."""
-    if pa.types.is_null(column.type):
-        return np.full(len(column), MISSING, np.int64)
-    if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type)):
-        raise ReplayFileError(f"{path}: column {name} holds {column.type}, not energy: leave it out of the file")
-    named = _ENERGY_UNIT.search(name)
-    if named is None and _OTHER_UNIT.search(name):
+def _refuse_other_quantities(path: Path, name: str, kind: pa.DataType) -> None:
+    numbers = (pa.types.is_null, pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
+    if not any(fits(kind) for fits in numbers):
+        raise ReplayFileError(f"{path}: column {name} holds {kind}, not energy: leave it out of the file")
+    if _ENERGY_UNIT.search(name) is None and _OTHER_QUANTITY.search(name):
         raise ReplayFileError(
             f"{path}: column {name} does not look like energy: leave it out, or rename it to {name}_wh"
         )
-    per_unit = {"kwh": 1000, "wh": 1}[named[1].lower()] if named else {"kwh": 1000, "wh": 1, "auto": 1}[unit]
-    if pa.types.is_integer(column.type):
-        missing = column.is_null().to_numpy()
-        whole = pc.fill_null(column, 0).cast(pa.int64()).to_numpy() * per_unit
-        return _checked(path, name, whole, missing)
-    exact = column.cast(pa.float64()).to_numpy().astype(np.float64)
+
+
+def _watt_hours(path: Path, name: str, column: pa.ChunkedArray, unit: Unit) -> tuple[IntArray, float | None]:
+    """Give a column in whole Wh, MISSING for nulls; negative values are energy exported.
+
+    Each value becomes the nearest whole Wh. The second part is the largest value of a column with fractions and
+    without any word on its unit, else None.
+    """
+    named = _ENERGY_UNIT.search(name)
+    told = named[1].lower() if named else unit
+    exact = _exact(column)
     missing = np.isnan(exact)
     exact = np.where(missing, 0.0, exact)
     if not np.isfinite(exact).all():
-        raise ReplayFileError(f"{path}: column {name} holds an infinite value")
-    fractions = np.abs(exact - np.rint(exact)) > 1e-6
-    if named is None and unit == "auto" and fractions.any() and float(np.abs(exact).max()) < KWH_LOOKALIKE_MAX:
+        raise ReplayFileError(f"{path}: column {name} holds an infinite value: leave the cell empty")
+    largest = float(np.abs(exact).max(initial=0.0))
+    fractions = bool((np.abs(exact - np.rint(exact)) > 1e-6).any())
+    exact *= 1000 if told == "kwh" else 1
+    if float(np.abs(exact).max(initial=0.0)) > VALUE_MAX_WH:
         raise ReplayFileError(
-            f"{path}: column {name} has small fractions: say whether they are kWh or Wh"
-            " (rename the column to end in _kwh or _wh, or give the unit)"
+            f"{path}: column {name} holds more than {VALUE_MAX_WH} Wh in one interval: is it in another unit?"
         )
-    return _checked(path, name, _rounded(exact * per_unit), missing)
+    whole = np.where(missing, MISSING, np.rint(exact).astype(np.int64))
+    return whole, largest if fractions and told == "auto" else None
 
 
-def _rounded(exact_wh: npt.NDArray[np.float64]) -> IntArray:
-    """Round to whole Wh: each value by itself where all are whole but for the noise of binary fractions.
-
-    Otherwise the running sum is rounded and its differences taken, as a register does it: sums stay true within 1 Wh.
-    """
-    nearest = np.rint(exact_wh)
-    if float(np.abs(exact_wh - nearest).max(initial=0.0)) < 1e-6 * max(1.0, float(np.abs(nearest).max(initial=0.0))):
-        return nearest.astype(np.int64)
-    running = np.rint(np.cumsum(exact_wh))
-    return np.diff(running, prepend=0.0).astype(np.int64)
+def _exact(column: pa.ChunkedArray) -> FloatArray:
+    """Give numbers as fractions of 53 bits, NaN where there is none; beyond that they are refused anyway."""
+    if pa.types.is_null(column.type):
+        return np.full(len(column), np.nan)
+    exact: FloatArray = column.cast(pa.float64(), safe=False).to_numpy().astype(np.float64)
+    return exact
 
 
-def _checked(path: Path, name: str, whole_wh: IntArray, missing: npt.NDArray[np.bool_]) -> IntArray:
-    if len(whole_wh) and int(np.abs(whole_wh).max()) > VALUE_MAX_WH:
-        raise ReplayFileError(f"{path}: column {name} holds more than {VALUE_MAX_WH} Wh in one interval")
-    return np.where(missing, MISSING, whole_wh)
+def _refuse_guesses(path: Path, unsure: list[tuple[str, float]]) -> None:
+    """Refuse fractions of no stated unit that may be kWh: the middle one of the households' largest values tells."""
+    if unsure and float(np.median([largest for _, largest in unsure])) < KWH_LOOKALIKE_MAX:
+        raise ReplayFileError(
+            f"{path}: column {unsure[0][0]} has small fractions: say whether they are kWh or Wh"
+            " (rename the column to end in _kwh or _wh, or give --set neighbourhood.replay_unit=kwh)"
+        )
 
 
-def _homes(path: Path, values: dict[str, CompactArray]) -> list[ReplayHome]:
+def _homes(path: Path, values: Mapping[str, CompactArray]) -> list[ReplayHome]:
     """Make households: pairs X_load and X_pv are netted to one, X; every other column is one."""
     homes = []
     for name, wh in values.items():
@@ -313,18 +329,25 @@ def _homes(path: Path, values: dict[str, CompactArray]) -> list[ReplayHome]:
         if name.endswith(_LOAD) and f"{home}{_PV}" in values:
             generation = values[f"{home}{_PV}"]
             missing = (wh == MISSING) | (generation == MISSING)
-            homes.append(_home(home, np.where(missing, MISSING, wh.astype(np.int64) - generation)))
+            net_wh = np.where(missing, MISSING, wh.astype(np.int64) - generation)
+            if int(np.abs(net_wh[~missing]).max(initial=0)) > VALUE_MAX_WH:
+                raise ReplayFileError(f"{path}: {name} less {home}{_PV} is more than {VALUE_MAX_WH} Wh in one interval")
+            homes.append(_home(home.strip(), net_wh))
         else:
-            homes.append(_home(name, wh.astype(np.int64)))
-    if not homes:
-        raise ReplayFileError(f"{path}: no column but the times; one column of energy per household is needed")
-    names = [home.name for home in homes]
-    for name in names:
-        if names.count(name) > 1 or not name.strip().isprintable() or not 1 <= len(name.strip()) <= NAME_LENGTH_MAX:
-            raise ReplayFileError(
-                f"{path}: {name!r} cannot name a household: names are printable, unlike each other, short"
-            )
+            homes.append(_home(name.strip(), wh.astype(np.int64)))
+    _refuse_names(path, [home.name for home in homes])
     return homes
+
+
+def _refuse_names(path: Path, names: list[str]) -> None:
+    for name, times in Counter(names).items():
+        if times > 1:
+            raise ReplayFileError(f"{path}: {name!r} cannot name a household, {times} columns have it: rename them")
+        if not name.isprintable() or not 1 <= len(name) <= NAME_LENGTH_MAX:
+            raise ReplayFileError(
+                f"{path}: {name!r} cannot name a household: rename the column to 1 to {NAME_LENGTH_MAX} printable"
+                " characters"
+            )
 
 
 def _home(name: str, net_wh: IntArray) -> ReplayHome:

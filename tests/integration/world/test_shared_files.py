@@ -88,9 +88,9 @@ def test_the_doubled_hours_of_local_labels_are_both_kept(shared_folder: Path):
         ("hue_r1_2012_2015_hourly.csv.gz", "say in which zone"),
         ("uci_house_2006_2010_hourly.csv.gz", "does not look like energy"),
         ("fontana_weather_hourly.csv.gz", "does not look like energy"),
-        ("ev_charges_2018_2020.csv.gz", "twice"),
+        ("ev_charges_2018_2020.csv.gz", "not energy"),
         ("dk_heat_meter_hourly.csv.gz", "does not look like energy"),
-        ("lcl_2013_meta.csv", "twice"),
+        ("lcl_2013_meta.csv", "not energy"),
     ],
 )
 def test_other_files_are_refused_with_a_reason(shared_folder: Path, name: str, says: str):

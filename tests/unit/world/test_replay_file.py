@@ -69,10 +69,14 @@ def test_labels_may_name_the_end(write):
     assert read(path, label="start").first_epoch_s == NEW_YEAR_2013 + 1800
 
 
-def test_the_column_with_a_telling_name_is_the_time(write):
-    path = write("other,A,start_local", "2000-01-01,5,2013-01-01 00:00", "2000-01-02,6,2013-01-01 00:30")
-    with pytest.raises(UsageError, match="column other holds"):
-        read(path)
+def test_the_column_with_a_telling_name_is_the_time_and_other_times_are_no_households(write):
+    path = write(
+        "other,end_utc,A,start_local,start_utc",
+        "2000-01-01,2013-01-01 00:30,5,2013-01-01 01:00,2013-01-01 00:00",
+        "2000-01-02,2013-01-01 01:00,6,2013-01-01 01:30,2013-01-01 00:30",
+    )
+    assert read(path).first_epoch_s == NEW_YEAR_2013
+    assert values(path) == {"A": [5, 6]}
 
 
 @pytest.mark.parametrize(
@@ -110,11 +114,14 @@ def test_kilowatt_hours_of_three_places_become_their_watt_hours(write):
     assert values(write("label,a_kwh", *lines))["a_kwh"] == wh.tolist()
 
 
-def test_finer_fractions_are_rounded_as_a_register_does(write):
-    lines = [f"{np.datetime64('2013-01-01T00:00') + 30 * row},0.0004" for row in range(1_000)]
-    rounded = values(write("label,a_kwh", *lines))["a_kwh"]
-    assert set(rounded) == {0, 1}
-    assert np.abs(np.cumsum(rounded) - 0.4 * np.arange(1, 1_001)).max() <= 0.5 + 1e-9
+def test_finer_fractions_become_the_nearest_watt_hour(write):
+    path = write("label,a_wh", "2013-01-01 00:00,250.4", "2013-01-01 00:30,250.6", "2013-01-01 01:00,0.3")
+    assert values(path) == {"a_wh": [250, 251, 0]}
+
+
+def test_one_home_of_small_fractions_is_believed_among_others_that_are_no_kilowatt_hours(write):
+    path = write("label,a,b,c", "2013-01-01 00:00,1.25,800.5,", "2013-01-01 00:30,0,900.25,300.5")
+    assert values(path) == {"a": [1, 0], "b": [800, 900], "c": [MISSING, 300]}
 
 
 def test_pairs_of_load_and_pv_are_netted(write):
@@ -194,7 +201,16 @@ def test_parquet_files_are_read_with_their_types(tmp_path: Path):
         (["label,a", "2013-01-01 00:10,1", "2013-01-01 00:40,1"], "does not lie on a grid"),
         (["label,a", "2013-01-01 00:00,1", "2013-01-01 00:30,1", "2013-01-01 00:30,2"], "stands twice"),
         (["label,a", "2013-01-01 00:00,1", ",1"], "have no time|cannot be read"),
-        (["label,a", "first,1", "second,1"], "cannot be read"),
+        (["label,a", "first,1", "second,1"], r"column label cannot be read: .*'(first|second)'.*; write them as"),
+        (["label;a", "2013-01-01 00:00;1"], "parted by commas"),
+        (["label,A,A", "2013-01-01 00:00,1,2"], "2 columns are named 'A'"),
+        (["label,A, A", "2013-01-01 00:00,1,2", "2013-01-01 00:30,1,2"], "'A' cannot name a household, 2 columns"),
+        (["label,,b", "2013-01-01 00:00,5,2", "2013-01-01 00:30,5,2"], "'' cannot name a household"),
+        (["label,a", "2013-01-01 00:00,1", "2013-01-01 00:30,9223372036854775807"], "column a holds more than"),
+        (["label,a", "2013-01-01 00:00,1", "2013-01-01 00:30,-9223372036854775808"], "column a holds more than"),
+        (["label,a_kwh", "2013-01-01 00:00,1", "2013-01-01 00:30,9000000000000000"], "column a_kwh holds more than"),
+        (["label,a", "2013-01-01 00:00,1", "2013-01-01 00:30,-2147483648"], "column a holds more than"),
+        (["s,X_load,X_pv", "2013-01-01 00:00,2e9,-2e9", "2013-01-01 01:00,1,1"], "X_load less X_pv is more than"),
         (["label,name", "2013-01-01 00:00,x", "2013-01-01 00:30,y"], "column name holds"),
         (["label,voltage_v", "2013-01-01 00:00,1", "2013-01-01 00:30,1"], "does not look like energy"),
         (["label,heat_kwh_register", "2013-01-01 00:00,1", "2013-01-01 00:30,1"], "does not look like energy"),
@@ -207,6 +223,136 @@ def test_parquet_files_are_read_with_their_types(tmp_path: Path):
 def test_what_cannot_be_replayed_is_refused_with_its_reason(write, lines: list[str], says: str):
     with pytest.raises(UsageError, match=says):
         read(write(*lines))
+
+
+ODD_NAMES = [
+    "home_a", "flat_kw", "block_v", "mains_hz", "site_var", "12", "current_account", "power station", "a.b/c d", "..",
+    "Zürich-Oerlikon №7", "北京", "x" * 60, "o'Brien; DROP", "50%", "a&b=c#d?e", "C:\\homes", "+49",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_odd_names_are_names(write, name: str):
+    assert values(write(f"label,{name}", "2013-01-01 00:00,50", "2013-01-01 00:30,51")) == {name: [50, 51]}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "voltage_v",
+        "voltage",
+        "current_a",
+        "power_kw",
+        "frequency_hz",
+        "import_kvarh",
+        "soil_degC",
+        "gas_m3",
+        "humidity",
+    ],
+)
+def test_other_quantities_are_not_taken_for_homes(write, name: str):
+    with pytest.raises(UsageError, match=f"column {name} does not look like energy.*rename it to {name}_wh"):
+        read(write(f"label,{name}", "2013-01-01 00:00,50", "2013-01-01 00:30,51"))
+
+
+@pytest.mark.parametrize("index", ["", "Unnamed: 0", "__index_level_0__"])
+def test_the_numbers_of_rows_are_no_household(write, index: str):
+    assert values(write(f"{index},label,a", "0,2013-01-01 00:00,1", "1,2013-01-01 00:30,2")) == {"a": [1, 2]}
+
+
+def test_a_nameless_index_may_be_the_time(write):
+    assert values(write(",a", "2013-01-01 00:00:00,1", "2013-01-01 00:30:00,2")) == {"a": [1, 2]}
+
+
+def test_a_file_of_spreadsheets_with_a_mark_of_its_coding_is_read(write):
+    assert values(write("\ufefflabel,a", "2013-01-01 00:00,1", "2013-01-01 00:30,2")) == {"a": [1, 2]}
+
+
+def test_times_in_an_index_of_pandas_are_found_by_kind(tmp_path: Path):
+    times = pa.array([1_356_998_400 + 3600 * row for row in range(3)], pa.timestamp("s")).cast(pa.timestamp("ns"))
+    pq.write_table(pa.table({"A": [1, 2, 3], "__index_level_0__": times}), tmp_path / "a.parquet")
+    assert values(tmp_path / "a.parquet") == {"A": [1, 2, 3]}
+
+
+def test_times_as_repeated_text_are_read(tmp_path: Path):
+    labels = pa.array(["2013-01-01 00:00:00+01:00", "2013-01-01 01:00:00+01:00"]).dictionary_encode()
+    pq.write_table(pa.table({"when": labels, "A": pa.array([1, 2], pa.uint64())}), tmp_path / "a.parquet")
+    file = read(tmp_path / "a.parquet")
+    assert (file.first_epoch_s, file.homes[0].import_wh.tolist()) == (NEW_YEAR_2013 - 3600, [1, 2])
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [pa.uint8(), pa.int16(), pa.uint32(), pa.uint64(), pa.float32(), pa.float64(), pa.decimal128(18, 3)],
+    ids=str,
+)
+def test_all_kinds_of_numbers_are_read(tmp_path: Path, kind: pa.DataType):
+    labels = pa.array([1_356_998_400, 1_357_000_200, 1_357_002_000], pa.timestamp("s", "Europe/Amsterdam"))
+    numbers = pa.array([0, None, 200], pa.int32()).cast(kind, safe=False)
+    pq.write_table(pa.table({"t": labels, "A": numbers}), tmp_path / "a.parquet")
+    assert values(tmp_path / "a.parquet") == {"A": [0, MISSING, 200]}
+
+
+def test_numbers_too_large_for_any_meter_are_refused_whatever_their_kind(tmp_path: Path):
+    labels = pa.array([1_356_998_400, 1_357_000_200], pa.timestamp("s"))
+    for number in (pa.array([1, 2**64 - 1], pa.uint64()), pa.array([1.0, 1e300])):
+        pq.write_table(pa.table({"t": labels, "A": number}), tmp_path / "a.parquet")
+        with pytest.raises(UsageError, match="column A holds more than"):
+            read(tmp_path / "a.parquet")
+
+
+def test_a_home_that_starts_late_or_changes_its_writing_is_read_whole(write):
+    rows = 60_000  # several blocks of the CSV reader
+    label = [str(np.datetime64("2013-01-01T00:00") + 30 * row) for row in range(rows)]
+    late = ["" if row < rows - 2 else "7" for row in range(rows)]
+    mixed = ["1" if row < rows - 2 else "2.0" for row in range(rows)]
+    found = values(write("label,late,mixed", *(",".join(cells) for cells in zip(label, late, mixed, strict=True))))
+    assert found["late"] == [MISSING] * (rows - 2) + [7, 7]
+    assert found["mixed"] == [1] * (rows - 2) + [2, 2]
+
+
+def test_a_word_among_numbers_is_refused_with_its_column(write):
+    rows = 60_000
+    label = [str(np.datetime64("2013-01-01T00:00") + 30 * row) for row in range(rows)]
+    path = write("label,a,b", *(f"{time},1,{'n.d.' if row == rows - 1 else 5}" for row, time in enumerate(label)))
+    with pytest.raises(UsageError, match=r"column b holds .*'n\.d\.'.*leave the column out"):
+        read(path)
+
+
+def test_equal_doubles_with_empty_cells_count_once_and_many_are_quick(tmp_path: Path):
+    times = np.repeat(np.arange(NEW_YEAR_2013, NEW_YEAR_2013 + 1800 * 3000, 1800), 2).astype("datetime64[s]")
+    numbers = np.repeat(np.arange(3000.0), 2)
+    numbers[:4] = np.nan
+    columns = {f"H{number}": pa.array(numbers) for number in range(50)}
+    pq.write_table(pa.table({"t": times, **columns}), tmp_path / "a.parquet")
+    file = read(tmp_path / "a.parquet")
+    assert file.slots == 3000
+    assert file.homes[7].import_wh.tolist() == [MISSING, MISSING, *range(2, 3000)]
+
+
+def test_a_reading_on_one_row_and_none_on_its_double_is_refused(write):
+    path = write("label,a", "2013-01-01 00:00,1", "2013-01-01 00:30,2", "2013-01-01 00:30,")
+    with pytest.raises(UsageError, match="stands twice"):
+        read(path)
+
+
+def test_a_label_far_from_all_others_is_refused_before_memory_is_taken(tmp_path: Path):
+    times = np.array([-9_000_000_000, -8_999_998_200, 9_000_000_000]).astype("datetime64[s]")
+    columns = {f"H{number}": pa.array([1, 2, 3]) for number in range(100)}
+    pq.write_table(pa.table({"t": times, **columns}), tmp_path / "a.parquet")
+    with pytest.raises(UsageError, match="look for a label far from all others"):
+        read(tmp_path / "a.parquet")
+
+
+def test_long_files_and_long_gaps_are_read(tmp_path: Path):
+    times = np.concatenate((np.arange(48), 3 * 365 * 48 + np.arange(24))) * 1800 + NEW_YEAR_2013
+    pq.write_table(pa.table({"t": times.astype("datetime64[s]"), "A": np.arange(72)}), tmp_path / "a.parquet")
+    file = read(tmp_path / "a.parquet")
+    assert file.slots == 3 * 365 * 48 + 24
+    assert (file.homes[0].import_wh != MISSING).nonzero()[0].tolist() == [
+        *range(48),
+        *range(file.slots - 24, file.slots),
+    ]
 
 
 @pytest.mark.parametrize("name", ["file.txt", "file.xlsx", "file"])
