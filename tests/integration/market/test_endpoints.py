@@ -7,6 +7,7 @@ import numpy as np
 import orjson
 import pytest
 from fastapi import FastAPI
+from tests.integration.market.api_reference import PAGE, written
 from tests.integration.market.conftest import ClientOf
 from tests.integration.market.small_neighbourhood import NOW, SmallNeighbourhood, value_of
 
@@ -391,3 +392,10 @@ async def test_a_request_keeps_its_number_from_request_to_answer(client_of: Clie
     assert given.headers["x-request-id"] == given.json()["request_id"] == "my-request.1"
     forged = await client.get("/devices", headers={"X-Request-ID": "a b\x01"})
     assert len(forged.json()["request_id"]) == 32
+
+
+async def test_the_reference_page_says_what_the_api_does(api: FastAPI) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    fresh = written(page, api.openapi())
+    assert page == fresh, "docs/api.md lags behind: python -m tests.integration.market.api_reference"
+    assert page.count("| `GET /") > 20
