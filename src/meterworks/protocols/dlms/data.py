@@ -25,7 +25,7 @@ from meterworks.protocols.errors import DecodeError, EncodeError
 __all__ = [
     "DEPTH_MAX",
     "DONT_CARE",
-    "VALUES_MAX",
+    "VALUES_PER_OCTET_MAX",
     "BitString",
     "CompactArray",
     "DataValue",
@@ -59,7 +59,7 @@ __all__ = [
 ]
 
 DEPTH_MAX: Final = 16
-VALUES_MAX: Final = 4_000_000
+VALUES_PER_OCTET_MAX: Final = 8
 
 
 class Tag(IntEnum):
@@ -340,24 +340,28 @@ def _decode_description(data: bytes, offset: int, depth: int) -> tuple[_Descript
 
 
 class _Budget:
-    """Counts the values that a compact array may still make: parts without content cost no octets."""
+    """Counts the values that a compact array may still make, by the octets of its contents.
+
+    Parts without content (null-data) cost no octets: few octets could make millions of values, and an array of compact
+    arrays any number.
+    """
 
     __slots__ = ("left",)
 
-    def __init__(self) -> None:
-        self.left = VALUES_MAX
+    def __init__(self, size: int) -> None:
+        self.left = VALUES_PER_OCTET_MAX * (size + 1)
 
     def spend(self, count: int) -> None:
         self.left -= count
         if self.left < 0:
-            raise DecodeError(f"a compact array of more than {VALUES_MAX} values")
+            raise DecodeError(f"a compact array of more than {VALUES_PER_OCTET_MAX} values for each octet")
 
 
 def _decode_contents(contents: bytes, description: _Description) -> list[PlainValue]:
     """Decode the elements of a compact array until its contents end."""
     items: list[PlainValue] = []
     offset = 0
-    budget = _Budget()
+    budget = _Budget(len(contents))
     while offset < len(contents):
         item, end = _decode_element(contents, offset, description, budget)
         if end == offset:
@@ -371,11 +375,12 @@ def _decode_element(data: bytes, offset: int, description: _Description, budget:
     tag, parts = description
     if tag == Tag.ARRAY:
         count, part = parts
+        budget.spend(count)
         parts = (part,) * count
-    elif tag != Tag.STRUCTURE:
-        budget.spend(1)
+    elif tag == Tag.STRUCTURE:
+        budget.spend(len(parts))
+    else:
         return _decode_leaf(data, offset, tag)
-    budget.spend(1 + len(parts))
     items = []
     for part in parts:
         item, offset = _decode_element(data, offset, part, budget)
