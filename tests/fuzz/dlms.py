@@ -1,35 +1,35 @@
 """Fuzz target for the DLMS codec, client and server.
 
-    python -m tests.fuzz.dlms [libFuzzer options] [corpus folders]      needs atheris (extra `fuzz`)
-
 `run_one` takes any octets; the first chooses what they are for. It raises only where we are wrong, and tells whether
 the octets were taken or refused.
 """
 
-import sys
-
 from tests.integration.dlms.conftest import settings_for
-from tests.integration.dlms.example_device import ENERGY, ExampleDevice
+from tests.integration.dlms.example_device import ENERGY, INTERVAL_ENERGY, STATUS, ExampleDevice
 
 from meterworks.errors import PeerError, SecurityError
 from meterworks.protocols.dlms import (
+    CLOCK_OBJECT,
     Associate,
+    CaptureLayout,
     ClientConnection,
     CountUp,
     Get,
     ServerConnection,
     decode,
     decode_apdu,
+    decode_profile,
     decode_selection,
     decode_typed,
     encode_wrapper,
 )
 from meterworks.protocols.errors import DecodeError
 
-__all__ = ["run_one"]
+__all__ = ["TARGET_COUNT", "run_one"]
 
 ANSWER_SIZE_MAX = 5 * 65_536
 CLIENT_SAPS = (16, 3, 4, 1)
+LAYOUT = CaptureLayout.compile((CLOCK_OBJECT, STATUS, INTERVAL_ENERGY), 1800, rows_max=1000)
 
 
 def _fuzz_codec(octets: bytes) -> str:
@@ -96,22 +96,18 @@ def _feed(client: ClientConnection, client_sap: int, octets: bytes) -> str:
     return "taken"
 
 
-_TARGETS = (_fuzz_codec, _fuzz_server, _fuzz_open_server, _fuzz_client, _fuzz_open_client)
+def _fuzz_profile(octets: bytes) -> str:
+    try:
+        decode_profile(octets, LAYOUT)
+    except PeerError:
+        return "refused"
+    return "taken"
+
+
+_TARGETS = (_fuzz_codec, _fuzz_server, _fuzz_open_server, _fuzz_client, _fuzz_open_client, _fuzz_profile)
+TARGET_COUNT = len(_TARGETS)
 
 
 def run_one(octets: bytes) -> str:
     """Try octets on one of the targets; give `taken` or `refused`."""
     return _TARGETS[octets[0] % len(_TARGETS)](octets[1:]) if octets else "refused"
-
-
-def main() -> None:
-    """Run under atheris, guided by coverage."""
-    import atheris
-
-    atheris.instrument_all()
-    atheris.Setup(sys.argv, run_one)
-    atheris.Fuzz()
-
-
-if __name__ == "__main__":
-    main()

@@ -3,11 +3,13 @@
 import random
 
 import pytest
-from tests.fuzz.dlms import run_one
+from tests.fuzz.dlms import TARGET_COUNT, run_one
+from tests.integration.dlms.example_device import row
 
-from meterworks.protocols.dlms import encode_wrapper
+from meterworks.protocols.dlms import encode_array, encode_wrapper
 
 SEEDS = range(8)
+BARE_TARGETS = (0, 1, 5)  # codec, server and profile: no octet that chooses a client
 ROUNDS = 400
 OUTCOMES = ("taken", "refused")
 APDUS = [
@@ -32,6 +34,26 @@ APDUS = [
         "130202121106000105000206",
     )
 ]
+ROWS = encode_array([row(number) for number in range(4)])
+COMPACT_ROWS = b"\x13\x02\x03\x09\x11\x06\x24" + b"".join(
+    bytes.fromhex("0c07ea0b1405001e00ff800000") + b"\x00" + bytes((0, 0, 1, number)) for number in range(2)
+)
+APDUS += [ROWS, COMPACT_ROWS]
+
+
+def aimed(target: int, apdu: bytes, client: int = 0) -> bytes:
+    """Put before an APDU the octets that choose target and client; the bare server is given frames."""
+    framed = encode_wrapper(16, 1, apdu) if target == 1 and apdu else apdu
+    return bytes((target,)) + (b"" if target in BARE_TARGETS else bytes((client,))) + framed
+
+
+def changed_example(source: random.Random) -> bytes:
+    """Give a recorded APDU with a few octets changed or cut off, behind the octets that choose what it is for."""
+    apdu = bytearray(source.choice(APDUS))
+    for _ in range(source.randrange(4)):
+        apdu[source.randrange(len(apdu))] = source.randrange(256)
+    del apdu[source.choice((len(apdu), source.randrange(len(apdu)))) :]
+    return aimed(source.randrange(TARGET_COUNT), bytes(apdu), source.randrange(4))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -45,10 +67,9 @@ def test_target_holds_on_random_octets(seed: int) -> None:
 def test_target_holds_on_changed_apdus(seed: int) -> None:
     source = random.Random(seed)
     for _ in range(ROUNDS):
-        apdu = bytearray(source.choice(APDUS))
-        for _ in range(source.randrange(4)):
-            apdu[source.randrange(len(apdu))] = source.randrange(256)
-        del apdu[source.choice((len(apdu), source.randrange(len(apdu)))) :]
-        target = source.randrange(5)
-        framed = encode_wrapper(16, 1, bytes(apdu)) if target == 1 and apdu else bytes(apdu)
-        assert run_one(bytes((target,)) + (b"" if target < 2 else bytes((source.randrange(4),))) + framed) in OUTCOMES
+        assert run_one(changed_example(source)) in OUTCOMES
+
+
+@pytest.mark.parametrize("rows", [ROWS, COMPACT_ROWS], ids=["array", "compact-array"])
+def test_the_examples_of_profiles_are_true_ones(rows: bytes) -> None:
+    assert run_one(aimed(5, rows)) == "taken"
