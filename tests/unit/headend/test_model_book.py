@@ -1,90 +1,109 @@
-"""What one device says for all of its model: plans, and how far back its memory goes."""
+"""What models capture, learnt once; what one device is, known of it alone."""
 
-from datetime import UTC, datetime
+import asyncio
+from dataclasses import replace
 
 import pytest
 from tests.integration.headend.field import device_record
 
 from meterworks.catalogue import PROFILES
-from meterworks.headend.capture import ModelCheck, expectation_rule, memory_depth_s
+from meterworks.headend.capture import ModelCheck
 from meterworks.headend.errors import ModelMismatchError
 from meterworks.headend.model_book import ModelBook
 from meterworks.protocols.dlms import CaptureObject, ObisCode, encode_array
 from meterworks.runtime import ManualClock
 
-DAY = 86_400
-FIRST, SECOND, OTHER = (device_record(number, "127.0.0.1", 1, starts=0, model=model) for number, model in
-                        ((1, "fake"), (2, "fake"), (3, "other")))  # fmt: skip
-
-
-def check(profile="load_import", *, period_s=1800, entries=100):
-    columns = (CaptureObject(c.class_id, ObisCode(c.obis_code), c.attribute) for c in PROFILES[profile].columns)
-    objects = encode_array(column.to_bytes() for column in columns)
-    return ModelCheck(capture_objects=objects, capture_period_s=period_s, entries_max=entries, scalers={})
-
-
-@pytest.fixture
-def saved():
-    return {}
-
-
-@pytest.fixture
-def book(saved):
-    async def save(key, learnt, at):
-        saved[key] = learnt
-
-    return ModelBook({}, save, ManualClock(datetime(2026, 1, 1, tzinfo=UTC)))
-
-
-def reads(answer):
-    async def read():
-        return answer
-
-    return read
-
-
-async def never():
-    pytest.fail("asked again")
-
-
-@pytest.mark.parametrize(
-    ("profile", "period_s", "entries", "days"),
-    [
-        ("load_import", 1800, 19_056, 397),
-        ("load_import", 900, 96 * 800, 800),
-        ("load_export", 3600, 24 * 30, 30),
-        ("load_import", 1800, 0, 397),
-        ("daily", DAY, 60, 60),
-        ("monthly", 0, 13, 397),
-    ],
+ONE = device_record(1, "h", 1, starts=0)
+TWO = device_record(2, "h", 1, starts=0)
+OTHER_FIRMWARE = replace(TWO, firmware="2")
+OBJECTS = encode_array(
+    CaptureObject(column.class_id, ObisCode(column.obis_code), column.attribute).to_bytes()
+    for column in PROFILES["load_import"].columns
 )
-def test_the_memory_is_as_deep_as_its_entries_reach(profile, period_s, entries, days):
-    assert memory_depth_s(PROFILES[profile], check(profile, period_s=period_s, entries=entries)) == days * DAY
+CHECK = ModelCheck(capture_objects=OBJECTS, capture_period_s=1800, entries_max=9, scalers={})
+QUARTER = replace(CHECK, capture_period_s=900)
 
 
-def test_a_device_not_asked_yet_is_taken_for_what_the_catalogue_says():
-    assert memory_depth_s(PROFILES["load_export"]) == 92 * DAY
-    assert expectation_rule(PROFILES["load_export"]).depth_s == 92 * DAY
-    assert expectation_rule(PROFILES["load_export"], depth_s=5 * DAY).depth_s == 5 * DAY
+class Asked:
+    """Answers for a device, and counts."""
+
+    def __init__(self, check=CHECK):
+        self.check, self.count = check, 0
+
+    async def __call__(self):
+        self.count += 1
+        await asyncio.sleep(0)
+        return self.check
 
 
-async def test_one_device_speaks_for_its_model_and_firmware(book, saved):
-    await book.plan(FIRST, "load_import", reads(check(entries=48 * 800)))
-    assert await book.plan(SECOND, "load_import", never)
-    assert [book.depth_s(device, "load_import") // DAY for device in (FIRST, SECOND, OTHER)] == [800, 800, 397]
-    assert list(saved) == [("fake", "1", "load_import")]
+def book(known=None):
+    saved = []
+
+    async def save(key, check, at):
+        saved.append((key, check))
+
+    made = ModelBook(known or {}, save, ManualClock())
+    return made, saved
 
 
-async def test_a_device_that_differs_speaks_for_itself(book):
-    await book.plan(FIRST, "load_import", reads(check(entries=48 * 800)))
-    assert book.differs(SECOND, "load_import", check(entries=48 * 10))
-    assert not book.differs(SECOND, "load_import", check(entries=48 * 10))
-    assert [book.depth_s(device, "load_import") // DAY for device in (FIRST, SECOND)] == [800, 10]
+async def test_one_device_answers_for_all_of_its_model_and_firmware():
+    made, saved = book()
+    asked = Asked()
+    assert await made.check(ONE, "load_import", asked) == CHECK
+    assert await made.check(TWO, "load_import", asked) == CHECK
+    assert asked.count == 1
+    assert saved == [(("fake", "1", "load_import"), CHECK)]
 
 
-async def test_what_a_device_has_not_is_not_asked_for_again(book):
-    book.mark_unusable(FIRST, "load_export", "no such object")
-    assert book.is_unusable(FIRST, "load_export")
-    assert not book.is_unusable(SECOND, "load_export")
-    with pytest.raises(ModelMismatchError, match="no such object"):
-        await book.plan(FIRST, "load_export", never)
+async def test_new_firmware_is_asked_anew():
+    made, saved = book({("fake", "1", "load_import"): CHECK})
+    asked = Asked(QUARTER)
+    assert await made.check(OTHER_FIRMWARE, "load_import", asked) == QUARTER
+    assert made.known(ONE, "load_import") == CHECK
+    assert len(saved) == 1
+
+
+async def test_nobody_waits_for_the_session_of_another():
+    made, saved = book()
+    slow, never = Asked(), asyncio.Event()
+
+    async def hangs():
+        await never.wait()
+
+    hanging = asyncio.create_task(made.check(ONE, "load_import", hangs))
+    await asyncio.sleep(0)
+    assert await made.check(TWO, "load_import", slow) == CHECK
+    hanging.cancel()
+    await asyncio.gather(hanging, return_exceptions=True)
+    assert len(saved) == 1
+
+
+async def test_what_a_device_lacks_is_remembered_of_it_and_not_of_its_siblings():
+    made, _ = book({("fake", "1", "load_import"): CHECK})
+    made.mark_unusable(ONE, "load_import", "object undefined")
+    assert made.is_unusable(ONE, "load_import")
+    assert not made.is_unusable(TWO, "load_import")
+    with pytest.raises(ModelMismatchError):
+        await made.plan(ONE, "load_import", Asked())
+    assert (await made.plan(TWO, "load_import", Asked())).interval_s == 1800
+
+
+async def test_a_device_that_differs_is_read_by_its_own_answer():
+    made, _ = book({("fake", "1", "load_import"): CHECK})
+    assert not made.differs(ONE, "load_import", CHECK)
+    assert made.differs(ONE, "load_import", QUARTER)
+    assert not made.differs(ONE, "load_import", QUARTER)
+    assert (await made.plan(ONE, "load_import", Asked())).interval_s == 900
+    assert (await made.plan(TWO, "load_import", Asked())).interval_s == 1800
+
+
+async def test_a_failed_question_teaches_nothing():
+    made, saved = book()
+
+    async def fails():
+        raise ModelMismatchError("no")
+
+    with pytest.raises(ModelMismatchError):
+        await made.check(ONE, "load_import", fails)
+    assert made.known(ONE, "load_import") is None
+    assert saved == []
