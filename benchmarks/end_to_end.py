@@ -25,7 +25,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any, Final
@@ -35,9 +35,9 @@ import psutil
 
 from meterworks.errors import UnreachableError
 from meterworks.readings import COMMITTED_STREAM
-from meterworks.runtime import Bus, BusSettings, WarehouseSettings, connect_bus
+from meterworks.runtime import Bus, connect_bus
 from meterworks.runtime.warehouse import Warehouse
-from meterworks.system.configuration import Configuration, Layout
+from meterworks.system.configuration import Layout, load_configuration
 
 FIRST_PROFILE: Final = "load_import"
 LOAD_PROFILES: Final = (FIRST_PROFILE, "load_export")
@@ -129,7 +129,7 @@ async def first_healthy(process: "subprocess.Popen[bytes]", said: IO[str]) -> fl
         if found is not None and await asyncio.to_thread(_healthy, f"{found.group(1)}/api/v1/health"):
             return time.perf_counter()
         await asyncio.sleep(0.05)
-    raise SystemExit(f"the system did not come up:\n{text}")
+    raise UnreachableError(f"the system did not come up:\n{text}")
 
 
 async def first_sign(bus: Bus) -> float:
@@ -149,15 +149,21 @@ def _healthy(url: str) -> bool:
         return False
 
 
-async def _connected(url: str) -> Bus:
-    """Connect as soon as the system's bus is there."""
+def layout_of(data: Path, offset: int = 0) -> Layout:
+    """Where the system that we start keeps things, as its own processes are told."""
+    return Layout(load_configuration(command_line={"system.data": data, "system.port_offset": offset}).configuration)
+
+
+async def _connected(process: "subprocess.Popen[bytes]", layout: Layout) -> Bus:
+    """Connect as soon as the system's bus is there, with the token that the system makes at its start."""
     deadline_s = time.perf_counter() + START_S_MAX
     while True:
         try:
-            return await connect_bus(BusSettings(url=url, client_name="benchmark", connect_timeout_s=1.0))
+            return await connect_bus(replace(layout.bus, client_name="benchmark", connect_timeout_s=1.0))
         except UnreachableError:
-            if time.perf_counter() > deadline_s:
+            if time.perf_counter() > deadline_s or process.poll() is not None:
                 raise
+            await asyncio.sleep(0.05)
 
 
 async def follow(bus: Bus, fill: Fill) -> None:
@@ -202,15 +208,7 @@ def cpu_seconds(processes: dict[str, psutil.Process]) -> dict[str, float]:
 
 def weigh(data: Path) -> dict[str, float]:
     """Merge the stopped system's warehouse; bytes per stored reading before and after."""
-    settings = Layout(Configuration()).warehouse
-    folder = data / "warehouse"
-    warehouse = Warehouse(
-        WarehouseSettings(
-            location=str(folder / "files"),
-            catalog_url=f"sqlite:///{folder / 'catalog.sqlite3'}",
-            shards=settings.shards,
-        )
-    )
+    warehouse = Warehouse(layout_of(data).warehouse)
     try:
         before = warehouse.statistics()
         all_finished = datetime.now(UTC) + timedelta(days=62)
@@ -234,7 +232,7 @@ async def measure(folder: Path, meters: int, *, load_profiles: bool) -> dict[str
     started_s = time.perf_counter()
     with running_system(data, meters, offset) as (process, said):
         healthy = asyncio.create_task(first_healthy(process, said))
-        bus = await _connected(f"nats://127.0.0.1:{PORTS[-1] + offset}")
+        bus = await _connected(process, layout_of(data, offset))
         following = asyncio.create_task(follow(bus, fill))
         try:
             collecting = asyncio.create_task(first_sign(bus))
