@@ -69,7 +69,14 @@ def _read_csv(path: Path) -> pa.Table:
     with pa_csv.open_csv(path) as beginning:
         schema = beginning.schema
     energies = (pa.types.is_null, pa.types.is_integer, pa.types.is_floating)
-    types = {field.name: pa.float64() for field in schema if any(kind(field.type) for kind in energies)}
+    try:
+        types = {
+            name: pa.float64()
+            for name, kind in zip(schema.names, schema.types, strict=True)
+            if any(fits(kind) for fits in energies)
+        }
+    except UnicodeError as error:
+        raise ReplayFileError(f"{path}: a column's name is not in UTF-8: save the file as UTF-8") from error
     try:
         return pa_csv.read_csv(path, convert_options=pa_csv.ConvertOptions(column_types=types))
     except pa.ArrowInvalid as error:

@@ -361,6 +361,13 @@ def test_other_kinds_of_files_are_refused(write, name: str):
         read(write("label,a", name=name))
 
 
+@pytest.mark.parametrize("content", ["label,Zürich\n2013-01-01,1\n", "label,a\n2013-01-01,Zürich\n"])
+def test_a_file_in_another_coding_is_refused(tmp_path: Path, content: str):
+    (tmp_path / "latin.csv").write_bytes(content.encode("latin-1"))
+    with pytest.raises(UsageError, match=r"UTF-8|holds binary, not energy"):
+        read(tmp_path / "latin.csv")
+
+
 def test_absent_and_broken_files_are_refused(tmp_path: Path):
     with pytest.raises(UsageError, match="no file"):
         read(tmp_path / "absent.csv")
