@@ -65,9 +65,9 @@ class SeriesQuestion:
     request_id: str
     bases: Sequence[int] = ()
 
-    def check(self, rows_max: int) -> None:
+    def check(self, rows_max: int, *, lived: Sequence[TimeRange] | None = None) -> None:
         """Raises RequestMalformed for a sum of what is no amount, and RangeTooLarge when more than `rows_max` rows may
-        have to be read, before any is.
+        have to be read, before any is. lived: when there can be readings at all; None: whenever it is asked for.
         """
         wrong = next((channel for channel in self.channels if channel.interval_s is None), None)
         if self.resolution != "interval" and wrong is not None:
@@ -75,7 +75,8 @@ class SeriesQuestion:
                 f"{wrong.code} is not an amount per interval and cannot be summed; ask for it with resolution=interval",
                 parameter="resolution",
             )
-        seconds = (self.asked.to - self.asked.from_).total_seconds()
+        parts = [self.asked] if lived is None else [self.asked.overlap(each.from_, each.to) for each in lived]
+        seconds = sum((part.to - part.from_).total_seconds() for part in parts if part is not None)
         rows = sum(seconds / (channel.interval_s or SHORTEST_STEP_S) for channel in self.channels)
         if rows > rows_max:
             raise RangeTooLarge(

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
 import pyarrow as pa
@@ -30,6 +30,7 @@ from meterworks.registry import DeviceId, Installation
 __all__ = ["ReadingAccess"]
 
 CHANNELS_TEXT_LENGTH_MAX = 512
+AHEAD_MAX = timedelta(days=1)  # how far a meter's clock may be ahead
 CHANNEL_COUNT_DEFAULT_MAX = 32
 
 
@@ -65,7 +66,9 @@ class ReadingAccess:
             principal, usage_point_id, question.asked, local=_is_local(question)
         )
         subject = _Subject({"metering_point": usage_point_id}, view.time_zone or "UTC", view.parts)
-        question = await self._with_channels(question, [entry.device_id for entry in view.installations])
+        question = await self._with_channels(
+            question, [entry.device_id for entry in view.installations], self._lived(view.installations)
+        )
 
         installed = [_installed(entry) for entry in view.installations]
         elsewhere = await self._elsewhere(view.installations, question.asked)
@@ -96,7 +99,7 @@ class ReadingAccess:
         """The series of one device, wherever it hung. Raises NotFound as for a usage point."""
         view = await self._scope.device_series(principal, device_id, question.asked, local=_is_local(question))
         subject = _Subject({"device": device_id}, view.time_zone or "UTC", view.parts)
-        question = await self._with_channels(question, [DeviceId(device_id)])
+        question = await self._with_channels(question, [DeviceId(device_id)], self._lived(view.installations))
 
         def fetch() -> Awaitable[pa.Table]:
             return self._services.readings.by_device(
@@ -109,7 +112,16 @@ class ReadingAccess:
 
         return await self._answer(principal, subject, question, fetch)
 
-    async def _with_channels(self, question: SeriesQuestion, device_ids: Sequence[DeviceId]) -> SeriesQuestion:
+    def _lived(self, installations: Sequence[Installation]) -> list[TimeRange] | None:
+        """When there can be readings: while a meter was installed, until now. None where that tells nothing."""
+        soon = self._services.clock.now() + AHEAD_MAX
+        whole = TimeRange(datetime.min.replace(tzinfo=UTC), soon)
+        lived = [whole.overlap(entry.starts_at - INTERVAL_LENGTH_MAX, entry.ends_at) for entry in installations]
+        return [part for part in lived if part is not None] or None
+
+    async def _with_channels(
+        self, question: SeriesQuestion, device_ids: Sequence[DeviceId], lived: Sequence[TimeRange] | None
+    ) -> SeriesQuestion:
         """Without channels named, the interval channels of the devices are meant. Checks the question as a whole."""
         if not question.channels:
             numbers = {
@@ -123,7 +135,7 @@ class ReadingAccess:
                 if channel.kind == "interval" and (not question.bases or channel.base in question.bases)
             ]
             question = replace(question, channels=usual[:CHANNEL_COUNT_DEFAULT_MAX])
-        question.check(self._rows_max)
+        question.check(self._rows_max, lived=lived)
         return question
 
     async def _answer(

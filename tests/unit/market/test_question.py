@@ -79,3 +79,7 @@ def test_a_question_that_may_touch_too_many_rows_is_refused_before_any_is_read()
     question.check(960)
     with pytest.raises(RangeTooLarge, match="960"):
         question.check(959)
+    lived = [TimeRange(NOW - timedelta(days=40), NOW - timedelta(days=9)), TimeRange(NOW, NOW + timedelta(days=5))]
+    question.check(96, lived=lived)
+    with pytest.raises(RangeTooLarge, match="96 rows"):
+        question.check(95, lived=lived)
