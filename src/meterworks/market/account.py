@@ -5,6 +5,7 @@ emulated system runs a day in one.
 """
 
 import asyncio
+import ipaddress
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -120,6 +121,21 @@ def _user(row: Sequence[Any]) -> User:
     )
 
 
+def _origin(address: str) -> str:
+    """Addresses that one guesser has many of count as one: this machine's own, and a network of IPv6."""
+    try:
+        known = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(known, ipaddress.IPv6Address):
+        known = known.ipv4_mapped or known
+    if known.is_loopback:
+        return "loopback"
+    if isinstance(known, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((known, 64), strict=False))
+    return str(known)
+
+
 class Accounts:
     """Users and tokens in the database of record."""
 
@@ -199,7 +215,8 @@ class Accounts:
 
         Raises BadCredentials, or TooManyAttempts after a few wrong ones by account and address, or many by address.
         """
-        keys = ((self._by_account, f"{address} {name[:NAME_LENGTH_MAX]}"), (self._by_address, address))
+        origin = _origin(address)
+        keys = ((self._by_account, f"{origin} {name[:NAME_LENGTH_MAX]}"), (self._by_address, origin))
         for limiter, key in keys:
             if wait_s := limiter.take(key):
                 raise TooManyAttempts(
