@@ -12,7 +12,7 @@ from meterworks.market.errors import RequestMalformed
 
 __all__ = ["format_times", "format_utc", "parse_time", "parse_zone"]
 
-YEAR_MIN, YEAR_MAX = 1990, 2199
+YEAR_MIN, YEAR_MAX = 1970, 2199
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+\- ]\d\d:\d\d)")
 
 

@@ -2,10 +2,12 @@
 
 import zlib
 from types import SimpleNamespace
+from urllib.parse import quote
 
 import pytest
+from fastapi import Request
 
-from meterworks.market.api.response import OrjsonResponse, data_response
+from meterworks.market.api.response import OrjsonResponse, data_response, next_page_link
 from meterworks.market.encoding import ARROW, CSV, JSON, PARQUET
 
 LONG, LONGER = b"abcdefgh" * 200, b"abcdefgh" * 20_000
@@ -13,6 +15,22 @@ LONG, LONGER = b"abcdefgh" * 200, b"abcdefgh" * 20_000
 
 def _request(accept_encoding: str) -> object:
     return SimpleNamespace(headers={"accept-encoding": accept_encoding})
+
+
+@pytest.mark.parametrize("name", ["MP0001", "a/b", "Zürich №7", "北京", "50%", "what?", "#1", "<>; rel"])
+@pytest.mark.parametrize("raw", [True, False])
+def test_the_next_page_of_any_name_is_linked_as_it_was_asked_for(name: str, raw: bool) -> None:
+    path = f"/api/v1/metering-points/{quote(name, safe='')}/readings"
+    scope = {
+        "type": "http", "scheme": "http", "server": ("127.0.0.1", 8080), "headers": [(b"host", b"here:8080")],
+        "path": f"/api/v1/metering-points/{name}/readings", "query_string": b"channel=12&cursor=old&tz=Europe%2FRome",
+        **({"raw_path": path.encode()} if raw else {}),
+    }  # fmt: skip
+    link = next_page_link(Request(scope), "new")
+    if raw:
+        assert link == f"http://here:8080{path}?channel=12&tz=Europe%2FRome&cursor=new"
+    assert link.encode("ascii").startswith(b"http://here:8080/api/v1/metering-points/")
+    assert not set(link) & set("<># ")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from meterworks.market.api.parameter import (
     PurposeText,
     ToText,
 )
-from meterworks.market.api.response import OrjsonResponse, data_response
+from meterworks.market.api.response import OrjsonResponse, data_response, next_page_link
 from meterworks.market.encoding import ARROW, CSV, JSON, PARQUET, channel_facts, choose_media_type, encode
 from meterworks.market.principal import Principal
 from meterworks.market.question import (
@@ -92,9 +92,7 @@ async def _respond(request: Request, result: SeriesResult, media_type: str) -> R
     body = (
         encode(result, media_type) if rows <= _INLINE_ROWS_MAX else await asyncio.to_thread(encode, result, media_type)
     )
-    link = None
-    if result.next_cursor is not None:
-        link = str(request.url.include_query_params(cursor=result.next_cursor))
+    link = None if result.next_cursor is None else next_page_link(request, result.next_cursor)
     return await data_response(request, body, media_type, next_link=link)
 
 
