@@ -17,7 +17,9 @@ from meterworks.world.replay_file import MISSING
 START = 1_356_998_400
 LARGEST = 2**31 - 1
 
-names = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S"), include_characters=" "), min_size=1, max_size=60)
+names = st.text(
+    st.characters(codec="utf-8", categories=("L", "N", "P", "S"), include_characters=" "), min_size=1, max_size=60
+)
 cells = st.one_of(st.none(), st.integers(-LARGEST, LARGEST))
 kinds = st.sampled_from([pa.int32(), pa.int64(), pa.float64(), pa.decimal128(24, 2)])
 
