@@ -53,6 +53,7 @@ LOST_SET_PAUSE_S = 30.0
 RANGES_PER_VISIT_MAX = 32
 LAY_DOWN_CHUNK = 250
 TICK_S_MAX = 5.0
+MEASURE_S = 1.0
 TICK_REAL_S_MIN = 0.02
 LAY_DOWN_STEP_S = 900
 """Shortest interval any device has: how often new intervals may be due."""
@@ -85,6 +86,7 @@ class Collector:
         self._schedule = Agenda()
         self._runs = RunBook(book, clock)
         self._laid_down_until = 0
+        self._measured_s = 0.0
         self._depth_learnt = False
         """Whether a model was found to remember more or less than its catalogue says since the last laying down."""
         self._events_read: dict[int, float] = {}
@@ -167,7 +169,8 @@ class Collector:
                     self._awaited.add(device_id)
                 elif device is not None:
                     self._queue(device, now)
-            self.measure()
+            if asyncio.get_running_loop().time() - self._measured_s >= MEASURE_S:
+                self.measure()
             await self._nap()
 
     async def _begin_interval(self, boundary: int, now_epoch_s: float) -> None:
@@ -490,6 +493,7 @@ class Collector:
 
     def measure(self) -> None:
         """Bring runs and metrics up to date."""
+        self._measured_s = asyncio.get_running_loop().time()
         self._runs.update()
         for profile in PROFILES:
             MISSING.labels(profile).set(self._book.table.totals(profile).missing_s)

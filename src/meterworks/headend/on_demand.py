@@ -127,6 +127,8 @@ class OnDemandReader:
     async def _over_ours(self, device: DeviceRecord, work: Work) -> None:
         """In the session that is open, or in one of its own; a second one if the first is lost on the way."""
         device_id = device.device_id
+        if self._slots.stopped:
+            raise UnreachableError("the head-end is stopping", device=device_id)
         if self._slots.is_busy(device_id):
             if self._collector.urgent.count >= self._settings.on_demand_queue_max:
                 raise QueueFullError("too many requests wait for sessions that are open; try again later")

@@ -38,6 +38,8 @@ REGISTRY_CHANGED_SUBJECT = "registry.changed"
 """Whoever changes the registry may say so here, and need not wait for the next refresh."""
 REFRESH_S_MIN = 1.0
 DRAIN_S_MAX = 5.0
+ANSWER_S = 0.05
+"""Time in which those who wait for an on-demand read are told that there will be none."""
 UPKEEP_S = 3600.0
 OVERDUE_S = 5.0
 ENDED_FIRST = frozenset({"headend slots", "headend collection", "headend calls", "headend directory"})
@@ -263,11 +265,13 @@ class HeadEnd:
     # Stopping.
 
     async def _wind_down(self, tasks: list[asyncio.Task[None]]) -> None:
-        """End sessions first, then let what was read reach the bus, then end the rest."""
+        """End sessions first, so that who waits is told; let what was read reach the bus; then end the rest."""
+        first = [task for task in tasks if task.get_name() in ENDED_FIRST]
+        for task in first:
+            task.cancel()
+        await asyncio.wait(first, timeout=DRAIN_S_MAX)
+        await asyncio.sleep(ANSWER_S)
         await self._unsubscribe()
-        for task in tasks:
-            if task.get_name() in ENDED_FIRST:
-                task.cancel()
         try:
             async with asyncio.timeout(DRAIN_S_MAX):
                 await self.outbox.drained()

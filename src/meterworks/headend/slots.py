@@ -138,18 +138,20 @@ class SessionSlots:
 
     async def run(self) -> None:
         """Start work as it may start. Cancelling ends the open sessions too."""
-        try:
-            async with asyncio.TaskGroup() as sessions:
+        async with asyncio.TaskGroup() as sessions:
+            try:
                 while True:
                     self._wake.clear()
-                    nap_s = self._start_ready(sessions)
-                    try:
-                        async with asyncio.timeout(nap_s):
-                            await self._wake.wait()
-                    except TimeoutError:
-                        continue
-        finally:
-            self.stopped = True
+                    await self._wait(self._start_ready(sessions))
+            finally:
+                self.stopped = True
+
+    async def _wait(self, nap_s: float) -> None:
+        try:
+            async with asyncio.timeout(nap_s):
+                await self._wake.wait()
+        except TimeoutError:
+            return
 
     def _start_ready(self, sessions: asyncio.TaskGroup) -> float:
         """Start everything that may start now. Gives seconds until a look may bring more."""

@@ -1,7 +1,7 @@
 """Days of a small fleet under seeded trouble, in seconds: production code, with clock, network and writer replaced.
 
-Every twenty minutes chance may take a meter off the air, move its clock, kill the head-end, stop the writer, or lose a set
-on its way. When the trouble is over everything must heal. The checkers know nothing of the head-end's inside: they look
+Every twenty minutes chance may take a meter off the air, move its clock, kill the head-end, stop the writer, or lose a
+set on its way. When the trouble is over everything must heal. The checkers know nothing of the inside: they look
 at what the writer was given, and at the counters the meters saw.
 """
 
