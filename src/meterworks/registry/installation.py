@@ -7,11 +7,12 @@ stands one device of a medium at most.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.orm import InstrumentedAttribute
 
 from meterworks.registry.dated import DatedFact, Timeline
 from meterworks.registry.device import DeviceState
@@ -19,7 +20,7 @@ from meterworks.registry.errors import InstallationError, InvalidValueError, Ove
 from meterworks.registry.part import RegistryPart, chunks, lock_devices, lock_usage_points
 from meterworks.registry.tables import DeviceRow, InstallationRow
 from meterworks.registry.value import DeviceId, UsagePointId, checked_number, checked_time, storable
-from meterworks.runtime import insert_many
+from meterworks.runtime import UtcDateTime, insert_many
 
 __all__ = [
     "INSTALLATION_COLUMNS",
@@ -32,6 +33,8 @@ __all__ = [
 ]
 
 _MULTIPLIER_MAX = 1_000_000
+# Beyond any time the registry takes, so that a span without end can be asked for like any other.
+_EARLIEST, _LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9001, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,36 +141,43 @@ class Installations(RegistryPart):
         """
         if (usage_point_id is None) == (device_id is None):
             raise InvalidValueError("installations of whom? give usage points or devices", what="usage_point_id")
-        conditions = _range_conditions(from_, to)
+        span = {
+            "from_": _EARLIEST if from_ is None else checked_time("the beginning", from_),
+            "to": _LATEST if to is None else checked_time("the end", to),
+        }
         found: list[Installation] = []
         async with self._database.read() as connection:
-            for condition in _whose(usage_point_id, device_id):
-                rows = await connection.execute(sa.select(*INSTALLATION_COLUMNS).where(condition, *conditions))
+            for statement, subjects in _whose(usage_point_id, device_id):
+                rows = await connection.execute(statement, {**span, "subjects": subjects})
                 found += [installation_from_row(row) for row in rows]
         return tuple(sorted(found, key=lambda entry: (entry.usage_point_id, entry.starts_at)))
 
 
+def _touching(column: InstrumentedAttribute[Any]) -> sa.Executable:
+    """Installations of some subjects that touch a span. Made once: making it costs more than asking it."""
+    ends_at, from_ = InstallationRow.ends_at, sa.bindparam("from_", type_=UtcDateTime())
+    return sa.select(*INSTALLATION_COLUMNS).where(
+        column.in_(sa.bindparam("subjects", expanding=True)),
+        sa.or_(ends_at.is_(None), ends_at > from_),
+        InstallationRow.starts_at < sa.bindparam("to", type_=UtcDateTime()),
+    )
+
+
+_AT_USAGE_POINTS = _touching(InstallationRow.usage_point_id)
+_OF_DEVICES = _touching(InstallationRow.device_id)
+
+
 def _whose(
     usage_point_id: UsagePointId | Sequence[UsagePointId] | None, device_id: DeviceId | Sequence[DeviceId] | None
-) -> Iterator[sa.ColumnElement[bool]]:
+) -> Iterator[tuple[sa.Executable, Sequence[object]]]:
     if usage_point_id is not None:
         points = [usage_point_id] if isinstance(usage_point_id, str) else usage_point_id
         for texts in chunks(storable(points)):
-            yield InstallationRow.usage_point_id.in_(texts)
+            yield _AT_USAGE_POINTS, texts
     if device_id is not None:
         devices = [device_id] if isinstance(device_id, int) else device_id
         for numbers in chunks(number for number in devices if checked_number(number)):
-            yield InstallationRow.device_id.in_(numbers)
-
-
-def _range_conditions(from_: datetime | None, to: datetime | None) -> list[sa.ColumnElement[bool]]:
-    conditions: list[sa.ColumnElement[bool]] = []
-    if from_ is not None:
-        ends_at = InstallationRow.ends_at
-        conditions.append(sa.or_(ends_at.is_(None), ends_at > checked_time("the beginning", from_)))
-    if to is not None:
-        conditions.append(InstallationRow.starts_at < checked_time("the end", to))
-    return conditions
+            yield _OF_DEVICES, numbers
 
 
 def installation_from_row(row: Sequence[Any]) -> Installation:
