@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, insert, or_, select
+from sqlalchemy import and_, or_, select
 
 from meterworks.market.errors import AccessNotRecorded
 from meterworks.market.model import AccessLogRow
@@ -30,9 +30,6 @@ class AccessEntry:
     channels: str
     purpose: str
     request_id: str
-
-
-_INSERT = insert(AccessLogRow)  # made once: making it costs a third of writing a row
 
 
 class _Batch:
@@ -63,8 +60,7 @@ class AccessLog:
                 batch.tried = True
                 self._batch = _Batch()
                 rows = [{name: getattr(entry, name) for name in AccessEntry.__slots__} for entry in batch.entries]
-                async with self._database.transaction() as connection:
-                    await connection.execute(_INSERT, rows[0] if len(rows) == 1 else rows)
+                await self._database.insert(AccessLogRow, rows)
                 batch.written = True
         if not batch.written:
             raise AccessNotRecorded("the access could not be recorded, so nothing was given out; try again")

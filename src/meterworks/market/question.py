@@ -12,11 +12,22 @@ from meterworks.market.errors import RangeTooLarge, RequestMalformed
 from meterworks.market.series import Resolution, TimeRange
 from meterworks.market.timestamp import parse_time
 
-__all__ = ["Cursor", "SeriesQuestion", "parse_channels", "parse_purpose", "parse_range", "parse_resolution"]
+__all__ = [
+    "Cursor",
+    "SeriesQuestion",
+    "parse_channels",
+    "parse_limit",
+    "parse_purpose",
+    "parse_range",
+    "parse_resolution",
+]
 
 CHANNEL_COUNT_MAX = 32
 CHANNEL_NAME_LENGTH_MAX = 80
 RANGE_DEFAULT = timedelta(days=7)
+PURPOSE_LENGTH_MAX = 64
+LIMIT_DIGITS_MAX = 9
+CURSOR_LENGTH_MAX = 64
 SHORTEST_STEP_S = 60  # assumed between values of a channel without interval
 
 
@@ -35,6 +46,8 @@ class Cursor:
     def decode(cls, text: str) -> "Cursor":
         """Raises RequestMalformed for anything that `encode` did not give."""
         try:
+            if len(text) > CURSOR_LENGTH_MAX:
+                raise ValueError("too long")  # noqa: TRY301  # joins the other ways of not being one of ours
             channel, _, start = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode().partition(".")
             cursor = cls(int(channel), int(start))
         except (ValueError, binascii.Error) as error:
@@ -124,12 +137,23 @@ def parse_resolution(text: str) -> Resolution:
         if text == name:
             resolution: Resolution = name
             return resolution
-    raise RequestMalformed(f"resolution={text!r} is none of interval, day, month", parameter="resolution")
+    raise RequestMalformed(f"resolution={text[:20]!r} is none of interval, day, month", parameter="resolution")
 
 
 def parse_purpose(text: str | None, *, default: str) -> str:
     """Why data is read, as the consumer will see it. Raises RequestMalformed for what cannot be printed."""
     purpose = (text or "").strip() or default
-    if not purpose.isprintable():
-        raise RequestMalformed("`purpose` holds characters that cannot be printed", parameter="purpose")
+    if len(purpose) > PURPOSE_LENGTH_MAX or not purpose.isprintable():
+        raise RequestMalformed(
+            f"`purpose` has at most {PURPOSE_LENGTH_MAX} characters, all printable", parameter="purpose"
+        )
     return purpose
+
+
+def parse_limit(text: str | None, *, default: int) -> int:
+    """Rows of one page, at least one. Raises RequestMalformed."""
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= LIMIT_DIGITS_MAX and int(text) > 0):
+        raise RequestMalformed("`limit` is a number of rows, at least 1", parameter="limit")
+    return int(text)

@@ -24,7 +24,7 @@ def parse_time(text: str, name: str) -> datetime:
     match = _RFC_3339.fullmatch(text)
     if match is None:
         raise RequestMalformed(
-            f"{name}={text!r} is not a date-time with offset; write it like 2026-11-21T00:00:00Z", parameter=name
+            f"{name}={text[:40]!r} is not a date-time with offset; write it like 2026-11-21T00:00:00Z", parameter=name
         )
     offset = match.group(2).replace(" ", "+").upper()
     try:
@@ -42,7 +42,7 @@ def parse_zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise RequestMalformed(
-            f"tz={name!r} is not a time zone; write it like Europe/London", parameter="tz"
+            f"tz={name[:40]!r} is not a time zone; write it like Europe/London", parameter="tz"
         ) from error
 
 

@@ -8,10 +8,11 @@ only read.
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from threading import Thread
 from typing import Any, cast
@@ -151,6 +152,27 @@ class Database:
                 if transaction.is_active:
                     await _commit(connection)
 
+    async def insert(self, table: sa.Table | type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert some rows, all naming the same columns, in a transaction of their own; raises as `transaction()` does.
+
+        On SQLite it takes a third of a transaction's time, because begin, insert and commit are one errand.
+        """
+        if not rows:
+            return
+        if self._url.get_backend_name() != "sqlite":
+            async with self.transaction() as connection:
+                await insert_many(connection, table, rows)
+            return
+        insertion = _sqlite_insertion(_table(table), tuple(rows[0]), self._writer.dialect)
+        values = [insertion.values(row) for row in rows]
+        with _translated_errors():
+            async with _connected(self._writer) as connection:
+                driver = cast("SqliteConnection", (await connection.get_raw_connection()).driver_connection)
+                try:
+                    await driver.insert(insertion.statement, values)
+                except sqlite3.Error as error:
+                    raise DBAPIError.instance(insertion.statement, None, error, sqlite3.Error) from error
+
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A connection that sees one state of the database throughout the block, and cannot write."""
@@ -187,6 +209,27 @@ class Database:
         )
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         return engine
+
+
+@dataclass(frozen=True, slots=True)
+class _SqliteInsertion:
+    """An insert as text, and what turns each value into one that SQLite takes (None: nothing needs to)."""
+
+    statement: str
+    converters: Sequence[tuple[str, Callable[[Any], Any] | None]]
+
+    def values(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
+        """A row's values in the statement's order."""
+        return tuple(row[name] if convert is None else convert(row[name]) for name, convert in self.converters)
+
+
+@cache
+def _sqlite_insertion(table: sa.Table, names: tuple[str, ...], dialect: Dialect) -> _SqliteInsertion:
+    columns = ", ".join(f'"{name}"' for name in names)
+    marks = ", ".join("?" * len(names))
+    # The type as this dialect has it: another one writes times in another form, which compares differently.
+    converters = tuple((name, table.c[name].type.dialect_impl(dialect).bind_processor(dialect)) for name in names)
+    return _SqliteInsertion(f'INSERT INTO "{table.name}" ({columns}) VALUES ({marks})', converters)  # noqa: S608  # names of our own models
 
 
 def _join_all(threads: Sequence[Thread]) -> None:

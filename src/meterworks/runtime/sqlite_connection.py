@@ -16,7 +16,7 @@ when another process opens the file first after a crash or closes it last: a rea
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from threading import Thread
 from typing import Any, Self, TypeVar, cast
@@ -137,6 +137,22 @@ class SqliteConnection(aiosqlite.Connection):
     async def run(self, _statement: str, action: Action[Result]) -> Result:
         """Run the action, which executes the statement, inside the transaction that was begun."""
         return await self._errand(lambda _: action(self._conn))
+
+    async def insert(self, statement: str, rows: Sequence[Row]) -> None:
+        """Insert rows in a transaction of their own: begin, insert and commit are one errand."""
+
+        def write(patience: _Patience) -> None:
+            self._begin_now(patience)
+            if patience.abandoned:
+                return
+            try:
+                self._conn.executemany(statement, rows).close()
+                self._conn.execute("COMMIT").close()
+            except BaseException:
+                self._conn.rollback()
+                raise
+
+        await self._errand(write)
 
     async def _errand(self, action: Callable[[_Patience], Result]) -> Result:
         """Have the connection's thread run it, after all that it was given before. Cancelling interrupts it."""

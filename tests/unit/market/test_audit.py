@@ -1,8 +1,7 @@
 """The access log: durable before anything is given out, and accesses at one moment share a transaction."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -35,7 +34,7 @@ def _entry(number: int, *, user: str = "sam", point: str = "MP0001", from_: date
 
 
 class SlowDatabase:
-    """Counts transactions; each waits until it is let go, then succeeds or fails."""
+    """Counts the insertions; each waits until it is let go, then succeeds or fails."""
 
     def __init__(self) -> None:
         self.go = asyncio.Event()
@@ -43,16 +42,12 @@ class SlowDatabase:
         self.error: Exception | None = None
         self.written: list[int] = []
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator["SlowDatabase"]:
+    async def insert(self, _table: object, rows: Sequence[object]) -> None:
         self.started.set()
         await self.go.wait()
         if self.error is not None:
             raise self.error
-        yield self
-
-    async def execute(self, _statement: object, rows: object) -> None:
-        self.written.append(len(rows) if isinstance(rows, list) else 1)
+        self.written.append(len(rows))
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Path, Query
 
-__all__ = ["After", "ChannelNames", "DeviceNumber", "FromText", "Limit", "MeteringPointId", "PurposeText", "ToText"]
+__all__ = ["After", "DeviceNumber", "FromText", "Limit", "MeteringPointId", "PurposeText", "ToText"]
 
 _NUMBER_MAX = 2**63 - 1
 
@@ -16,10 +16,6 @@ FromText = Annotated[
     str | None, Query(alias="from", max_length=40, description="Start, included: RFC 3339 with offset")
 ]
 ToText = Annotated[str | None, Query(alias="to", max_length=40, description="End, excluded: RFC 3339 with offset")]
-ChannelNames = Annotated[
-    list[str] | None,
-    Query(alias="channel", max_length=32, description="Channel code or number; several by repetition or commas"),
-]
 PurposeText = Annotated[
     str | None, Query(max_length=64, description="Why the data is read; the consumer sees it in the access log")
 ]
