@@ -9,6 +9,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -41,12 +42,21 @@ def port_offset() -> Iterator[int]:
         except OSError:
             os.close(handle)
             continue
+        if is_taken(8080 + offset):
+            os.close(handle)
+            continue
         try:
             yield offset
         finally:
             os.close(handle)
         return
     pytest.fail("no port offset is free on this machine")
+
+
+def is_taken(port: int) -> bool:
+    """Whether somebody who is no test listens there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 class RunningSystem:
