@@ -47,9 +47,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     process.stdout.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """The browser installed on this machine."""
+    """The browser installed on this machine.
+
+    Playwright's blocking calls keep an event loop running in this thread: no test of another module may run meanwhile.
+    """
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
         pytest.skip("no Chromium on this machine: install the package `chromium` to run the browser tests")

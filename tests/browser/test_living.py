@@ -9,7 +9,11 @@ from tests.browser.conftest import OpenPage
 from tests.browser.test_portal import log_in
 from tests.integration.market.small_neighbourhood import PASSWORD
 
-pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.xdist_group("browser_living"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&"
 AddDevice = Callable[[str, str], int]

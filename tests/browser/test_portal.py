@@ -7,7 +7,11 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import OpenPage
 from tests.integration.market.small_neighbourhood import PASSWORD
 
-pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.xdist_group("browser_portal"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
 
 
 def log_in(page: Page, user: str) -> None:
