@@ -11,22 +11,6 @@ from typing import Final
 from meterworks.devices import clock_object, control_object, identity_object, push_object, register_object
 from meterworks.devices.access import CLIENTS, Audience
 from meterworks.devices.history import HISTORIES, HistoryTable, encode_capture_objects
-from meterworks.devices.interface_class import (
-    ASSOCIATION,
-    CLOCK,
-    DATA,
-    DEMAND_REGISTER,
-    DISCONNECT_CONTROL,
-    EXTENDED_REGISTER,
-    LIMITER,
-    PROFILE_GENERIC,
-    PUSH_SETUP,
-    REGISTER,
-    SAP_ASSIGNMENT,
-    SCRIPT_TABLE,
-    SECURITY_SETUP,
-    SINGLE_ACTION_SCHEDULE,
-)
 from meterworks.devices.model import HIDDEN, Bindings, DeviceModel, Entry, command, entry, history, setting, state
 from meterworks.devices.push_object import PUSH_SETUPS, push_constants
 from meterworks.devices.view import MeterView
@@ -44,6 +28,22 @@ from meterworks.protocols.dlms import (
     encode_octet_string,
     encode_structure,
     encode_unsigned,
+)
+from meterworks.protocols.dlms.cosem import (
+    ASSOCIATION,
+    CLOCK,
+    DATA,
+    DEMAND_REGISTER,
+    DISCONNECT_CONTROL,
+    EXTENDED_REGISTER,
+    LIMITER,
+    PROFILE_GENERIC,
+    PUSH_SETUP,
+    REGISTER,
+    SAP_ASSIGNMENT,
+    SCRIPT_TABLE,
+    SECURITY_SETUP,
+    SINGLE_ACTION_SCHEDULE,
 )
 
 __all__ = ["METER_MODELS", "SINGLE_PHASE_METER", "THREE_PHASE_METER"]

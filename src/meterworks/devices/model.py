@@ -12,7 +12,6 @@ from typing import Final, TypeVar
 
 from meterworks.devices.access import CLIENTS, Audience, Rights, rights_of
 from meterworks.devices.errors import ModelError
-from meterworks.devices.interface_class import InterfaceClass, TypeTags
 from meterworks.devices.view import MeterView
 from meterworks.protocols.dlms import (
     ActionResult,
@@ -29,6 +28,7 @@ from meterworks.protocols.dlms import (
     encode_structure,
     encode_unsigned,
 )
+from meterworks.protocols.dlms.cosem import InterfaceClass, TypeTags
 
 __all__ = [
     "HIDDEN", "Bindings", "BoundAttribute", "BoundObject", "Command", "DeviceModel", "Entry", "Hidden", "History",

@@ -10,6 +10,7 @@ __all__ = [
     "ProtectionError",
     "ServiceRefused",
     "StateError",
+    "TableError",
     "TagError",
     "TitleError",
     "UnlawfulMessage",
@@ -39,6 +40,12 @@ class StateError(UsageError):
     """A command of ours that the state of the connection does not allow."""
 
     code = "wrong-state"
+
+
+class TableError(UsageError):
+    """A table of ours that does not hold together: a number out of order, a name used twice or known to no row."""
+
+    code = "table"
 
 
 class ProtectionError(SecurityError):

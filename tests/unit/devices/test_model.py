@@ -6,7 +6,6 @@ from meterworks.catalogue import EVENT_LOGS, INSTANT_REGISTERS, PROFILES, Medium
 from meterworks.devices import CLIENTS, METER_MODELS, DeviceModel, Rights, rights_of
 from meterworks.devices.access import Audience
 from meterworks.devices.history import HISTORIES
-from meterworks.devices.interface_class import CLASSES, DATA, REGISTER, Attribute, InterfaceClass, Method
 from meterworks.devices.meter_model import METER_BINDINGS
 from meterworks.devices.model import command, entry, history, setting, state
 from meterworks.errors import UsageError
@@ -19,6 +18,7 @@ from meterworks.protocols.dlms import (
     encode_double_long_unsigned,
     encode_unsigned,
 )
+from meterworks.protocols.dlms.cosem import CLASSES, DATA, REGISTER, Attribute, InterfaceClass, Method
 
 MODELS = list(METER_MODELS.values())
 OBJECTS = [(model, bound) for model in MODELS for bound in model.objects.values()]

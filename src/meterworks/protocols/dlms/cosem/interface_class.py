@@ -9,9 +9,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from meterworks.devices.errors import ModelError
+from meterworks.protocols.errors import TableError
 
-__all__ = ["CLASSES", "Attribute", "InterfaceClass", "Method", "TypeTags"]
+__all__ = [
+    "ASSOCIATION", "CLASSES", "CLOCK", "DATA", "DEMAND_REGISTER", "DISCONNECT_CONTROL", "EXTENDED_REGISTER", "LIMITER",
+    "PROFILE_GENERIC", "PUSH_SETUP", "REGISTER", "SAP_ASSIGNMENT", "SCRIPT_TABLE", "SECURITY_SETUP",
+    "SINGLE_ACTION_SCHEDULE", "Attribute", "InterfaceClass", "Method", "TypeTags", "interface_class",
+]  # fmt: skip
 
 TypeTags = frozenset[int]  # A-XDR tags an attribute's value may have
 
@@ -66,28 +70,28 @@ class InterfaceClass:
         """Refuse numbers out of order and names used twice."""
         where = f"interface class {self.class_id} {self.name}"
         if [row.number for row in self.attributes] != list(range(1, len(self.attributes) + 1)):
-            raise ModelError(f"{where}: attributes are not numbered from 1 without a gap")
+            raise TableError(f"{where}: attributes are not numbered from 1 without a gap")
         if [row.number for row in self.methods] != list(range(1, len(self.methods) + 1)):
-            raise ModelError(f"{where}: methods are not numbered from 1 without a gap")
+            raise TableError(f"{where}: methods are not numbered from 1 without a gap")
         names = [row.name for row in self.attributes] + [row.name for row in self.methods]
         if len(set(names)) != len(names):
-            raise ModelError(f"{where}: a name stands twice")
+            raise TableError(f"{where}: a name stands twice")
         if self.attributes[0].name != "logical_name":
-            raise ModelError(f"{where}: attribute 1 is the logical name")
+            raise TableError(f"{where}: attribute 1 is the logical name")
 
     def attribute_named(self, name: str) -> Attribute:
-        """Give the attribute of a name; ModelError when the class has none such."""
+        """Give the attribute of a name; TableError when the class has none such."""
         for attribute in self.attributes:
             if attribute.name == name:
                 return attribute
-        raise ModelError(f"interface class {self.class_id} {self.name} has no attribute {name!r}")
+        raise TableError(f"interface class {self.class_id} {self.name} has no attribute {name!r}")
 
     def method_named(self, name: str) -> Method:
-        """Give the method of a name; ModelError when the class has none such."""
+        """Give the method of a name; TableError when the class has none such."""
         for method in self.methods:
             if method.name == name:
                 return method
-        raise ModelError(f"interface class {self.class_id} {self.name} has no method {name!r}")
+        raise TableError(f"interface class {self.class_id} {self.name} has no method {name!r}")
 
 
 def _attributes(*rows: tuple[str, TypeTags] | tuple[str, TypeTags, bool]) -> tuple[Attribute, ...]:
@@ -214,7 +218,7 @@ def _by_number(*classes: InterfaceClass) -> Mapping[tuple[int, int], InterfaceCl
     table: dict[tuple[int, int], InterfaceClass] = {}
     for row in classes:
         if (row.class_id, row.version) in table:
-            raise ModelError(f"interface class {row.class_id} version {row.version} stands in the table twice")
+            raise TableError(f"interface class {row.class_id} version {row.version} stands in the table twice")
         table[row.class_id, row.version] = row
     return MappingProxyType(table)
 
@@ -223,3 +227,15 @@ CLASSES: Final = _by_number(
     DATA, REGISTER, EXTENDED_REGISTER, DEMAND_REGISTER, PROFILE_GENERIC, CLOCK, SCRIPT_TABLE, ASSOCIATION,
     SAP_ASSIGNMENT, SINGLE_ACTION_SCHEDULE, PUSH_SETUP, SECURITY_SETUP, DISCONNECT_CONTROL, LIMITER,
 )  # fmt: skip
+
+GENERIC_ATTRIBUTES: Final = 32  # of a class we have no row for: so many numbers are taken as they come
+
+
+def interface_class(class_id: int, version: int) -> InterfaceClass:
+    """Give the row of a class; for one we do not know a generic row of attributes of any type, without methods."""
+    known = CLASSES.get((class_id, version))
+    if known is not None:
+        return known
+    rows = (Attribute(number, f"attribute_{number}", ANY) for number in range(2, GENERIC_ATTRIBUTES + 1))
+    logical_name = Attribute(1, "logical_name", OCTET_STRING, static=True)
+    return InterfaceClass(class_id, version, f"class {class_id}", (logical_name, *rows))
