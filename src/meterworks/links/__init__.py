@@ -2,7 +2,7 @@
 
 from meterworks.links.blocking_client import BlockingDlmsClient
 from meterworks.links.dlms_client import DlmsClient, NotificationHandler, ProgressHandler, Traffic
-from meterworks.links.errors import ConnectFailed, ConnectionLost, NoAnswer, WriteOutcomeUnknown
+from meterworks.links.errors import BadTarget, ConnectFailed, ConnectionLost, NoAnswer, WriteOutcomeUnknown
 from meterworks.links.listening import BACKLOG, LOOPBACK_DEVICE, listening_socket
 from meterworks.links.meter_server import (
     MeterCall,
@@ -13,10 +13,13 @@ from meterworks.links.meter_server import (
     start_meter_server,
 )
 from meterworks.links.notification_listener import ListenerLimits, NotificationListener, PushHandler, PushReceived
+from meterworks.links.target import DLMS_PORT, MeterTarget, Transport
 
 __all__ = [
     "BACKLOG",
+    "DLMS_PORT",
     "LOOPBACK_DEVICE",
+    "BadTarget",
     "BlockingDlmsClient",
     "ConnectFailed",
     "ConnectionLost",
@@ -26,6 +29,7 @@ __all__ = [
     "MeterResolver",
     "MeterServer",
     "MeterServerLimits",
+    "MeterTarget",
     "NoAnswer",
     "NotificationHandler",
     "NotificationListener",
@@ -33,6 +37,7 @@ __all__ = [
     "PushHandler",
     "PushReceived",
     "Traffic",
+    "Transport",
     "WriteOutcomeUnknown",
     "call_head_end",
     "listening_socket",

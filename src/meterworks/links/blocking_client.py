@@ -20,6 +20,7 @@ from meterworks.links.outcome import (
     value_of,
     written,
 )
+from meterworks.links.target import MeterTarget
 from meterworks.protocols.dlms import (
     Action,
     ActionList,
@@ -84,6 +85,21 @@ class BlockingDlmsClient:
             raise ConnectFailed(f"cannot connect to {host}:{port}: {error}", host=host, port=port) from error
         link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return cls(link, ClientConnection(settings, counter, secrets.token_bytes), timeout_s)
+
+    @classmethod
+    def open(
+        cls,
+        target: MeterTarget,
+        settings: ClientSettings,
+        *,
+        counter: InvocationCounter,
+        timeout_s: float = 10.0,
+        local_address: str | None = None,
+    ) -> "BlockingDlmsClient":
+        """Connect to a meter wherever it is. Raises ConnectFailed."""
+        return cls.connect(
+            target.host, target.port, settings, counter=counter, timeout_s=timeout_s, local_address=local_address
+        )
 
     def __enter__(self) -> "BlockingDlmsClient":
         """Give the client."""

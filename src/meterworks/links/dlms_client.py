@@ -18,6 +18,7 @@ from meterworks.links.outcome import (
     value_of,
     written,
 )
+from meterworks.links.target import MeterTarget
 from meterworks.protocols.dlms import (
     Action,
     ActionList,
@@ -199,6 +200,21 @@ class DlmsClient:
         except OSError as error:
             raise ConnectFailed(f"cannot connect to {host}:{port}: {error}", host=host, port=port) from error
         return cls(protocol, timeout_s)
+
+    @classmethod
+    async def open(
+        cls,
+        target: MeterTarget,
+        settings: ClientSettings,
+        *,
+        counter: InvocationCounter,
+        timeout_s: float = 10.0,
+        local_address: str | None = None,
+    ) -> "DlmsClient":
+        """Connect to a meter wherever it is. Raises ConnectFailed."""
+        return await cls.connect(
+            target.host, target.port, settings, counter=counter, timeout_s=timeout_s, local_address=local_address
+        )
 
     @classmethod
     def over(

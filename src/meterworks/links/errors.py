@@ -1,8 +1,14 @@
 """What can go wrong on a link, each under one of the six of `meterworks.errors`."""
 
-from meterworks.errors import OutcomeUnknown, UnreachableError
+from meterworks.errors import OutcomeUnknown, UnreachableError, UsageError
 
-__all__ = ["ConnectFailed", "ConnectionLost", "NoAnswer", "WriteOutcomeUnknown"]
+__all__ = ["BadTarget", "ConnectFailed", "ConnectionLost", "NoAnswer", "WriteOutcomeUnknown"]
+
+
+class BadTarget(UsageError):
+    """The address of a meter that we were given is none."""
+
+    code = "bad-target"
 
 
 class ConnectFailed(UnreachableError):

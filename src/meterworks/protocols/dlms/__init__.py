@@ -90,6 +90,7 @@ from meterworks.protocols.dlms.descriptor import (
     decode_selection,
 )
 from meterworks.protocols.dlms.device import InvocationCounter, LogicalDevice, SecurityEventKind
+from meterworks.protocols.dlms.framing import ClientFraming, ClientLink, ServerFraming, ServerLink
 from meterworks.protocols.dlms.notification import DataNotification, EventNotification
 from meterworks.protocols.dlms.obis import ObisCode
 from meterworks.protocols.dlms.profile import ProfileTable, decode_profile
@@ -126,7 +127,7 @@ from meterworks.protocols.dlms.settings import (
     Protection,
 )
 from meterworks.protocols.dlms.tag import ApduTag, CipherForm
-from meterworks.protocols.dlms.wrapper import WrapperReader, encode_wrapper
+from meterworks.protocols.dlms.wrapper import WRAPPER, WrapperFraming, WrapperReader, encode_wrapper
 
 __all__ = [
     "ANY",
@@ -141,6 +142,7 @@ __all__ = [
     "PDU_SIZE_MAX",
     "PUBLIC_CLIENT",
     "READER_CLIENT",
+    "WRAPPER",
     "AcseResult",
     "Action",
     "ActionFinished",
@@ -168,6 +170,8 @@ __all__ = [
     "ClientAssociation",
     "ClientConnection",
     "ClientEvent",
+    "ClientFraming",
+    "ClientLink",
     "ClientSettings",
     "ClientState",
     "ClockStatus",
@@ -215,6 +219,8 @@ __all__ = [
     "Selection",
     "ServerAssociation",
     "ServerConnection",
+    "ServerFraming",
+    "ServerLink",
     "ServerState",
     "Set",
     "SetFinished",
@@ -229,6 +235,7 @@ __all__ = [
     "ValueColumn",
     "ValueReceived",
     "ValuesReceived",
+    "WrapperFraming",
     "WrapperReader",
     "decode",
     "decode_all",

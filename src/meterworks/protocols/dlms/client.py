@@ -1,29 +1,31 @@
-"""The client side over the wrapper: commands in, frames out; bytes in, events out.
+"""The client side of a connection: commands in, octets out; octets in, events out.
 
-Sans-I/O. After each `receive` the shell sends what `data_to_send` gives: proofs and requests for further blocks.
+Sans-I/O. After each `receive` and `advance` the shell sends what `data_to_send` gives: proofs, requests for further
+blocks, and what the framing below has to say. Time is handed in, in seconds of any clock that does not go back.
 """
 
 from collections.abc import Callable
 
-from meterworks.errors import PeerError, SecurityError
+from meterworks.errors import PeerError, SecurityError, UnreachableError
 from meterworks.protocols.dlms.client_association import ClientAssociation, ClientState
 from meterworks.protocols.dlms.command import ClientEvent, Command
 from meterworks.protocols.dlms.device import InvocationCounter
+from meterworks.protocols.dlms.framing import ClientFraming
 from meterworks.protocols.dlms.settings import PDU_SIZE_MAX, ClientSettings
-from meterworks.protocols.dlms.tag import ApduTag
-from meterworks.protocols.dlms.wrapper import WrapperReader, encode_wrapper
-from meterworks.protocols.errors import StateError, UnlawfulMessage
+from meterworks.protocols.dlms.wrapper import WRAPPER
+from meterworks.protocols.errors import StateError
 
 __all__ = ["ClientConnection"]
 
 
 class ClientConnection:
-    """One connection to a server, over a byte stream.
+    """One connection to a server, over octets of any carrier.
 
-    counter: ours under the global key. random_bytes: gives fresh octets for challenges.
+    counter: ours under the global key. random_bytes: gives fresh octets for challenges. framing: the layer between
+    octets and APDUs.
     """
 
-    __slots__ = ("_error", "_reader", "association")
+    __slots__ = ("_error", "_link", "association")
 
     def __init__(
         self,
@@ -32,55 +34,64 @@ class ClientConnection:
         random_bytes: Callable[[int], bytes],
         *,
         apdu_size_max: int = PDU_SIZE_MAX,
+        framing: ClientFraming = WRAPPER,
     ) -> None:
         self.association = ClientAssociation(settings, counter, random_bytes)
-        self._reader = WrapperReader(apdu_size_max)
-        self._error: PeerError | SecurityError | None = None
+        self._link = framing.client_link(settings.client_sap, settings.server_sap, apdu_size_max)
+        self._error: PeerError | SecurityError | UnreachableError | None = None
 
     @property
     def state(self) -> ClientState:
         """Where the association is."""
         return ClientState.BROKEN if self._error is not None else self.association.state
 
-    def send(self, command: Command) -> bytes:
-        """Give the frame that carries a command. StateError where the state does not allow it."""
+    def send(self, command: Command, now: float = 0.0) -> bytes:
+        """Give the octets that carry a command. StateError where the state does not allow it."""
         if self._error is not None:
             raise StateError("the connection is broken: close it and begin anew", state="broken")
-        return self._frame(self.association.send(command))
+        return self._link.send(self.association.send(command), now)
 
-    def receive(self, data: bytes) -> list[ClientEvent]:
-        """Take bytes as they came. Raises PeerError or SecurityError, and stays broken then.
+    def receive(self, data: bytes, now: float = 0.0) -> list[ClientEvent]:
+        """Take bytes as they came. Raises PeerError, SecurityError or UnreachableError, and stays broken then.
 
         Events of frames before the one that broke the connection are given first; the error comes with the next call.
         """
         if self._error is not None:
             raise self._error
-        self._reader.feed(data)
+        link = self._link
         events: list[ClientEvent] = []
         try:
-            while (frame := self._reader.next_frame()) is not None:
-                events += self._receive_frame(*frame)
-        except (PeerError, SecurityError) as error:
+            link.receive(data, now)
+            while (apdu := link.next_apdu()) is not None:
+                events += self.association.receive(apdu)
+        except (PeerError, SecurityError, UnreachableError) as error:
             self._error = error
             if not events:
                 raise
         return events
 
-    def _receive_frame(self, source: int, destination: int, apdu: bytes) -> list[ClientEvent]:
-        settings = self.association.settings
-        if source != settings.server_sap or destination != settings.client_sap:
-            # Pushes carry the addresses of the push set-up, all else those of the association.
-            if apdu[0] != ApduTag.DATA_NOTIFICATION:
-                raise UnlawfulMessage(f"frame from {source} to {destination} is not ours", source=source)
-        return self.association.receive(apdu)
-
-    def data_to_send(self) -> bytes:
-        """Give the frames that answer what was received, once."""
+    def data_to_send(self, now: float = 0.0) -> bytes:
+        """Give the octets that answer what was received or what time brought, once."""
         apdus = self.association.take_output()
         if not apdus:
-            return b""
-        return b"".join([self._frame(apdu) for apdu in apdus])
+            return self._link.data_to_send()
+        return b"".join([*[self._link.send(apdu, now) for apdu in apdus], self._link.data_to_send()])
 
-    def _frame(self, apdu: bytes) -> bytes:
-        settings = self.association.settings
-        return encode_wrapper(settings.client_sap, settings.server_sap, apdu)
+    def next_deadline(self) -> float | None:
+        """Give the time at which `advance` must be called, or None where nothing waits for time."""
+        return self._link.next_deadline()
+
+    def advance(self, now: float) -> list[ClientEvent]:
+        """Let time pass: repetitions go out, or the link is given up. Raises as `receive` does."""
+        if self._error is not None:
+            raise self._error
+        try:
+            self._link.advance(now)
+        except UnreachableError as error:
+            self._error = error
+            raise
+        return self.receive(b"", now)
+
+    def close(self, now: float = 0.0) -> bytes:
+        """Give the octets that end the link, if its framing has such. Nothing may be sent afterwards."""
+        return b"" if self._error is not None else self._link.close(now)

@@ -1,4 +1,4 @@
-"""The server side over the wrapper: frames in, frames out, one association per client address.
+"""The server side of a connection: octets in, octets out, one association per client address.
 
 Sans-I/O: bytes that arrived go into `receive`, its result goes out. Whatever a peer sends, nothing but a closed
 connection comes of it; what it tried is recorded by the device.
@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import Final
 
 from meterworks.protocols.dlms.device import LogicalDevice, SecurityEventKind
+from meterworks.protocols.dlms.framing import ServerFraming
 from meterworks.protocols.dlms.server_association import ServerAssociation
 from meterworks.protocols.dlms.settings import MANAGEMENT_DEVICE, PDU_SIZE_MAX
-from meterworks.protocols.dlms.wrapper import WrapperReader, encode_wrapper
+from meterworks.protocols.dlms.wrapper import WRAPPER
 from meterworks.protocols.errors import UnlawfulMessage
 
 __all__ = ["ServerConnection"]
@@ -20,13 +21,14 @@ OUTPUT_SIZE_MAX: Final = 4 * PDU_SIZE_MAX  # answers made before the shell must 
 
 
 class ServerConnection:
-    """One TCP connection of a device.
+    """One connection of a device, over octets of any carrier.
 
-    random_bytes: gives fresh octets for challenges. closed: the shell must close the connection after sending what
-    `receive` gave. has_more: more requests wait; the shell calls `receive(b"")` when its output has drained.
+    random_bytes: gives fresh octets for challenges. framing: the layer between octets and APDUs. closed: the shell must
+    close the connection after sending what `receive` gave. has_more: more requests wait; the shell calls `receive(b"")`
+    when its output has drained.
     """
 
-    __slots__ = ("_associations", "_device", "_random_bytes", "_reader", "_server_sap", "closed", "has_more")
+    __slots__ = ("_associations", "_device", "_link", "_random_bytes", "_server_sap", "closed", "has_more")
 
     def __init__(
         self,
@@ -35,11 +37,12 @@ class ServerConnection:
         *,
         server_sap: int = MANAGEMENT_DEVICE,
         apdu_size_max: int = PDU_SIZE_MAX,
+        framing: ServerFraming = WRAPPER,
     ) -> None:
         self._device = device
         self._random_bytes = random_bytes
         self._server_sap = server_sap
-        self._reader = WrapperReader(apdu_size_max)
+        self._link = framing.server_link(server_sap, apdu_size_max)
         self._associations: dict[int, ServerAssociation] = {}
         self.closed = False
         self.has_more = False
@@ -49,16 +52,17 @@ class ServerConnection:
         """Whether a client on this connection has shown that it knows a key or a password."""
         return any(association.is_proved for association in self._associations.values())
 
-    def receive(self, data: bytes) -> bytes:
+    def receive(self, data: bytes, now: float = 0.0) -> bytes:
         """Take bytes as they came; give the answers, in frames."""
         if self.closed:
             return b""
-        self._reader.feed(data)
+        link = self._link
+        link.receive(data, now)
         answers: list[bytes] = []
         size = 0
         while not self.closed and size < OUTPUT_SIZE_MAX:
             try:
-                frame = self._reader.next_frame()
+                frame = link.next_frame()
             except UnlawfulMessage:
                 self._device.security_event(SecurityEventKind.MALFORMED_MESSAGE.value, 0)
                 self.closed = True
@@ -72,9 +76,22 @@ class ServerConnection:
                 size += len(answer)
         else:
             self.has_more = not self.closed
-        return answers[0] if len(answers) == 1 else b"".join(answers)
+        answers.append(link.data_to_send())
+        return b"".join(answers)
 
-    def _answer(self, client_sap: int, server_sap: int, apdu: bytes) -> bytes | None:
+    def next_deadline(self) -> float | None:
+        """Give the time at which `advance` must be called, or None where nothing waits for time."""
+        return self._link.next_deadline()
+
+    def advance(self, now: float) -> bytes:
+        """Let time pass; give what is to be sent then."""
+        self._link.advance(now)
+        return self.receive(b"", now)
+
+    def _answer(self, client_sap: int, server_sap: int, apdu: bytes | None) -> bytes | None:
+        if apdu is None:
+            self._associations.pop(client_sap, None)  # with the link goes what was agreed over it
+            return None
         if server_sap != self._server_sap:
             return None  # as on a bus: what is for another address is not for us to answer
         association = self._associations.get(client_sap)
@@ -86,4 +103,4 @@ class ServerConnection:
             self._associations[client_sap] = association
         answer = association.receive(apdu)
         self.closed = association.is_given_up
-        return None if answer is None else encode_wrapper(server_sap, client_sap, answer)
+        return None if answer is None else self._link.send(client_sap, server_sap, answer)

@@ -1,11 +1,14 @@
 """The wrapper of TCP and UDP: version 1, source, destination, length.  Source: IEC 62056-4-7; fact sheet section 5."""
 
 import struct
+from dataclasses import dataclass
 from typing import Final
 
+from meterworks.protocols.dlms.framing import ClientLink, ServerLink
+from meterworks.protocols.dlms.tag import ApduTag
 from meterworks.protocols.errors import UnlawfulMessage
 
-__all__ = ["HEADER_SIZE", "WrapperFrame", "WrapperReader", "encode_wrapper"]
+__all__ = ["HEADER_SIZE", "WRAPPER", "WrapperFrame", "WrapperFraming", "WrapperReader", "encode_wrapper"]
 
 HEADER_SIZE: Final = 8
 _HEADER: Final = struct.Struct(">HHHH")
@@ -71,3 +74,81 @@ class WrapperReader:
             return None
         self._start = end
         return source, destination, bytes(buffer[start + HEADER_SIZE : end])
+
+
+class _Untimed(WrapperReader):
+    """What client and server have in common: the wrapper answers nothing by itself and waits for nothing."""
+
+    __slots__ = ()
+
+    def receive(self, data: bytes, now: float) -> None:
+        """Store what arrived."""
+        self.feed(data)
+
+    def data_to_send(self) -> bytes:
+        """Nothing: the wrapper says nothing by itself."""
+        return b""
+
+    def next_deadline(self) -> float | None:
+        """None: the wrapper waits for nothing."""
+        return None
+
+    def advance(self, now: float) -> None:
+        """Nothing happens with time."""
+
+    def close(self, now: float) -> bytes:
+        """Nothing: the stream below is closed."""
+        return b""
+
+
+class _ClientLink(_Untimed):
+    """The client's side: our address first when we send, last when we receive."""
+
+    __slots__ = ("_client_sap", "_server_sap")
+
+    def __init__(self, client_sap: int, server_sap: int, apdu_size_max: int) -> None:
+        super().__init__(apdu_size_max)
+        self._client_sap = client_sap
+        self._server_sap = server_sap
+
+    def send(self, apdu: bytes, now: float) -> bytes:
+        """Give the frame."""
+        return encode_wrapper(self._client_sap, self._server_sap, apdu)
+
+    def next_apdu(self) -> bytes | None:
+        """Give the APDU of the next frame. Raises UnlawfulMessage for one that is not ours."""
+        frame = self.next_frame()
+        if frame is None:
+            return None
+        source, destination, apdu = frame
+        if source != self._server_sap or destination != self._client_sap:
+            # Pushes carry the addresses of the push set-up, all else those of the association.
+            if apdu[0] != ApduTag.DATA_NOTIFICATION:
+                raise UnlawfulMessage(f"frame from {source} to {destination} is not ours", source=source)
+        return apdu
+
+
+class _ServerLink(_Untimed):
+    """The server's side; its frames are (client, server, APDU) as they stand."""
+
+    __slots__ = ()
+
+    def send(self, client_sap: int, server_sap: int, apdu: bytes) -> bytes:
+        """Give the frame that answers a client."""
+        return encode_wrapper(server_sap, client_sap, apdu)
+
+
+@dataclass(frozen=True, slots=True)
+class WrapperFraming:
+    """APDUs behind the wrapper's header, on a byte stream (TCP, TLS) or one to a datagram (UDP)."""
+
+    def client_link(self, client_sap: int, server_sap: int, apdu_size_max: int) -> ClientLink:
+        """Give a fresh link between two logical addresses."""
+        return _ClientLink(client_sap, server_sap, apdu_size_max)
+
+    def server_link(self, server_sap: int, apdu_size_max: int) -> ServerLink:
+        """Give a fresh link of a server; frames for other addresses are given too, and are not for it to answer."""
+        return _ServerLink(apdu_size_max)
+
+
+WRAPPER: Final = WrapperFraming()
