@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from meterworks.devices.errors import FleetStateError
+from meterworks.devices.overlay import Overlay
 
 __all__ = ["CLIENTS_MAX", "COUNTER_BLOCK", "METER_STATE", "OWN_EVENTS_MAX", "FleetState", "OwnEvent"]
 
@@ -83,6 +84,7 @@ class FleetState:
         """
         self._lock: int | None = None
         self._map: mmap.mmap | None = None
+        self.overlay = Overlay(None, titles)
         if path is None:
             self.rows: npt.NDArray[np.void] = np.zeros(len(titles), METER_STATE)
         else:
@@ -94,6 +96,16 @@ class FleetState:
         self._counter_end = self.rows["server_counter_end"]
         self._client_titles = self.rows["client_titles"]
         self._client_counters = self.rows["client_counters"]
+        if path is not None:
+            self._open_overlay(path, titles)
+
+    def _open_overlay(self, path: Path, titles: list[bytes]) -> None:
+        """Open the values that clients wrote, in their own file beside the rows."""
+        try:
+            self.overlay = Overlay(path.with_suffix(".overlay"), titles)
+        except FleetStateError:
+            self.close()
+            raise
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -227,11 +239,13 @@ class FleetState:
         """Hand everything to the disk (a power loss then loses nothing before this call). Blocks; call in a thread."""
         if self._map is not None:
             self._map.flush()
+        self.overlay.flush()
 
     def close(self) -> None:
         """Flush and let the file go. The object cannot be used afterwards."""
         if self._map is not None:
             self._map.flush()
+        self.overlay.close()
         self.rows = np.zeros(0, METER_STATE)
         self._map = None  # unmapped when the last array that looks at it is gone
         if self._lock is not None:

@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 from meterworks.devices.errors import ModelError
 from meterworks.devices.load import Instant, MeterLoad, Registers
+from meterworks.devices.overlay import OverlayKey
 from meterworks.devices.state import FleetState
 from meterworks.devices.zone import ZoneTable, zone_table
 
@@ -89,6 +90,16 @@ class MeterView:
         self._epoch_s = epoch_s
         self._registers: tuple[int, Registers] | None = None  # of the second it names
         self._instant: tuple[int, Instant] | None = None
+
+    # -- what clients wrote -------------------------------------------------------------------------------------------
+
+    def written(self, key: OverlayKey) -> bytes | None:
+        """Give the encoded value that a client wrote to (object, attribute) of this meter, or None: the model's."""
+        return self.state.overlay.get(self.index, key)
+
+    def write(self, key: OverlayKey, value: bytes) -> None:
+        """Keep an encoded value under (object, attribute), across restarts. Raises FleetStateError: no room."""
+        self.state.overlay.set(self.index, key, value)
 
     # -- clock --------------------------------------------------------------------------------------------------------
 
