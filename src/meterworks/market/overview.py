@@ -15,6 +15,7 @@ from meterworks.headend import FillProgress, HourRate
 from meterworks.market.series import TimeRange
 from meterworks.market.services import MarketServices
 from meterworks.registry import DeviceCounts
+from meterworks.runtime import together
 
 __all__ = ["CollectionSummary", "FleetLoad", "Overview"]
 
@@ -93,7 +94,7 @@ class Overview:
     async def load(self, asked: TimeRange, *, interval_s: int, device_ids: Sequence[int] | None = None) -> FleetLoad:
         """Load of the meters of one interval length; None: of all of them."""
         assert interval_s in INTERVAL_S_BY_PERIOD.values()
-        into, out_of = await asyncio.gather(
+        into, out_of = await together(
             *(
                 self._services.readings.load(
                     channel_for(base, interval_s).id, asked.from_, asked.to, device_ids=device_ids

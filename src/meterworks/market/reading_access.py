@@ -1,6 +1,5 @@
 """Readings as a principal may see them: bounded by role, registration and occupancy, logged, then encoded elsewhere."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -26,6 +25,7 @@ from meterworks.market.services import MarketServices
 from meterworks.market.timestamp import parse_zone
 from meterworks.readings import InstalledDevice
 from meterworks.registry import DeviceId, Installation
+from meterworks.runtime import together
 
 __all__ = ["ReadingAccess"]
 
@@ -147,7 +147,7 @@ class ReadingAccess:
     ) -> SeriesResult:
         zone = parse_zone(question.zone_name or subject.zone_name)
         entries = self._entries(principal, subject, question)
-        found, _ = await asyncio.gather(fetch(), self._access_log.record(entries))
+        found, _ = await together(fetch(), self._access_log.record(entries))
         columns = clip(columns_from(found), [part.range for part in subject.parts])
         next_cursor: str | None = None
         if question.resolution == "interval":

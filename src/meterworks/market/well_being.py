@@ -12,6 +12,7 @@ from sqlalchemy import text
 from meterworks.errors import MeterworksError
 from meterworks.headend import STATUS_SUBJECT
 from meterworks.market.services import MarketServices
+from meterworks.runtime import together
 
 __all__ = ["Health", "HealthCheck"]
 
@@ -56,7 +57,7 @@ class HealthCheck:
     async def _ask(self) -> Health:
         questions: dict[str, Awaitable[Mapping[str, object]]] = {"database": self._ping_database()}
         questions |= {part: self._ping(subject) for part, subject in _SUBJECTS.items()}
-        answers = await asyncio.gather(*(self._state(question) for question in questions.values()))
+        answers = await together(*(self._state(question) for question in questions.values()))
         named = dict(zip(questions, answers, strict=True))
         return Health(
             parts={part: state for part, (state, _) in named.items()},

@@ -21,7 +21,7 @@ from meterworks.readings.installation import InstalledDevice, device_range, shar
 from meterworks.readings.local_period import LocalPeriod, sum_by_local_period
 from meterworks.readings.model import RecentDay
 from meterworks.readings.recent import RECENT_CHANNELS, load_progress
-from meterworks.runtime import Database
+from meterworks.runtime import Database, together
 
 if TYPE_CHECKING:
     from meterworks.runtime.warehouse import Warehouse  # whoever gives one has loaded it
@@ -127,7 +127,7 @@ class ReadingStore:
             for channel in channels
             if (span := device_range(installation, channel, from_s, to_s)) is not None
         ]
-        parts = await asyncio.gather(
+        parts = await together(
             *(
                 self._series(installation.device_id, [channel.id], span[0], span[1], as_of)
                 for installation, channel, span in wanted

@@ -55,6 +55,7 @@ from meterworks.runtime.telemetry import (
     prepare_metrics_folder,
     render_metrics,
 )
+from meterworks.runtime.together import together
 from meterworks.runtime.warehouse_settings import StreamPosition, WarehouseSettings
 
 __all__ = [
@@ -116,6 +117,7 @@ __all__ = [
     "prepare_metrics_folder",
     "render_metrics",
     "save_clock",
+    "together",
     "upsert",
     "write_atomically",
 ]

@@ -114,6 +114,7 @@ class Database:
         self.settings = settings or DatabaseSettings()
         self._url = _checked_url(self.settings.url)
         self._threads: set[Thread] = set()
+        self._returning: set[asyncio.Future[None]] = set()  # connections on their way back to the pool
         if self._url.get_backend_name() == "sqlite":
             self._writer = self._sqlite_engine(read_only=False)
             self._reader = self._sqlite_engine(read_only=True)
@@ -146,7 +147,7 @@ class Database:
         DatabaseConflictError (a constraint), DatabaseUsageError, CommitOutcomeUnknown (the link broke in the commit).
         """
         with _translated_errors():
-            async with _connected(self._writer) as connection:
+            async with self._connected(self._writer) as connection:
                 transaction = await connection.begin()
                 yield connection
                 if transaction.is_active:
@@ -166,7 +167,7 @@ class Database:
         insertion = _sqlite_insertion(_table(table), tuple(rows[0]), self._writer.dialect)
         values = [insertion.values(row) for row in rows]
         with _translated_errors():
-            async with _connected(self._writer) as connection:
+            async with self._connected(self._writer) as connection:
                 driver = cast("SqliteConnection", (await connection.get_raw_connection()).driver_connection)
                 try:
                     await driver.insert(insertion.statement, values)
@@ -177,7 +178,7 @@ class Database:
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A connection that sees one state of the database throughout the block, and cannot write."""
         with _translated_errors():
-            async with _connected(self._reader) as connection:
+            async with self._connected(self._reader) as connection:
                 yield connection
 
     async def create_tables(self, *tables: sa.Table) -> None:
@@ -186,11 +187,27 @@ class Database:
             await connection.run_sync(lambda sync: metadata.create_all(sync, tables=list(tables) or None))
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, those too whose user was cancelled while giving them back."""
+        if self._returning:
+            await asyncio.wait(self._returning, timeout=THREAD_END_S_MAX)
         await self._writer.dispose()
         if self._url.get_backend_name() == "sqlite":
             await self._reader.dispose()
         await asyncio.to_thread(_join_all, list(self._threads))  # of cancelled calls, which nobody waited for
+
+    @asynccontextmanager
+    async def _connected(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+        try:
+            connection = await engine.connect()
+        except OSError as error:  # asyncpg lets the socket's own errors through
+            raise DatabaseUnreachableError(f"the database does not answer: {error}", reason=str(error)) from error
+        try:
+            yield connection
+        finally:
+            returning = asyncio.ensure_future(connection.close())
+            self._returning.add(returning)
+            returning.add_done_callback(self._returning.discard)
+            await asyncio.shield(returning)
 
     def _sqlite_engine(self, *, read_only: bool) -> AsyncEngine:
         path = Path(cast("str", self._url.database))
@@ -253,18 +270,6 @@ def _checked_url(text: str) -> URL:
     if driver.startswith("sqlite") and url.database in (None, "", ":memory:"):
         raise SettingsError("SQLite needs a file that all processes can open: give sqlite:///PATH")
     return url.set(drivername=driver)
-
-
-@asynccontextmanager
-async def _connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    try:
-        connection = await engine.connect()
-    except OSError as error:  # asyncpg lets the socket's own errors through
-        raise DatabaseUnreachableError(f"the database does not answer: {error}", reason=str(error)) from error
-    try:
-        yield connection
-    finally:
-        await asyncio.shield(connection.close())
 
 
 async def _commit(connection: AsyncConnection) -> None:

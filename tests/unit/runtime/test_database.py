@@ -321,3 +321,21 @@ async def test_models_of_all_folders_are_created_on_one_base(tmp_path):
     await database.create_tables()
     await database.create_tables()
     await database.close()
+
+
+async def test_closing_waits_for_connections_that_a_twice_cancelled_reader_is_giving_back(database, sample):
+    async def read() -> None:
+        async with database.read() as connection:
+            await connection.execute(sa.select(sa.func.count()).select_from(sample))
+            await asyncio.Event().wait()
+
+    readers = [asyncio.ensure_future(read()) for _ in range(3)]
+    await asyncio.sleep(0.05)
+    for reader in readers:
+        reader.cancel()
+    await asyncio.sleep(0)
+    for reader in readers:
+        reader.cancel()  # while it gives its connection back
+    await asyncio.gather(*readers, return_exceptions=True)
+    await database.close()
+    assert not [thread for thread in database._threads if thread.is_alive()]
