@@ -1,6 +1,7 @@
 """Database: transactions, snapshots, times, bulk writing, and errors told in our own tree."""
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -323,19 +324,21 @@ async def test_models_of_all_folders_are_created_on_one_base(tmp_path):
     await database.close()
 
 
-async def test_closing_waits_for_connections_that_a_twice_cancelled_reader_is_giving_back(database, sample):
+async def test_closing_waits_for_the_connection_that_a_twice_cancelled_reader_is_giving_back(database, sample):
+    asked = asyncio.Event()
+
     async def read() -> None:
         async with database.read() as connection:
             await connection.execute(sa.select(sa.func.count()).select_from(sample))
-            await asyncio.Event().wait()
+            driver = (await connection.get_raw_connection()).driver_connection
+            asked.set()
+            await driver._counted_errand(lambda _: time.sleep(0.3))  # SQLite at work, and deaf to interruptions
 
-    readers = [asyncio.ensure_future(read()) for _ in range(3)]
-    await asyncio.sleep(0.05)
-    for reader in readers:
+    reader = asyncio.ensure_future(read())
+    await asked.wait()
+    for _ in range(3):  # the read itself, then twice while it waits for the thread to give its connection back
+        await asyncio.sleep(0.02)
         reader.cancel()
-    await asyncio.sleep(0)
-    for reader in readers:
-        reader.cancel()  # while it gives its connection back
-    await asyncio.gather(*readers, return_exceptions=True)
+    await asyncio.gather(reader, return_exceptions=True)
     await database.close()
     assert not [thread for thread in database._threads if thread.is_alive()]
