@@ -9,6 +9,7 @@ __all__ = [
     "EncodeError",
     "ProtectionError",
     "ServiceRefused",
+    "SignatureError",
     "StateError",
     "TableError",
     "TagError",
@@ -58,6 +59,12 @@ class TagError(ProtectionError):
     """A message whose authentication tag does not fit: altered, or made with another key."""
 
     code = "bad-tag"
+
+
+class SignatureError(ProtectionError):
+    """A signature that does not fit, or a public key that is none: altered, or made with another key."""
+
+    code = "bad-signature"
 
 
 class WeakProtection(ProtectionError):

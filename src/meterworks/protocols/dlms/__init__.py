@@ -89,7 +89,13 @@ from meterworks.protocols.dlms.descriptor import (
     RangeSelection,
     decode_selection,
 )
-from meterworks.protocols.dlms.device import InvocationCounter, LogicalDevice, SecurityEventKind
+from meterworks.protocols.dlms.device import (
+    AdoptableCounter,
+    BaseLogicalDevice,
+    InvocationCounter,
+    LogicalDevice,
+    SecurityEventKind,
+)
 from meterworks.protocols.dlms.framing import ClientFraming, ClientLink, ServerFraming, ServerLink
 from meterworks.protocols.dlms.notification import DataNotification, EventNotification
 from meterworks.protocols.dlms.obis import ObisCode
@@ -109,7 +115,12 @@ from meterworks.protocols.dlms.scaler_unit import ScalerUnit, Unit
 from meterworks.protocols.dlms.security import (
     CountUp,
     GrowingCounter,
+    KeyAgreement,
     SecurityContext,
+    SecuritySuite,
+    Signer,
+    SoftwareKeyAgreement,
+    SoftwareSigner,
     Suite0Cipher,
 )
 from meterworks.protocols.dlms.server import ServerConnection
@@ -123,8 +134,10 @@ from meterworks.protocols.dlms.settings import (
     AssociationSettings,
     Ciphering,
     ClientSettings,
+    KeyChoice,
     Mechanism,
     Protection,
+    Tolerance,
 )
 from meterworks.protocols.dlms.tag import ApduTag, CipherForm
 from meterworks.protocols.dlms.wrapper import WRAPPER, WrapperFraming, WrapperReader, encode_wrapper
@@ -150,6 +163,7 @@ __all__ = [
     "ActionListFinished",
     "ActionOutcome",
     "ActionResult",
+    "AdoptableCounter",
     "ApduTag",
     "ApplicationContext",
     "Associate",
@@ -160,6 +174,7 @@ __all__ = [
     "AssociationResponse",
     "AssociationSettings",
     "AttributeAddress",
+    "BaseLogicalDevice",
     "BitString",
     "BlockTransferred",
     "CaptureLayout",
@@ -200,6 +215,8 @@ __all__ = [
     "GrowingCounter",
     "InitiateError",
     "InvocationCounter",
+    "KeyAgreement",
+    "KeyChoice",
     "LogicalDevice",
     "Mechanism",
     "Message",
@@ -216,6 +233,7 @@ __all__ = [
     "ScalerUnit",
     "SecurityContext",
     "SecurityEventKind",
+    "SecuritySuite",
     "Selection",
     "ServerAssociation",
     "ServerConnection",
@@ -226,10 +244,14 @@ __all__ = [
     "SetFinished",
     "SetList",
     "SetListFinished",
+    "Signer",
+    "SoftwareKeyAgreement",
+    "SoftwareSigner",
     "SortMethod",
     "Suite0Cipher",
     "Tag",
     "TimeColumn",
+    "Tolerance",
     "Unit",
     "UnknownApdu",
     "ValueColumn",

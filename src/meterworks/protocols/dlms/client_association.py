@@ -51,10 +51,16 @@ from meterworks.protocols.dlms.fault import ConfirmedServiceError, ExceptionResp
 from meterworks.protocols.dlms.initiate import InitiateRequest, InitiateResponse
 from meterworks.protocols.dlms.notification import DataNotification, EventNotification
 from meterworks.protocols.dlms.result import ActionResult, Diagnostic
-from meterworks.protocols.dlms.security import OVERHEAD, GrowingCounter, SecurityContext, Suite0Cipher, Unprotected
+from meterworks.protocols.dlms.security import (
+    OVERHEAD,
+    TITLE_SIZE,
+    GrowingCounter,
+    SecurityContext,
+    Suite0Cipher,
+    Unprotected,
+)
 from meterworks.protocols.dlms.settings import (
     PDU_SIZE_MAX,
-    TITLE_SIZE,
     Ciphering,
     ClientSettings,
     Mechanism,

@@ -3,11 +3,12 @@
 from enum import Enum
 from typing import Protocol
 
+from meterworks.protocols.dlms.cosem import AccessRights
 from meterworks.protocols.dlms.descriptor import AttributeAddress, MethodAddress
 from meterworks.protocols.dlms.result import ActionResult, DataAccessResult
 from meterworks.protocols.dlms.settings import AssociationSettings
 
-__all__ = ["InvocationCounter", "LogicalDevice", "SecurityEventKind"]
+__all__ = ["AdoptableCounter", "BaseLogicalDevice", "InvocationCounter", "LogicalDevice", "SecurityEventKind"]
 
 
 class SecurityEventKind(Enum):
@@ -21,6 +22,9 @@ class SecurityEventKind(Enum):
     BAD_TAG = "bad-tag"
     REPLAYED_COUNTER = "replayed-counter"
     UNPROTECTED_REQUEST = "unprotected-request"
+    WRONG_SUITE = "wrong-suite"
+    BAD_SIGNATURE = "bad-signature"
+    ACCESS_DENIED = "access-denied"
     UNAUTHENTICATED_REQUEST = "unauthenticated-request"
     MALFORMED_MESSAGE = "malformed-message"
 
@@ -65,8 +69,53 @@ class LogicalDevice(Protocol):
         """Record what a client did; `kind` is a value of `SecurityEventKind`."""
 
 
+class BaseLogicalDevice:
+    """What a logical device may offer beyond `LogicalDevice`: a device that derives from this overrides what it has.
+
+    A device that does not derive from it is served as if it had these defaults.
+    """
+
+    __slots__ = ()
+
+    def access_rights(self, client_sap: int, address: AttributeAddress | MethodAddress) -> AccessRights | None:
+        """Give what this client may do with an attribute or a method; None leaves it to the device's own answers.
+
+        With rights, the association refuses what they do not allow, and requests with less protection than they ask
+        for; it protects the response as they say.
+        """
+        return None
+
+    def attribute_of(self, client_sap: int, base_name: int) -> AttributeAddress | None:
+        """Give the attribute with a short name (the object's base name + 8 x (attribute - 1)), or None."""
+        return None
+
+    def method_of(self, client_sap: int, base_name: int) -> MethodAddress | None:
+        """Give the method with a short name, or None."""
+        return None
+
+    def signing_key_of(self, client_sap: int, client_title: bytes, certificate: bytes) -> bytes | None:
+        """Give the public signing key (x || y) of a client that brought a certificate (DER), after checking it.
+
+        The default trusts no certificate; the key of the settings is used then.
+        """
+        return None
+
+    def association_opened(self, client_sap: int, user_id: int | None) -> None:
+        """Take note that a client is associated (and proved, where its mechanism asks for a proof)."""
+
+
 class InvocationCounter(Protocol):
     """The counter of a client under its global key; stored ahead by whoever implements it."""
 
     def next(self) -> int:
         """Give a number that was never given before, growing."""
+
+
+class AdoptableCounter(InvocationCounter, Protocol):
+    """A client's counter that can be moved ahead when the server expects a higher one."""
+
+    def peek(self) -> int:
+        """Give the number that `next` would give, without taking it."""
+
+    def skip_to(self, counter: int) -> None:
+        """Go on with `counter`, where it is higher than the number that `next` would give; never go back."""

@@ -48,9 +48,16 @@ from meterworks.protocols.dlms.result import (
     ExceptionState,
     InitiateError,
 )
-from meterworks.protocols.dlms.security import COUNTER_MAX, OVERHEAD, SecurityContext, Suite0Cipher, Unprotected
+from meterworks.protocols.dlms.security import (
+    COUNTER_MAX,
+    OVERHEAD,
+    TITLE_SIZE,
+    SecurityContext,
+    Suite0Cipher,
+    Unprotected,
+)
 from meterworks.protocols.dlms.server_service import ServerServices
-from meterworks.protocols.dlms.settings import KEY_SIZE, PDU_SIZE_MAX, TITLE_SIZE, AssociationSettings, Mechanism
+from meterworks.protocols.dlms.settings import KEY_SIZE, PDU_SIZE_MAX, AssociationSettings, Mechanism
 from meterworks.protocols.dlms.tag import FORM_OF, ApduTag, CipherForm
 from meterworks.protocols.errors import (
     CounterError,

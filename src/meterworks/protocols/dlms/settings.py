@@ -4,11 +4,13 @@ Client logical addresses by convention: 16 public, 1 management, 2 reader, 3 ins
 device.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 from typing import Final
 
 from meterworks.protocols.dlms.conformance import CLIENT_CONFORMANCE, METER_CONFORMANCE, Conformance
+from meterworks.protocols.dlms.security import SUITES, TITLE_SIZE, KeyAgreement, SecuritySuite, Signer
 from meterworks.protocols.errors import StateError
 
 __all__ = [
@@ -20,8 +22,11 @@ __all__ = [
     "AssociationSettings",
     "Ciphering",
     "ClientSettings",
+    "KeyChoice",
+    "ManufacturerProof",
     "Mechanism",
     "Protection",
+    "Tolerance",
 ]
 
 PUBLIC_CLIENT: Final = 16
@@ -31,12 +36,14 @@ MANAGEMENT_DEVICE: Final = 1
 
 PDU_SIZE_MAX: Final = 0xFFFF
 KEY_SIZE: Final = 16
-TITLE_SIZE: Final = 8
 PASSWORD_SIZE_MAX: Final = 64
+COUNTER_LEAP_MAX: Final = 1_000_000  # how far ahead an unauthenticated word of the server may move our counter
+
+ManufacturerProof = Callable[[bytes, bytes], bytes]  # (secret, challenge received) -> proof
 
 
 class Mechanism(IntEnum):
-    """Authentication mechanisms; those we speak are NONE, LOW and GMAC."""
+    """Authentication mechanisms."""
 
     NONE = 0
     LOW = 1
@@ -49,46 +56,101 @@ class Mechanism(IntEnum):
 
 
 class Protection(IntFlag):
-    """Protection of an APDU, as bits of the security control octet."""
+    """Protection of an APDU: bits of the security control octet, and (SIGNED, not in that octet) general-signing."""
 
     NONE = 0x00
     AUTHENTICATED = 0x10
     ENCRYPTED = 0x20
     BOTH = 0x30
+    SIGNED = 0x100
 
 
 class Ciphering(IntEnum):
-    """Which form of ciphered APDU a client writes: per service (glo, ded) or general (general-glo, general-ded)."""
+    """Which form of protected APDU a client writes.
+
+    SERVICE: glo or ded per service. GENERAL: general-glo or general-ded. GENERAL_CIPHERING: with titles, transaction id
+    and the key of `KeyChoice`. SIGNED: general-signing, inside general-glo or general-ded where there is protection.
+    SIGNED_GENERAL_CIPHERING: general-signing inside general-ciphering.
+    """
 
     SERVICE = 0
     GENERAL = 1
+    GENERAL_CIPHERING = 2
+    SIGNED = 3
+    SIGNED_GENERAL_CIPHERING = 4
 
 
-_SUPPORTED = frozenset({Mechanism.NONE, Mechanism.LOW, Mechanism.GMAC})
+class KeyChoice(IntEnum):
+    """Which key a general-ciphering APDU is under.
+
+    IDENTIFIED: the global unicast key. IDENTIFIED_BROADCAST: the global broadcast key. WRAPPED: a fresh key, wrapped
+    under the key-encryption key. ONE_PASS: agreed with an ephemeral key of the sender. STATIC: agreed of both sides'
+    static keys and the transaction id.
+    """
+
+    IDENTIFIED = 0
+    IDENTIFIED_BROADCAST = 1
+    WRAPPED = 2
+    ONE_PASS = 3
+    STATIC = 4
 
 
-def _check_keys(
-    mechanism: Mechanism, *, protected: bool, guek: bytes | None, gak: bytes | None, password: bytes | None
-) -> None:
+class Tolerance(IntFlag):
+    """What a reader takes though it is not as the standard says. What is not listed in a setting is refused.
+
+    RELEASE: whatever answers a release request means released. TAGGED_DATE_TIME: a notification whose date-time carries
+    the tag of an octet-string. UNVERIFIED: no authentication key is known, tags are not checked, and all that comes
+    of it is marked. OLD_ALGORITHM_ID: keys agreed with the AlgorithmID of older editions are tried as well.
+    FRESH_KEY_COUNTER: an invocation counter may begin anew under a wrapped or agreed key.
+    """
+
+    NONE = 0
+    RELEASE = 1
+    TAGGED_DATE_TIME = 2
+    UNVERIFIED = 4
+    OLD_ALGORITHM_ID = 8
+    FRESH_KEY_COUNTER = 16
+
+
+_NEEDS_SECRET: Final = frozenset({Mechanism.MANUFACTURER, Mechanism.MD5, Mechanism.SHA1, Mechanism.SHA256})
+TITLED_MECHANISMS: Final = frozenset({Mechanism.GMAC, Mechanism.SHA256, Mechanism.ECDSA})  # proofs name the titles
+
+
+def _check_keys(settings: "AssociationSettings | ClientSettings", *, protected: bool, unverified: bool) -> None:
     """Refuse with StateError settings with which no association can be."""
-    if mechanism not in _SUPPORTED:
-        raise StateError(f"mechanism {mechanism} is not one of 0, 1 and 5")
-    for name, key in (("guek", guek), ("gak", gak)):
-        if key is not None and len(key) != KEY_SIZE:
-            raise StateError(f"{name} has {len(key)} octets; suite 0 takes {KEY_SIZE}")
-    if (protected or mechanism == Mechanism.GMAC) and (guek is None or gak is None):
+    suite, mechanism = settings.suite, settings.mechanism
+    size = SUITES[suite].key_size
+    for name in ("guek", "gak", "gbek", "kek"):
+        key = getattr(settings, name)
+        if key is not None and len(key) != size:
+            raise StateError(f"{name} has {len(key)} octets; suite {int(suite)} takes {size}")
+    has_keys = settings.guek is not None and (settings.gak is not None or (unverified and mechanism != Mechanism.GMAC))
+    if (protected or mechanism == Mechanism.GMAC) and not has_keys:
         raise StateError("protection and mechanism 5 need both keys, guek and gak")
-    if mechanism == Mechanism.LOW and not 0 < len(password or b"") <= PASSWORD_SIZE_MAX:
+    if mechanism == Mechanism.LOW and not 0 < len(settings.password or b"") <= PASSWORD_SIZE_MAX:
         raise StateError(f"mechanism 1 needs a password of 1 to {PASSWORD_SIZE_MAX} octets")
+    if mechanism in _NEEDS_SECRET and not settings.secret:
+        raise StateError(f"mechanism {int(mechanism)} needs a secret")
+    if mechanism == Mechanism.MANUFACTURER and settings.manufacturer_proof is None:
+        raise StateError("mechanism 2 needs the manufacturer's proof")
+    if mechanism == Mechanism.ECDSA and (suite == SecuritySuite.SUITE_0 or settings.signer is None):
+        raise StateError("mechanism 7 needs a signing key, and suite 1 or 2")
+    for name, key in (("peer_signing_key", settings.peer_signing_key), ("agreement", settings.peer_agreement_key)):
+        if key is not None and len(key) != SUITES[suite].public_key_size:
+            raise StateError(f"{name} has {len(key)} octets; suite {int(suite)} takes {SUITES[suite].public_key_size}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssociationSettings:
     """What a server asks of one client (one client SAP).
 
-    mechanism: the only one accepted. guek, gak: needed for mechanism 5 and for protection. password: for mechanism 1.
-    required_protection: the least that requests must have and that responses get. client_title: if given, no other is
-    accepted. max_pdu: largest APDU that the server takes, 64 to 65535 octets.
+    mechanism: the only one accepted. guek, gak: needed for mechanism 5 and for protection. password: for mechanism 1;
+    secret: for mechanisms 2, 3, 4 and 6. required_protection: the least that requests must have and that responses get.
+    client_title: if given, no other is accepted. max_pdu: largest APDU that the server takes, 64 to 65535 octets.
+    suite: the only one accepted. signer: ours, for mechanism 7 and signed responses; peer_signing_key: the client's.
+    key_agreement: our static pair, peer_agreement_key the client's, for agreed keys of general-ciphering. gbek: the
+    broadcast key. kek: what wrapped keys are under. manufacturer_proof: for mechanism 2. short_names: SN referencing.
+    users: client user ids that are accepted, all where empty. pre_established: open from the start, without AARQ.
     """
 
     mechanism: Mechanism = Mechanism.NONE
@@ -99,16 +161,25 @@ class AssociationSettings:
     conformance: Conformance = METER_CONFORMANCE
     max_pdu: int = PDU_SIZE_MAX
     client_title: bytes | None = None
+    suite: SecuritySuite = SecuritySuite.SUITE_0
+    secret: bytes | None = field(default=None, repr=False)
+    signer: Signer | None = field(default=None, repr=False)
+    peer_signing_key: bytes | None = None
+    key_agreement: KeyAgreement | None = field(default=None, repr=False)
+    peer_agreement_key: bytes | None = None
+    gbek: bytes | None = field(default=None, repr=False)
+    kek: bytes | None = field(default=None, repr=False)
+    manufacturer_proof: ManufacturerProof | None = field(default=None, repr=False)
+    short_names: bool = False
+    users: frozenset[int] = frozenset()
+    pre_established: bool = False
+    tolerance: Tolerance = Tolerance.NONE
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
-        _check_keys(
-            self.mechanism,
-            protected=bool(self.required_protection),
-            guek=self.guek,
-            gak=self.gak,
-            password=self.password,
-        )
+        _check_keys(self, protected=bool(self.required_protection), unverified=False)
+        if self.pre_established and (self.mechanism != Mechanism.NONE or (self.is_ciphered and not self.client_title)):
+            raise StateError("a pre-established association has no mechanism, and ciphered it needs the client's title")
 
     @property
     def is_ciphered(self) -> bool:
@@ -127,10 +198,16 @@ class AssociationSettings:
 class ClientSettings:
     """How a client opens an association.
 
-    protection: given to every APDU; with none the application context is the plain one. dedicated_key: 16 fresh octets,
+    protection: given to every APDU; with none the application context is the plain one. dedicated_key: fresh octets,
     None to cipher with the global key. max_pdu: largest APDU taken, 0 for no limit. server_title: if given, no other is
     accepted. server_counter_lowest: a smaller counter of the server under the global key is a replay.
     release_ciphered: whether the release request carries a protected initiate request.
+    suite, secret, signer, peer_signing_key, key_agreement, peer_agreement_key, gbek, kek, manufacturer_proof and
+    short_names as in `AssociationSettings`, seen from the client. key_choice: the key of general-ciphering; None takes
+    ONE_PASS where there is an agreement key of the server, else IDENTIFIED. certificate: ours, sent in the
+    calling-AE-qualifier. user_id: who of the client's users asks, 0 to 255. pre_established: send no AARQ.
+    tolerance: what is taken though it is irregular. counter_leap_max: how far an unauthenticated exception response may
+    move our counter ahead when `ClientAssociation.adopt_counter` is called.
     """
 
     client_sap: int = PUBLIC_CLIENT
@@ -148,21 +225,47 @@ class ClientSettings:
     server_title: bytes | None = None
     server_counter_lowest: int = 0
     release_ciphered: bool = True
+    suite: SecuritySuite = SecuritySuite.SUITE_0
+    secret: bytes | None = field(default=None, repr=False)
+    signer: Signer | None = field(default=None, repr=False)
+    peer_signing_key: bytes | None = None
+    key_agreement: KeyAgreement | None = field(default=None, repr=False)
+    peer_agreement_key: bytes | None = None
+    gbek: bytes | None = field(default=None, repr=False)
+    kek: bytes | None = field(default=None, repr=False)
+    manufacturer_proof: ManufacturerProof | None = field(default=None, repr=False)
+    short_names: bool = False
+    key_choice: KeyChoice | None = None
+    certificate: bytes | None = field(default=None, repr=False)
+    user_id: int | None = None
+    pre_established: bool = False
+    tolerance: Tolerance = Tolerance.RELEASE | Tolerance.TAGGED_DATE_TIME
+    counter_leap_max: int = COUNTER_LEAP_MAX
 
     def __post_init__(self) -> None:
         """Refuse what cannot work; without a stated protection, keys mean both authentication and encryption."""
         if self.protection is None:
             chosen = Protection.NONE if self.guek is None or self.gak is None else Protection.BOTH
             object.__setattr__(self, "protection", chosen)
-        _check_keys(
-            self.mechanism, protected=bool(self.protection), guek=self.guek, gak=self.gak, password=self.password
-        )
-        if (self.protection or self.mechanism == Mechanism.GMAC) and len(self.system_title or b"") != TITLE_SIZE:
-            raise StateError(f"protection and mechanism 5 need the client's system title of {TITLE_SIZE} octets")
-        if self.dedicated_key is not None and (not self.protection or len(self.dedicated_key) != KEY_SIZE):
-            raise StateError(f"a dedicated key has {KEY_SIZE} octets and needs a ciphered association")
+        unverified = bool(self.tolerance & Tolerance.UNVERIFIED) and self.protection == Protection.ENCRYPTED
+        _check_keys(self, protected=bool(self.protection), unverified=unverified)
+        if (self.protection or self.mechanism in TITLED_MECHANISMS) and len(self.system_title or b"") != TITLE_SIZE:
+            raise StateError(f"protection and mechanisms 5 to 7 need the client's system title of {TITLE_SIZE} octets")
+        size = SUITES[self.suite].key_size
+        if self.dedicated_key is not None and (not self.protection or len(self.dedicated_key) != size):
+            raise StateError(f"a dedicated key has {size} octets and needs a ciphered association")
+        self._check_forms()
         if not (0 < self.client_sap <= 0xFFFF and 0 <= self.server_sap <= 0xFFFF and 0 <= self.max_pdu <= PDU_SIZE_MAX):
             raise StateError("addresses and max_pdu are 16 bit numbers, and the client is not 0")
+
+    def _check_forms(self) -> None:
+        """Refuse forms of protection for which a key is missing."""
+        if self.ciphering >= Ciphering.SIGNED and (self.signer is None or self.suite == SecuritySuite.SUITE_0):
+            raise StateError("signed APDUs need a signing key, and suite 1 or 2")
+        if self.user_id is not None and not 0 <= self.user_id <= 0xFF:
+            raise StateError("a user id is one octet")
+        if self.pre_established and (self.mechanism != Mechanism.NONE or (self.protection and not self.server_title)):
+            raise StateError("a pre-established association has no mechanism, and ciphered it needs the server's title")
 
     @property
     def is_ciphered(self) -> bool:

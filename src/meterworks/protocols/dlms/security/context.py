@@ -17,7 +17,7 @@ from typing import Final, Protocol
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from meterworks.protocols.dlms.length import decode_length, encode_length, take
-from meterworks.protocols.dlms.settings import TITLE_SIZE
+from meterworks.protocols.dlms.security.suite import COUNTER_MAX, TAG_SIZE, TITLE_SIZE
 from meterworks.protocols.dlms.tag import DEDICATED_OF, FORM_OF, GLOBAL_OF, CipherForm
 from meterworks.protocols.errors import CounterError, DecodeError, StateError, TagError, TitleError, WeakProtection
 
@@ -34,8 +34,6 @@ __all__ = [
     "split_ciphered",
 ]
 
-COUNTER_MAX: Final = 0xFFFF_FFFF  # the key is dead when its counter reaches this
-TAG_SIZE: Final = 12
 _HEADER_SIZE: Final = 5
 _AUTHENTICATED: Final = 0x10
 _ENCRYPTED: Final = 0x20
@@ -143,6 +141,14 @@ class CountUp:
         value = self._next
         self._next = value + 1
         return value
+
+    def peek(self) -> int:
+        """Give the number that `next` would give, without taking it."""
+        return self._next
+
+    def skip_to(self, counter: int) -> None:
+        """Go on with `counter`, where it is higher than the number that `next` would give; never go back."""
+        self._next = max(self._next, counter)
 
 
 class Unprotected:
