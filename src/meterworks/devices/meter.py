@@ -11,6 +11,7 @@ from meterworks.devices.access import CLIENTS, Rights, rights_of
 from meterworks.devices.errors import ModelError
 from meterworks.devices.model import BoundAttribute, BoundObject, DeviceModel
 from meterworks.devices.view import LOG_TAMPER, MeterView
+from meterworks.devices.watch import catch_up
 from meterworks.errors import PeerError, UsageError
 from meterworks.protocols.dlms import (
     PDU_SIZE_MAX,
@@ -77,11 +78,17 @@ class ElectricityMeter:
             required_protection=Protection.BOTH, max_pdu=PDU_SIZE_MAX,
         )  # fmt: skip
 
+    def catch_up(self) -> None:
+        """Let everything happen that the meter was to do by itself until now; costs nothing where nothing was set."""
+        if self.view.state.overlay.values(self.view.index):
+            catch_up(self.view, self.model.bindings.watches)
+
     def get(self, client_sap: int, address: AttributeAddress, selection: bytes | None) -> bytes | DataAccessResult:
         """Give an attribute as A-XDR data, or why not. Attribute 0 gives a structure of all that are readable."""
         bound = self._readable(client_sap, address.class_id, address.obis_code)
         if isinstance(bound, DataAccessResult):
             return bound
+        self.catch_up()
         if address.attribute == 0:
             return self._get_all(client_sap, bound)
         if not 1 <= address.attribute <= len(bound.attributes):
@@ -135,6 +142,7 @@ class ElectricityMeter:
             return DataAccessResult.READ_WRITE_DENIED
         if not value or value[0] not in attribute.tags:
             return DataAccessResult.TYPE_UNMATCHED
+        self.catch_up()
         try:
             return attribute.set(self.view, decode_all(value))
         except (PeerError, UsageError):
@@ -143,7 +151,7 @@ class ElectricityMeter:
     def action(
         self, client_sap: int, address: MethodAddress, parameter: bytes | None
     ) -> tuple[ActionResult, bytes | None]:
-        """Invoke a method, if the client may execute. None of a meter's methods returns a value."""
+        """Invoke a method, if the client may execute; give the encoded return value of the few that have one."""
         bound = self._readable(client_sap, address.class_id, address.obis_code)
         if isinstance(bound, DataAccessResult):
             return bound, None
@@ -152,9 +160,11 @@ class ElectricityMeter:
             return ActionResult.OBJECT_UNDEFINED, None
         if Rights.EXECUTE not in rights_of(client_sap, bound.audience):
             return ActionResult.READ_WRITE_DENIED, None
+        self.catch_up()
         try:
             value: PlainValue = None if parameter is None else decode_all(parameter)
-            return executor(self.view, value), None
+            outcome = executor(self.view, value)
+            return outcome if isinstance(outcome, tuple) else (outcome, None)
         except (PeerError, UsageError):
             return ActionResult.TYPE_UNMATCHED, None
 

@@ -8,7 +8,14 @@ with 1-0:0.2.9 for the management part; the newest event of any log is 0-0:96.11
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from meterworks.devices import clock_object, control_object, identity_object, push_object, register_object
+from meterworks.devices import (
+    clock_object,
+    disconnect_control,
+    identity_object,
+    limiter,
+    push_object,
+    register_object,
+)
 from meterworks.devices.access import CLIENTS, Audience
 from meterworks.devices.history import HISTORIES, HistoryTable, encode_capture_objects
 from meterworks.devices.model import HIDDEN, Bindings, DeviceModel, Entry, command, entry, history, setting, state
@@ -20,7 +27,6 @@ from meterworks.protocols.dlms import (
     ScalerUnit,
     Unit,
     encode_array,
-    encode_boolean,
     encode_double_long_unsigned,
     encode_enum,
     encode_integer,
@@ -67,7 +73,6 @@ TYPE_LIST_OF_TIMES: Final = 5  # class 22: several times, dates with wildcards
 SECURITY_BOTH: Final = 3  # class 64 version 0: authenticated and encrypted
 SECURITY_SUITE_0: Final = 0
 NOTHING: Final = encode_structure()
-NO_ACTION: Final = encode_structure(encode_octet_string(bytes(6)), encode_long_unsigned(0))
 
 
 def _profile(name: str) -> Entry:
@@ -162,17 +167,13 @@ MANAGEMENT_PART: Final = (
     ),
     entry(
         "0.0.17.0.0.255", LIMITER,
-        monitored_value=encode_structure(
-            encode_long_unsigned(3), encode_octet_string(ObisCode("1.0.1.7.0.255")), encode_integer(2)
-        ),
-        threshold_active=state("limit_normal"), threshold_normal=setting("limit_normal"),
+        monitored_value=setting("limit_monitored"), threshold_active=state("limit_active"),
+        threshold_normal=setting("limit_normal"),
         threshold_emergency=setting("limit_emergency"), min_over_threshold_duration=setting("limit_over"),
         min_under_threshold_duration=setting("limit_under"),
-        emergency_profile=encode_structure(
-            encode_long_unsigned(0), encode_octet_string(bytes(12)), encode_double_long_unsigned(0)
-        ),
-        emergency_profile_group_id_list=encode_array([]), emergency_profile_active=encode_boolean(False),
-        actions=encode_structure(NO_ACTION, NO_ACTION),
+        emergency_profile=setting("limit_emergency_profile"),
+        emergency_profile_group_id_list=setting("limit_emergency_groups"),
+        emergency_profile_active=state("limit_emergency_active"), actions=setting("limit_actions"),
     ),
 )  # fmt: skip
 
@@ -265,12 +266,15 @@ _PROFILE_STATES: Final[Mapping[str, Callable[[MeterView, int], bytes]]] = {
 
 METER_BINDINGS: Final = Bindings(
     states={
-        **clock_object.STATES, **register_object.STATES, **identity_object.STATES, **control_object.STATES,
-        **push_object.STATES, **_PROFILE_STATES,
+        **clock_object.STATES, **register_object.STATES, **identity_object.STATES,
+        **disconnect_control.STATES, **limiter.STATES, **push_object.STATES, **_PROFILE_STATES,
     },
-    settings={**clock_object.SETTINGS, **control_object.SETTINGS, **push_object.SETTINGS},
+    settings={
+        **clock_object.SETTINGS, **disconnect_control.SETTINGS, **limiter.SETTINGS, **push_object.SETTINGS,
+    },
     histories={name: table.read for name, table in HISTORIES.items()},
-    commands={**clock_object.COMMANDS, **control_object.COMMANDS, **push_object.COMMANDS},
+    commands={**clock_object.COMMANDS, **disconnect_control.COMMANDS, **push_object.COMMANDS},
+    watches=(limiter.LIMITER_WATCH,),
 )  # fmt: skip
 
 SINGLE_PHASE_METER: Final = DeviceModel(

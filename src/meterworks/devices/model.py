@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 from meterworks.devices.access import CLIENTS, Audience, Rights, rights_of
 from meterworks.devices.errors import ModelError
 from meterworks.devices.view import MeterView
+from meterworks.devices.watch import Watch
 from meterworks.protocols.dlms import (
     ActionResult,
     DataAccessResult,
@@ -38,7 +39,7 @@ __all__ = [
 Getter = Callable[[MeterView, int], bytes]  # (meter, client SAP) -> A-XDR value
 Setter = Callable[[MeterView, PlainValue], DataAccessResult]
 Reader = Callable[[MeterView, bytes | None], bytes | DataAccessResult]  # (meter, selection) -> A-XDR array
-Executor = Callable[[MeterView, PlainValue], ActionResult]
+Executor = Callable[[MeterView, PlainValue], ActionResult | tuple[ActionResult, bytes]]  # with an encoded return value
 _Bound = TypeVar("_Bound")
 
 ACCESS_NONE: Final = 0
@@ -125,6 +126,7 @@ class Bindings:
     settings: Mapping[str, Setter]  # each of them is a state too
     histories: Mapping[str, Reader]
     commands: Mapping[str, Executor]
+    watches: tuple[Watch, ...] = ()  # what the meter does by itself; at one instant in this order
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from meterworks.devices.errors import ModelError
 from meterworks.devices.load import Instant, MeterLoad, Registers
 from meterworks.devices.overlay import OverlayKey
 from meterworks.devices.state import FleetState
+from meterworks.devices.supply_gap import NO_GAPS, SupplyGaps, SwitchedLoad, without_current
 from meterworks.devices.zone import ZoneTable, zone_table
 
 __all__ = [
@@ -25,6 +26,7 @@ CLOCK_ADJUSTED_NEW: Final = 5
 CLOCK_EVENT_S: Final = 1.0  # a smaller shift is adjusting, not setting: it is not recorded
 TAMPER_QUIET_S: Final = 60  # the same attack within this time is one event: no stranger can flush the log
 ALARM_INSTANCE: Final = 1  # push set-up 0-0:25.9.1
+GAPS_KEY: Final = (bytes((0, 0, 96, 3, 10, 255)), 0x100)  # beside the disconnect control's attributes
 TITLE_SIZE: Final = 8
 KEY_SIZE: Final = 16
 
@@ -63,12 +65,15 @@ class MeterView:
         "_epoch_s",
         "_instant",
         "_registers",
+        "gaps",
         "index",
         "load",
+        "looked_s",
         "object_lists",
         "push",
         "specification",
         "state",
+        "unswitched_load",
         "zone",
     )
 
@@ -82,7 +87,10 @@ class MeterView:
         """
         self.index = index
         self.specification = specification
-        self.load = load
+        self.load = load  # as registered, behind the meter's own switch
+        self.unswitched_load = load  # what would flow with the switch closed
+        self.gaps = NO_GAPS  # when the switch was open
+        self.looked_s: int | None = None  # until when all that is due has happened, see `watch`
         self.state = state
         self.object_lists = object_lists
         self.push = push
@@ -90,6 +98,7 @@ class MeterView:
         self._epoch_s = epoch_s
         self._registers: tuple[int, Registers] | None = None  # of the second it names
         self._instant: tuple[int, Instant] | None = None
+        self._recall_gaps()
 
     # -- what clients wrote -------------------------------------------------------------------------------------------
 
@@ -131,6 +140,8 @@ class MeterView:
         row = self.state.rows[self.index]
         row["clock_offset_s"] = epoch_s - system_s
         row["clock_set_epoch_s"] = system_s
+        if self.gaps.is_open:
+            self._keep_gaps(self.gaps.clock_set(int(old_s), int(epoch_s)))
         if abs(epoch_s - old_s) >= CLOCK_EVENT_S:
             self.state.record_event(self.index, int(old_s), LOG_STANDARD, CLOCK_ADJUSTED_OLD)
             self.state.record_event(self.index, int(epoch_s), LOG_STANDARD, CLOCK_ADJUSTED_NEW)
@@ -153,23 +164,52 @@ class MeterView:
         if self._instant is None or self._instant[0] != now_s:
             self._instant = (now_s, self.load.instant(now_s))
         instant = self._instant[1]
-        if self.state.rows[self.index]["output_connected"]:
-            return instant
-        none = (0,) * len(instant.current_ma)
-        return Instant(
-            voltage_mv=instant.voltage_mv, current_ma=none, voltage_thd_permille=instant.voltage_thd_permille,
-            current_thd_permille=none, import_power_w=0, export_power_w=0, power_factor_permille=1000,
-            frequency_mhz=instant.frequency_mhz,
-        )  # fmt: skip
+        return instant if self.state.rows[self.index]["output_connected"] else without_current(instant)
+
+    # -- supply switch ------------------------------------------------------------------------------------------------
+
+    def switch_supply(self, *, connected: bool, at_s: int | None = None) -> None:
+        """Close or open the switch at an instant of the meter's time, now for None: registers go on or stand still.
+
+        The stretch of time is kept before the state: a process killed between the two has switched.
+        """
+        moment_s = int(self.now_epoch_s()) if at_s is None else at_s
+        self._keep_gaps(self.gaps.closed(moment_s) if connected else self.gaps.opened(moment_s))
+        self.state.rows["output_connected"][self.index] = connected
+
+    def _keep_gaps(self, gaps: SupplyGaps) -> None:
+        if gaps is not self.gaps:
+            gaps = gaps.bounded(self.unswitched_load)
+            self.write(GAPS_KEY, gaps.to_bytes())
+            self._use_gaps(gaps)
+
+    def _recall_gaps(self) -> None:
+        """Take over what an earlier process kept; of the switch and its stretches, these are written first."""
+        kept = self.written(GAPS_KEY)
+        if kept is None:
+            return
+        self._use_gaps(SupplyGaps.from_bytes(kept))
+        row = self.state.rows[self.index]
+        if bool(row["output_connected"]) == self.gaps.is_open:
+            row["output_connected"] = row["control_state"] = not self.gaps.is_open  # as after a remote order
+
+    def _use_gaps(self, gaps: SupplyGaps) -> None:
+        self.gaps = gaps
+        self.load = SwitchedLoad(self.unswitched_load, gaps)
+        self._registers = self._instant = None
 
     def history_end(self, now_s: int) -> int:
         """Give the instant up to which there is a history: now, or the end of the load."""
         ends_s = self.load.ends_epoch_s
         return now_s if ends_s is None else min(now_s, ends_s)
 
-    def record(self, log: int, code: int) -> None:
-        """Record an event of the management part at the meter's time; one of the tamper log is pushed as an alarm."""
+    def record(self, log: int, code: int, *, at_s: int | None = None) -> None:
+        """Record an event of the management part at the meter's time; one of the tamper log is pushed as an alarm.
+
+        at_s: when it happened, where that was not now.
+        """
         quiet_s = TAMPER_QUIET_S if log == LOG_TAMPER else 0
-        recorded = self.state.record_event(self.index, int(self.now_epoch_s()), log, code, quiet_s=quiet_s)
+        moment_s = int(self.now_epoch_s()) if at_s is None else at_s
+        recorded = self.state.record_event(self.index, moment_s, log, code, quiet_s=quiet_s)
         if recorded and log == LOG_TAMPER and self.push is not None:
             self.push(self.index, ALARM_INSTANCE)
