@@ -1,12 +1,13 @@
 """What can go wrong in a protocol core: each class stands under one of the six of `meterworks.errors`."""
 
-from meterworks.errors import PeerError, RefusedError, SecurityError, UsageError
+from meterworks.errors import PeerError, RefusedError, SecurityError, UnreachableError, UsageError
 
 __all__ = [
     "AssociationRefused",
     "CounterError",
     "DecodeError",
     "EncodeError",
+    "LinkLost",
     "ProtectionError",
     "ServiceRefused",
     "SignatureError",
@@ -73,6 +74,12 @@ class WeakProtection(ProtectionError):
     code = "weak-protection"
 
 
+class SuiteError(WeakProtection):
+    """A message of another security suite than that of the association."""
+
+    code = "wrong-suite"
+
+
 class TitleError(ProtectionError):
     """A message in the name of another system title than that of the association."""
 
@@ -99,3 +106,9 @@ class ServiceRefused(RefusedError):
     """The server answered a service with an error. Facts: result (number of the data access or action result)."""
 
     code = "service-refused"
+
+
+class LinkLost(UnreachableError):
+    """The other end of a data link ended it, or did not answer any of its repetitions."""
+
+    code = "link-lost"

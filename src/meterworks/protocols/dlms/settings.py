@@ -10,7 +10,7 @@ from enum import IntEnum, IntFlag
 from typing import Final
 
 from meterworks.protocols.dlms.conformance import CLIENT_CONFORMANCE, METER_CONFORMANCE, Conformance
-from meterworks.protocols.dlms.security import SUITES, TITLE_SIZE, KeyAgreement, SecuritySuite, Signer
+from meterworks.protocols.dlms.security import SUITES, TITLE_SIZE, KeyAgreement, KeyChoice, SecuritySuite, Signer
 from meterworks.protocols.errors import StateError
 
 __all__ = [
@@ -69,8 +69,8 @@ class Ciphering(IntEnum):
     """Which form of protected APDU a client writes.
 
     SERVICE: glo or ded per service. GENERAL: general-glo or general-ded. GENERAL_CIPHERING: with titles, transaction id
-    and the key of `KeyChoice`. SIGNED: general-signing, inside general-glo or general-ded where there is protection.
-    SIGNED_GENERAL_CIPHERING: general-signing inside general-ciphering.
+    and the key of `KeyChoice`. SIGNED: general-signing around general-glo or general-ded, or around the plain APDU
+    where there is no other protection. SIGNED_GENERAL_CIPHERING: general-signing around general-ciphering.
     """
 
     SERVICE = 0
@@ -80,28 +80,14 @@ class Ciphering(IntEnum):
     SIGNED_GENERAL_CIPHERING = 4
 
 
-class KeyChoice(IntEnum):
-    """Which key a general-ciphering APDU is under.
-
-    IDENTIFIED: the global unicast key. IDENTIFIED_BROADCAST: the global broadcast key. WRAPPED: a fresh key, wrapped
-    under the key-encryption key. ONE_PASS: agreed with an ephemeral key of the sender. STATIC: agreed of both sides'
-    static keys and the transaction id.
-    """
-
-    IDENTIFIED = 0
-    IDENTIFIED_BROADCAST = 1
-    WRAPPED = 2
-    ONE_PASS = 3
-    STATIC = 4
-
-
 class Tolerance(IntFlag):
     """What a reader takes though it is not as the standard says. What is not listed in a setting is refused.
 
     RELEASE: whatever answers a release request means released. TAGGED_DATE_TIME: a notification whose date-time carries
     the tag of an octet-string. UNVERIFIED: no authentication key is known, tags are not checked, and all that comes
     of it is marked. OLD_ALGORITHM_ID: keys agreed with the AlgorithmID of older editions are tried as well.
-    FRESH_KEY_COUNTER: an invocation counter may begin anew under a wrapped or agreed key.
+    FRESH_KEY_COUNTER: an invocation counter may begin anew under a wrapped or agreed key. SIGNED_LENGTH: a signature
+    that covers the length octets of the content as well.
     """
 
     NONE = 0
@@ -110,6 +96,7 @@ class Tolerance(IntFlag):
     UNVERIFIED = 4
     OLD_ALGORITHM_ID = 8
     FRESH_KEY_COUNTER = 16
+    SIGNED_LENGTH = 32
 
 
 _NEEDS_SECRET: Final = frozenset({Mechanism.MANUFACTURER, Mechanism.MD5, Mechanism.SHA1, Mechanism.SHA256})
@@ -145,12 +132,13 @@ class AssociationSettings:
     """What a server asks of one client (one client SAP).
 
     mechanism: the only one accepted. guek, gak: needed for mechanism 5 and for protection. password: for mechanism 1;
-    secret: for mechanisms 2, 3, 4 and 6. required_protection: the least that requests must have and that responses get.
-    client_title: if given, no other is accepted. max_pdu: largest APDU that the server takes, 64 to 65535 octets.
-    suite: the only one accepted. signer: ours, for mechanism 7 and signed responses; peer_signing_key: the client's.
-    key_agreement: our static pair, peer_agreement_key the client's, for agreed keys of general-ciphering. gbek: the
-    broadcast key. kek: what wrapped keys are under. manufacturer_proof: for mechanism 2. short_names: SN referencing.
-    users: client user ids that are accepted, all where empty. pre_established: open from the start, without AARQ.
+    secret: for mechanisms 2, 3, 4 and 6. required_protection: the least that requests must have and that responses get;
+    response_protection: what responses get beyond that. client_title: if given, no other is accepted. max_pdu: largest
+    APDU that the server takes, 64 to 65535 octets. suite: the only one accepted. signer: ours, for mechanism 7 and
+    signed responses; peer_signing_key: the client's. key_agreement: our static pair, peer_agreement_key the client's,
+    for agreed keys of general-ciphering. gbek: the broadcast key. kek: what wrapped keys are under.
+    manufacturer_proof: for mechanism 2. short_names: SN referencing. users: client user ids that are accepted, all
+    where empty. pre_established: open from the start, without AARQ. tolerance: what is taken though irregular.
     """
 
     mechanism: Mechanism = Mechanism.NONE
@@ -174,6 +162,7 @@ class AssociationSettings:
     users: frozenset[int] = frozenset()
     pre_established: bool = False
     tolerance: Tolerance = Tolerance.NONE
+    response_protection: Protection = Protection.NONE
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""

@@ -1,43 +1,24 @@
-"""Protection of APDUs in security suite 0: AES-128-GCM with tags of 12 octets, its counters, and GMAC for mechanism 5.
+"""The protection of one association, seen from one of its ends: which key, which counter, which form.
 
-A protected message is SC || IC || body, with SC the security control octet and IC the sender's invocation counter; the
-nonce is the sender's title || IC. The associated data are SC || GAK, and the APDU itself where it is only
-authenticated.
-
-Tags are cut to 12 octets, which no one-call decryption of the library takes. So a message is deciphered in two passes
-over a kept AESGCM object: in GCM, enciphering the ciphertext under the same nonce gives the plaintext; enciphering that
-once more with the associated data gives the tag to compare, in constant time, before anything uses the plaintext.
-Source: IEC 62056-5-3 section 5; NIST SP 800-38D; fact sheet section 6.
+Here are the forms that every association has: glo and ded per service, general-glo and general-ded. General-ciphering
+and general-signing, which need keys of other kinds, are in `layers`.
+Source: IEC 62056-5-3 section 5; fact sheet section 6.
 """
 
-import hmac
 from collections.abc import Callable
-from typing import Final, Protocol
-
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from typing import Final
 
 from meterworks.protocols.dlms.length import decode_length, encode_length, take
-from meterworks.protocols.dlms.security.suite import COUNTER_MAX, TAG_SIZE, TITLE_SIZE
+from meterworks.protocols.dlms.security.cipher import ApduCipher
+from meterworks.protocols.dlms.security.counter import CountUp, GrowingCounter, PeerCounter
+from meterworks.protocols.dlms.security.suite import TAG_SIZE, TITLE_SIZE
 from meterworks.protocols.dlms.tag import DEDICATED_OF, FORM_OF, GLOBAL_OF, CipherForm
-from meterworks.protocols.errors import CounterError, DecodeError, StateError, TagError, TitleError, WeakProtection
+from meterworks.protocols.errors import CounterError, DecodeError, StateError, TitleError, WeakProtection
 
-__all__ = [
-    "COUNTER_MAX",
-    "OVERHEAD",
-    "TAG_SIZE",
-    "CountUp",
-    "GrowingCounter",
-    "PeerCounter",
-    "SecurityContext",
-    "Suite0Cipher",
-    "Unprotected",
-    "split_ciphered",
-]
+__all__ = ["OVERHEAD", "SecurityContext", "Unprotected", "Unverified", "split_ciphered"]
 
 _HEADER_SIZE: Final = 5
 _AUTHENTICATED: Final = 0x10
-_ENCRYPTED: Final = 0x20
-_BOTH: Final = 0x30
 
 OVERHEAD: Final[dict[CipherForm, int]] = {  # most octets that protection adds to an APDU
     CipherForm.GLO: 1 + 3 + _HEADER_SIZE + TAG_SIZE,
@@ -47,110 +28,6 @@ OVERHEAD: Final[dict[CipherForm, int]] = {  # most octets that protection adds t
 }
 
 
-class Suite0Cipher:
-    """A pair of encryption and authentication key, with the AESGCM object kept."""
-
-    __slots__ = ("_aad_authenticated", "_aad_both", "_encrypt")
-
-    def __init__(self, encryption_key: bytes, authentication_key: bytes) -> None:
-        self._encrypt = AESGCM(encryption_key).encrypt
-        self._aad_both = b"\x30" + authentication_key
-        self._aad_authenticated = b"\x10" + authentication_key
-
-    def protect(self, control: int, title: bytes, counter: int, apdu: bytes) -> bytes:
-        """Give SC || IC || body of an APDU that `title` sends with `counter`."""
-        if not 0 <= counter < COUNTER_MAX:
-            raise StateError(f"invocation counter {counter} is used up; the key must be changed", counter=counter)
-        octets = counter.to_bytes(4, "big")
-        if control == _BOTH:
-            return b"\x30" + octets + self._encrypt(title + octets, apdu, self._aad_both)[:-4]
-        if control == _AUTHENTICATED:
-            return b"\x10" + octets + apdu + self.gmac(title, counter, apdu)
-        if control == _ENCRYPTED:
-            return b"\x20" + octets + self._encrypt(title + octets, apdu, None)[:-16]
-        raise StateError(f"security control {control:#04x} is none of 10, 20 and 30", control=control)
-
-    def unprotect(self, control: int, title: bytes, counter: int, body: bytes) -> bytes:
-        """Give the APDU in the body that `title` sent with `counter`; TagError where it was altered."""
-        nonce = title + counter.to_bytes(4, "big")
-        if control == _ENCRYPTED:
-            return self._encrypt(nonce, body, None)[:-16]
-        if control not in (_BOTH, _AUTHENTICATED):
-            raise WeakProtection(
-                f"security control {control:#04x} is not of suite 0 with a unicast key", control=control
-            )
-        if len(body) < TAG_SIZE:
-            raise DecodeError(f"protected body of {len(body)} octets is shorter than its tag", offset=0)
-        if control == _BOTH:
-            plain = self._encrypt(nonce, body[:-TAG_SIZE], None)[:-16]
-            tag = self._encrypt(nonce, plain, self._aad_both)[-16:-4]
-        else:
-            plain = body[:-TAG_SIZE]
-            tag = self._encrypt(nonce, b"", self._aad_authenticated + plain)[:TAG_SIZE]
-        if not hmac.compare_digest(tag, body[-TAG_SIZE:]):
-            raise TagError("authentication tag does not fit: the message was altered or the keys differ")
-        return plain
-
-    def gmac(self, title: bytes, counter: int, message: bytes) -> bytes:
-        """Give the tag over a message that is authenticated only; mechanism 5 applies it to the peer's challenge."""
-        if not 0 <= counter <= COUNTER_MAX:
-            raise StateError(f"invocation counter {counter} is used up; the key must be changed", counter=counter)
-        return self._encrypt(title + counter.to_bytes(4, "big"), b"", self._aad_authenticated + message)[:TAG_SIZE]
-
-
-class PeerCounter(Protocol):
-    """What the peer's invocation counter may still be."""
-
-    def lowest(self) -> int:
-        """Give the smallest counter that is still new."""
-
-    def accept(self, counter: int) -> bool:
-        """Store a counter whose tag was verified; False where it was used already."""
-
-
-class GrowingCounter:
-    """A peer's counter kept in memory, for one association."""
-
-    __slots__ = ("_lowest",)
-
-    def __init__(self, lowest: int = 0) -> None:
-        self._lowest = lowest
-
-    def lowest(self) -> int:
-        """Give the smallest counter that is still new."""
-        return self._lowest
-
-    def accept(self, counter: int) -> bool:
-        """Store a counter; False where it was used already."""
-        if counter < self._lowest:
-            return False
-        self._lowest = counter + 1
-        return True
-
-
-class CountUp:
-    """Our own counter under a key that lives as long as this object (a dedicated key, a test)."""
-
-    __slots__ = ("_next",)
-
-    def __init__(self, first: int = 0) -> None:
-        self._next = first
-
-    def next(self) -> int:
-        """Give the next number."""
-        value = self._next
-        self._next = value + 1
-        return value
-
-    def peek(self) -> int:
-        """Give the number that `next` would give, without taking it."""
-        return self._next
-
-    def skip_to(self, counter: int) -> None:
-        """Go on with `counter`, where it is higher than the number that `next` would give; never go back."""
-        self._next = max(self._next, counter)
-
-
 class Unprotected:
     """What came out of a protected APDU: `apdu`, the `form` and `control` it was protected with, its `counter`.
 
@@ -158,6 +35,7 @@ class Unprotected:
     """
 
     __slots__ = ("apdu", "control", "counter", "form", "lowest_before")
+    is_verified = True
 
     def __init__(self, apdu: bytes, form: CipherForm, control: int, counter: int, lowest_before: int) -> None:
         self.apdu = apdu
@@ -165,6 +43,16 @@ class Unprotected:
         self.control = control
         self.counter = counter
         self.lowest_before = lowest_before
+
+
+class Unverified(Unprotected):
+    """What came out of an APDU whose tag was not checked: it had none, or we have no authentication key to check it.
+
+    Anyone may have written or altered it. Only a caller that asked for less than authentication gets one of these.
+    """
+
+    __slots__ = ()
+    is_verified = False
 
 
 class SecurityContext:
@@ -180,23 +68,44 @@ class SecurityContext:
         *,
         own_title: bytes,
         peer_title: bytes,
-        cipher: Suite0Cipher,
+        cipher: ApduCipher,
         next_counter: Callable[[], int],
         peer_counter: PeerCounter,
-        dedicated: Suite0Cipher | None = None,
+        dedicated: ApduCipher | None = None,
     ) -> None:
         self.own_title = own_title
         self.peer_title = peer_title
-        self._keys: tuple[Suite0Cipher, Suite0Cipher | None] = (cipher, dedicated)
+        self._keys: tuple[ApduCipher, ApduCipher | None] = (cipher, dedicated)
         self._next: tuple[Callable[[], int], Callable[[], int]] = (next_counter, CountUp().next)
         self._counters: tuple[PeerCounter, PeerCounter] = (peer_counter, GrowingCounter())
+
+    @property
+    def cipher(self) -> ApduCipher:
+        """The cipher of the global key."""
+        return self._keys[0]
+
+    def take_counter(self) -> int:
+        """Give our next counter under the global key."""
+        return self._next[0]()
+
+    def lowest_counter(self) -> int:
+        """Give the smallest counter of the peer under the global key that is still new."""
+        return self._counters[0].lowest()
+
+    def check_counter(self, counter: int) -> int:
+        """Store a counter of the peer under the global key; give the lowest that was new. CounterError if used."""
+        counters = self._counters[0]
+        lowest = counters.lowest()
+        if counter < lowest or not counters.accept(counter):
+            raise CounterError(f"invocation counter {counter} was used already; the lowest is {lowest}", lowest=lowest)
+        return lowest
 
     @property
     def has_dedicated_key(self) -> bool:
         """Whether the dedicated forms may be used."""
         return self._keys[1] is not None
 
-    def use_dedicated_key(self, cipher: Suite0Cipher) -> None:
+    def use_dedicated_key(self, cipher: ApduCipher) -> None:
         """Take the dedicated key that came with the initiate request."""
         self._keys = (self._keys[0], cipher)
 
@@ -236,7 +145,8 @@ class SecurityContext:
             raise CounterError(f"invocation counter {counter} was used already; the lowest is {lowest}", lowest=lowest)
         if not plain or (plain_tag is not None and plain[0] != plain_tag):
             raise DecodeError(f"APDU {plain[:1].hex() or 'of no octets'} in the ciphered form of another", offset=0)
-        return Unprotected(plain, form, control, counter, lowest)
+        kind = Unprotected if control & _AUTHENTICATED and key.checks_tags else Unverified
+        return kind(plain, form, control, counter, lowest)
 
 
 def split_ciphered(apdu: bytes) -> tuple[CipherForm, int | None, bytes, int, int, bytes]:
