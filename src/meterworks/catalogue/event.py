@@ -79,6 +79,7 @@ _CODES = """
     standard      | 66   | information | limiter threshold ok
     standard      | 67   | information | limiter threshold changed
     standard      | 68   | alarm       | disconnect or reconnect failed
+    standard      | 69   | information | connected by the meter
     standard      | 254  | warning     | load profile cleared
     standard      | 255  | warning     | event log cleared
 

@@ -1,6 +1,7 @@
 """Emulated metering devices: COSEM models bound to a load, and the fleet that serves them on sockets."""
 
 from meterworks.devices.access import CLIENTS, Audience, Client, Rights, rights_of
+from meterworks.devices.disconnect_control import Origin, SwitchOrder, operate
 from meterworks.devices.errors import FleetStateError, ModelError, PushFailed
 from meterworks.devices.fault import FaultSettings
 from meterworks.devices.fleet import Fleet, FleetSettings, FleetStatus, describe_meter, serve_one
@@ -10,6 +11,7 @@ from meterworks.devices.meter_model import METER_MODELS, SINGLE_PHASE_METER, THR
 from meterworks.devices.model import DeviceModel
 from meterworks.devices.push_object import ALARM_PUSH, CONNECTION_PUSH, PUSH_SETUPS, SCHEDULED_PUSH, PushSetup
 from meterworks.devices.state import FleetState
+from meterworks.devices.supply_gap import NO_GAPS, SupplyGaps
 from meterworks.devices.view import MeterSpecification, MeterView
 from meterworks.devices.zone import ZoneTable, zone_table
 
@@ -18,6 +20,7 @@ __all__ = [
     "CLIENTS",
     "CONNECTION_PUSH",
     "METER_MODELS",
+    "NO_GAPS",
     "PUSH_SETUPS",
     "SCHEDULED_PUSH",
     "SINGLE_PHASE_METER",
@@ -39,13 +42,17 @@ __all__ = [
     "MeterSpecification",
     "MeterView",
     "ModelError",
+    "Origin",
     "PushFailed",
     "PushSetup",
     "RegisterBlock",
     "Registers",
     "Rights",
+    "SupplyGaps",
+    "SwitchOrder",
     "ZoneTable",
     "describe_meter",
+    "operate",
     "rights_of",
     "serve_one",
     "zone_table",

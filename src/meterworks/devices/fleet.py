@@ -31,6 +31,8 @@ from meterworks.runtime import Clock, get_logger
 __all__ = ["Fleet", "FleetSettings", "FleetStatus", "describe_meter", "serve_one"]
 
 FLUSH_S: Final = 30.0  # real seconds between two flushes of the state file to the disk
+TEND_S: Final = 60.0  # system seconds between two looks at the meters that have something to do by themselves
+TEND_MAX: Final = 100  # meters brought up to date before others may run
 ALL_ADDRESSES: Final = "0.0.0.0"  # noqa: S104  # bound to the loopback device unless told otherwise
 LOOPBACK_PREFIX: Final = "127."
 
@@ -154,6 +156,7 @@ class Fleet:
         if destination is not None:
             self._start_pushing(destination)
         self._tasks.append(asyncio.create_task(self._keep_flushing()))
+        self._tasks.append(asyncio.create_task(self._keep_tending()))
         log.info("fleet serves", meters=len(self._meters), ports=self.ports[:4])
 
     def _sockets(self) -> list[tuple[str, int, str | None]]:
@@ -203,6 +206,15 @@ class Fleet:
         while True:
             await asyncio.sleep(FLUSH_S)
             await asyncio.to_thread(self.state.flush)
+
+    async def _keep_tending(self) -> None:
+        """Let meters into which something was written do what is due, though nobody addresses them."""
+        while True:
+            await self._clock.sleep(TEND_S)
+            for number, index in enumerate(self.state.overlay.meters(), 1):
+                self.meter(index).catch_up()
+                if not number % TEND_MAX:
+                    await asyncio.sleep(0)
 
     async def stop(self) -> None:
         """Close every socket, end every task, hand the state to the disk. May be called again."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from meterworks.devices import Instant, IntervalBlock, MeterEvents, RegisterBlock, Registers
+from meterworks.devices import NO_GAPS, Instant, IntervalBlock, MeterEvents, RegisterBlock, Registers, SupplyGaps
 from meterworks.world.accumulation import Accumulation, HistoryCache
 from meterworks.world.climate import Climate
 from meterworks.world.demand import home_demand
@@ -155,10 +155,15 @@ class StochasticLoad:
         last = to_epoch_s if self.ends_epoch_s is None else min(to_epoch_s, self.ends_epoch_s)
         return self._supply.events(first, max(first, last), self._climate.calendar.zone)
 
-    def truth(self, from_epoch_s: int, to_epoch_s: int) -> TrueBlock:
-        """Give what really flowed in the intervals whose START lies in [from, to), cut to the installation."""
+    def truth(self, from_epoch_s: int, to_epoch_s: int, *, gaps: SupplyGaps = NO_GAPS) -> TrueBlock:
+        """Give what really flowed in the intervals whose START lies in [from, to), cut to the installation.
+
+        gaps: when the meter's own switch was open. Nothing flowed then, and within an interval energy flows evenly.
+        """
         first, last = self._range(from_epoch_s, to_epoch_s)
         true = self._true(first, last)
+        off_s = gaps.seconds_off(np.arange(first, last, dtype=np.int64) * self.interval_s, self.interval_s)
+        true = true * (self.interval_s - off_s) // self.interval_s
         return TrueBlock(
             start_epoch_s=np.arange(first, last, dtype=np.int64) * self.interval_s,
             import_mwh=true[0],

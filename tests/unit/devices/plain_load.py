@@ -94,3 +94,25 @@ class PlainLoad:
             log=np.array(columns[1], np.uint8),
             code=np.array(columns[2], np.uint16),
         )
+
+
+@dataclass
+class SteadyLoad(PlainLoad):
+    """Registers that move every second: 3 Wh import, 1 Wh export, 2 and 0 varh; all in the first rate."""
+
+    def registers_at_many(self, epochs_s):
+        since = np.asarray(epochs_s, np.int64) - self.starts_epoch_s
+        nothing = np.zeros_like(since)
+        return RegisterBlock(
+            import_wh=since * 3, export_wh=since, import_varh=since * 2, export_varh=nothing,
+            import_rate_1_wh=since * 3, import_rate_2_wh=nothing, export_rate_1_wh=since, export_rate_2_wh=nothing,
+        )  # fmt: skip
+
+    def intervals(self, from_epoch_s, to_epoch_s):
+        block = super().intervals(from_epoch_s, to_epoch_s)
+        length = len(block.start_epoch_s)
+        block.import_wh[:] = np.full(length, 3 * self.interval_s)
+        block.export_wh[:] = np.full(length, self.interval_s)
+        block.import_varh[:] = np.full(length, 2 * self.interval_s)
+        block.export_varh[:] = 0
+        return block

@@ -4,42 +4,18 @@ The reference is a loop over single seconds of a load whose registers move every
 arithmetic under test is used to judge it.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.devices.plain_load import PlainLoad
+from tests.unit.devices.plain_load import PlainLoad, SteadyLoad
 
-from meterworks.devices import RegisterBlock, Registers
+from meterworks.devices import Registers
 from meterworks.devices.supply_gap import GAPS_MAX, NO_GAPS, OPEN_END_S, SupplyGaps, SwitchedLoad
 
 START = 1_748_736_000  # a multiple of the interval
 INTERVAL_S = 1800
 NAMES = tuple(Registers.__dataclass_fields__)
-
-
-@dataclass
-class SteadyLoad(PlainLoad):
-    """Registers that move every second: 3 Wh import, 1 Wh export, 2 and 0 varh; all in the first rate."""
-
-    def registers_at_many(self, epochs_s):
-        since = np.asarray(epochs_s, np.int64) - self.starts_epoch_s
-        nothing = np.zeros_like(since)
-        return RegisterBlock(
-            import_wh=since * 3, export_wh=since, import_varh=since * 2, export_varh=nothing,
-            import_rate_1_wh=since * 3, import_rate_2_wh=nothing, export_rate_1_wh=since, export_rate_2_wh=nothing,
-        )  # fmt: skip
-
-    def intervals(self, from_epoch_s, to_epoch_s):
-        block = super().intervals(from_epoch_s, to_epoch_s)
-        length = len(block.start_epoch_s)
-        block.import_wh[:] = np.full(length, 3 * INTERVAL_S)
-        block.export_wh[:] = np.full(length, INTERVAL_S)
-        block.import_varh[:] = np.full(length, 2 * INTERVAL_S)
-        block.export_varh[:] = 0
-        return block
 
 
 def gaps_of(*pairs):

@@ -5,7 +5,8 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from meterworks.devices import MeterLoad
+from meterworks.devices import NO_GAPS, MeterLoad
+from meterworks.devices.supply_gap import SwitchedLoad
 from meterworks.errors import UsageError
 from meterworks.world import Accuracy, Climate, FaultKind, HistoryCache, HouseholdKind, MeteringFault
 
@@ -176,3 +177,23 @@ def test_a_fleet_shares_its_history_cache(make_load):
     again = [load.intervals(NEW_YEAR_2024, NOW).import_wh for load in loads]
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert not np.array_equal(first[0], first[1])
+
+
+def test_registers_behind_an_open_switch_follow_the_truth(make_load):
+    """Disconnected for parts of intervals, whole days and across an anchor: what is registered is what flowed."""
+    load = make_load(3, HouseholdKind.PV)
+    gaps = NO_GAPS
+    for begins, ends in ((100, 700), (5_000, 90_000), (20 * DAY_S + 1, 41 * DAY_S + 1799), (60 * DAY_S, None)):
+        gaps = gaps.opened(NEW_YEAR_2024 + begins)
+        gaps = gaps if ends is None else gaps.closed(NEW_YEAR_2024 + ends)
+    switched = SwitchedLoad(load, gaps)
+    until = NEW_YEAR_2024 + 70 * DAY_S
+    truth = load.truth(NEW_YEAR_2024, until, gaps=gaps)
+    before, after = switched.registers_at(NEW_YEAR_2024), switched.registers_at(until)
+    for name in ("import", "export"):
+        flowed_wh = int(getattr(truth, f"{name}_mwh").sum()) / 1000
+        registered_wh = getattr(after, f"{name}_wh") - getattr(before, f"{name}_wh")
+        assert registered_wh == pytest.approx(flowed_wh, abs=len(gaps) + 1)
+    assert switched.registers_at(NEW_YEAR_2024 + 65 * DAY_S) == after
+    assert not truth.import_mwh[-48:].any()
+    assert load.truth(NEW_YEAR_2024, until).import_mwh.sum() > truth.import_mwh.sum()
