@@ -1,5 +1,6 @@
 """The socket shells: DLMS clients (asynchronous and blocking), servers of meters, and where meters call in."""
 
+from meterworks.links.apdu_link import ApduLink
 from meterworks.links.blocking_client import BlockingDlmsClient
 from meterworks.links.dlms_client import DlmsClient, NotificationHandler, ProgressHandler, Traffic
 from meterworks.links.errors import BadTarget, ConnectFailed, ConnectionLost, NoAnswer, WriteOutcomeUnknown
@@ -19,6 +20,7 @@ __all__ = [
     "BACKLOG",
     "DLMS_PORT",
     "LOOPBACK_DEVICE",
+    "ApduLink",
     "BadTarget",
     "BlockingDlmsClient",
     "ConnectFailed",

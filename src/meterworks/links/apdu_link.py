@@ -1,0 +1,113 @@
+"""APDUs as they are, over any framing and without an association: for looking at what a meter answers below it."""
+
+import socket
+import time
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from meterworks.errors import MeterworksError
+from meterworks.links.errors import BadTarget, ConnectFailed, ConnectionLost, NoAnswer
+from meterworks.links.target import MeterTarget, Transport
+
+__all__ = ["ApduLink"]
+
+READ_SIZE_MAX: Final = 64 * 1024
+APDU_SIZE_MAX: Final = 0xFFFF
+
+_Given = TypeVar("_Given")
+
+
+class ApduLink:
+    """A blocking link between one client address and one server address that carries whole APDUs.
+
+    Use it as `with ApduLink.open(...) as link`, which closes it. Every wait ends after `timeout_s`.
+    """
+
+    def __init__(
+        self, link: socket.socket, target: MeterTarget, client_sap: int, server_sap: int, timeout_s: float
+    ) -> None:
+        """Use `open`."""
+        self._socket = link
+        self._link = target.framing.client_link(client_sap, server_sap, APDU_SIZE_MAX)
+        self._timeout_s = timeout_s
+
+    @classmethod
+    def open(cls, target: MeterTarget, client_sap: int, server_sap: int, *, timeout_s: float = 10.0) -> "ApduLink":
+        """Connect over TCP. Raises ConnectFailed, BadTarget where the target is not TCP."""
+        if target.transport is not Transport.TCP:
+            raise BadTarget(f"{target}: bare APDUs are exchanged over TCP only")
+        try:
+            link = socket.create_connection((target.host, target.port), timeout_s)
+        except OSError as error:
+            raise ConnectFailed(f"cannot connect to {target}: {error}") from error
+        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return cls(link, target, client_sap, server_sap, timeout_s)
+
+    def __enter__(self) -> "ApduLink":
+        """Give the link."""
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        """Close the connection."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; may be called more than once."""
+        self._socket.close()
+
+    def exchange(self, apdu: bytes) -> bytes:
+        """Send an APDU and give the next that comes. Raises NoAnswer, ConnectionLost, PeerError."""
+        self.send(apdu)
+        return self.receive()
+
+    def send(self, apdu: bytes) -> None:
+        """Send an APDU, as far as the framing lets it out before an answer. Raises ConnectionLost."""
+        self._guard(lambda: self._write(self._link.send(apdu, time.monotonic())))
+
+    def receive(self) -> bytes:
+        """Give the next APDU. Raises NoAnswer where none comes in time, ConnectionLost, PeerError."""
+        return self._guard(self._receive)
+
+    def _guard(self, work: Callable[[], _Given]) -> _Given:
+        try:
+            return work()
+        except TimeoutError as error:
+            self.close()
+            raise NoAnswer(f"no answer within {self._timeout_s:g} s") from error
+        except OSError as error:
+            self.close()
+            raise ConnectionLost(f"the connection broke: {error}") from error
+        except MeterworksError:
+            self.close()
+            raise
+
+    def _receive(self) -> bytes:
+        ends_s = time.monotonic() + self._timeout_s
+        while True:
+            apdu = self._link.next_apdu()
+            if apdu is not None:
+                self._write(self._link.data_to_send())
+                return apdu
+            self._write(self._link.data_to_send())
+            self._wait(ends_s)
+
+    def _wait(self, ends_s: float) -> None:
+        """Wait for octets, for a deadline of the framing, or for the end of our patience."""
+        now = time.monotonic()
+        if now >= ends_s:
+            raise TimeoutError
+        due = self._link.next_deadline()
+        self._socket.settimeout(max(min(ends_s, ends_s if due is None else due) - now, 0.001))
+        try:
+            data = self._socket.recv(READ_SIZE_MAX)
+        except TimeoutError:
+            self._link.advance(time.monotonic())
+            return
+        if not data:
+            raise ConnectionResetError("the meter closed it")
+        self._link.receive(data, time.monotonic())
+
+    def _write(self, data: bytes) -> None:
+        if data:
+            self._socket.settimeout(self._timeout_s)
+            self._socket.sendall(data)
