@@ -1,0 +1,23 @@
+"""The conformance suite: numbered tests of a DLMS/COSEM server, a strict server that judges clients, their reports."""
+
+from meterworks.assess.conformance.credential import TESTER_TITLE, Credential, read_keys_file
+from meterworks.assess.conformance.row import Exchanged, Group, Need, Outcome, Result, Row
+from meterworks.assess.conformance.suite import ROWS, Report, run_rows, selected_rows
+from meterworks.assess.conformance.tester import Tester
+
+__all__ = [
+    "ROWS",
+    "TESTER_TITLE",
+    "Credential",
+    "Exchanged",
+    "Group",
+    "Need",
+    "Outcome",
+    "Report",
+    "Result",
+    "Row",
+    "Tester",
+    "read_keys_file",
+    "run_rows",
+    "selected_rows",
+]

@@ -1,0 +1,125 @@
+"""A test of the conformance suite as a row, what comes of it, and the octets that prove it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, NoReturn
+
+from meterworks.errors import PeerError, RefusedError, UsageError
+
+if TYPE_CHECKING:  # a row names its tester; the tester knows rows
+    from meterworks.assess.conformance.tester import Tester
+
+__all__ = [
+    "CheckFailed",
+    "Exchanged",
+    "Group",
+    "Inconclusive",
+    "Need",
+    "NotApplicable",
+    "Outcome",
+    "Result",
+    "Row",
+    "expect",
+    "fail",
+]
+
+
+class Group(Enum):
+    """The parts of the suite, in the order they are run."""
+
+    LINK = "Data link"
+    ASSOCIATION = "Association"
+    SERVICE = "Services"
+    BLOCK = "Block transfer"
+    SECURITY = "Security"
+    CLASS = "Class behaviour"
+    ROBUSTNESS = "Robustness"
+    CLIENT = "Client"
+
+
+class Outcome(Enum):
+    """What came of a test."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    INCONCLUSIVE = "inconclusive"
+    NOT_APPLICABLE = "not applicable"
+
+
+class Need(Enum):
+    """What a test asks for before it applies."""
+
+    CIPHERED = "a client whose association is ciphered (keys)"
+    AUTHENTICATED = "a client that authenticates by a challenge (mechanism 2 to 7)"
+    PROOF = "a client with a password or a challenge (mechanism 1 to 7)"
+    PUBLIC = "a server that knows the public client"
+    WRITES = "leave to change the meter (--writes)"
+    WRAPPER = "a target reached over the wrapper"
+    HDLC = "a target reached over HDLC"
+
+
+class CheckFailed(PeerError):
+    """The peer did not do what the clause says."""
+
+    code = "check-failed"
+
+
+class Inconclusive(UsageError):
+    """The test could not be brought to the point where it judges."""
+
+    code = "inconclusive"
+
+
+class NotApplicable(RefusedError):
+    """The peer does not offer what the test is about, and need not."""
+
+    code = "not-applicable"
+
+
+@dataclass(slots=True)
+class Exchanged:
+    """Octets that went one way. plain: the deciphered APDU, where there is one. note: what else there is to say."""
+
+    sent: bool
+    octets: bytes
+    plain: bytes | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One test: what it proves, by which clause, and the function that does it.
+
+    A check gives a remark for the report or nothing, or raises one of the three verdicts above. writes: it changes the
+    meter, so that it is run with leave only.
+    """
+
+    id: str
+    group: Group
+    title: str
+    clause: str
+    check: "Callable[[Tester], str | None]"
+    needs: frozenset[Need] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What came of one test."""
+
+    row: Row
+    outcome: Outcome
+    reason: str
+    duration_s: float
+    evidence: tuple[Exchanged, ...] = field(default=(), repr=False)
+
+
+def fail(reason: str) -> NoReturn:
+    """Say that the peer is wrong."""
+    raise CheckFailed(reason)
+
+
+def expect(condition: bool, reason: str) -> None:
+    """Say that the peer is wrong unless the condition holds."""
+    if not condition:
+        raise CheckFailed(reason)
