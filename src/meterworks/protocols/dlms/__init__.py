@@ -97,6 +97,7 @@ from meterworks.protocols.dlms.device import (
     SecurityEventKind,
 )
 from meterworks.protocols.dlms.framing import ClientFraming, ClientLink, ServerFraming, ServerLink
+from meterworks.protocols.dlms.initiate import InitiateRequest, InitiateResponse
 from meterworks.protocols.dlms.notification import DataNotification, EventNotification
 from meterworks.protocols.dlms.obis import ObisCode
 from meterworks.protocols.dlms.profile import ProfileTable, decode_profile
@@ -214,6 +215,8 @@ __all__ = [
     "GetResult",
     "GrowingCounter",
     "InitiateError",
+    "InitiateRequest",
+    "InitiateResponse",
     "InvocationCounter",
     "KeyAgreement",
     "KeyChoice",
