@@ -1,14 +1,100 @@
-"""How a server refuses a whole APDU: exception response, confirmed service error.  Source: IEC 62056-5-3."""
+"""How a server refuses a whole APDU: exception response, confirmed service error.
+
+Source: IEC 62056-5-3, 7.3 and the ASN.1 of its ConfirmedServiceError and ServiceError, which two open implementations
+write alike.
+"""
 
 from dataclasses import dataclass
-from typing import Self
+from types import MappingProxyType
+from typing import Final, Self
 
 from meterworks.protocols.dlms.block import check_end
 from meterworks.protocols.dlms.length import take, unsigned_at
 from meterworks.protocols.dlms.result import ExceptionService
 from meterworks.protocols.errors import DecodeError
 
-__all__ = ["ConfirmedServiceError", "ExceptionResponse"]
+__all__ = ["CONFIRMED_SERVICES", "SERVICE_ERRORS", "ConfirmedServiceError", "ExceptionResponse"]
+
+# Choice of ConfirmedServiceError: the service that failed. Only 1, 5 and 6 are used by COSEM, the rest is DLMS's own.
+CONFIRMED_SERVICES: Final = MappingProxyType(
+    dict(
+        enumerate(
+            (
+                "initiate",
+                "get-status",
+                "get-name-list",
+                "get-variable-attribute",
+                "read",
+                "write",
+                "get-data-set-attribute",
+                "get-ti-attribute",
+                "change-scope",
+                "start",
+                "stop",
+                "resume",
+                "make-usable",
+                "initiate-load",
+                "load-segment",
+                "terminate-load",
+                "initiate-upload",
+                "upload-segment",
+                "terminate-upload",
+            ),
+            start=1,
+        )
+    )
+)
+# Choice of ServiceError: its name, and the names of its values from 0; value 0 is always "other".
+SERVICE_ERRORS: Final = MappingProxyType(
+    {
+        0: (
+            "application-reference",
+            (
+                "other", "time-elapsed", "application-unreachable", "application-reference-invalid",
+                "application-context-unsupported", "provider-communication-error", "deciphering-error",
+            ),
+        ),
+        1: (
+            "hardware-resource",
+            (
+                "other", "memory-unavailable", "processor-resource-unavailable", "mass-storage-unavailable",
+                "other-resource-unavailable",
+            ),
+        ),
+        2: (
+            "vde-state-error",
+            ("other", "no-dlms-context", "loading-data-set", "status-nochange", "status-inoperable"),
+        ),
+        3: ("service", ("other", "pdu-size", "service-unsupported")),
+        4: (
+            "definition",
+            ("other", "object-undefined", "object-class-inconsistent", "object-attribute-inconsistent"),
+        ),
+        5: (
+            "access",
+            (
+                "other", "scope-of-access-violated", "object-access-violated", "hardware-fault", "object-unavailable",
+            ),
+        ),
+        6: (
+            "initiate",
+            (
+                "other", "dlms-version-too-low", "incompatible-conformance", "pdu-size-too-short",
+                "refused-by-the-vde-handler",
+            ),
+        ),
+        7: (
+            "load-data-set",
+            (
+                "other", "primitive-out-of-sequence", "not-loadable", "dataset-size-too-large", "not-awaited-segment",
+                "interpretation-failure", "storage-failure", "data-set-not-ready",
+            ),
+        ),
+        8: ("change-scope", ("other",)),
+        9: ("task", ("other", "no-remote-control", "ti-stopped", "ti-running", "ti-unusable")),
+        10: ("other", ("other",)),
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +125,26 @@ class ExceptionResponse:
 
 @dataclass(frozen=True, slots=True)
 class ConfirmedServiceError:
-    """Refusal of a service. For an initiate request service is 1, kind 6 and error a number of `InitiateError`."""
+    """Refusal of a service.
+
+    service: choice of the service, a key of `CONFIRMED_SERVICES`. kind and error: choice and value of ServiceError,
+    named in `SERVICE_ERRORS`. For an initiate request service is 1, kind 6 and error a number of `InitiateError`.
+    """
 
     service: int
     kind: int
     error: int
+
+    @property
+    def service_name(self) -> str:
+        """The service that failed, in the words of the standard; its number where it has no name."""
+        return CONFIRMED_SERVICES.get(self.service, f"service-{self.service}")
+
+    @property
+    def error_name(self) -> str:
+        """What failed, as `kind/error`; numbers stand for what has no name."""
+        kind, errors = SERVICE_ERRORS.get(self.kind, (f"kind-{self.kind}", ()))
+        return f"{kind}/{errors[self.error] if self.error < len(errors) else self.error}"
 
     def to_bytes(self) -> bytes:
         """Encode the APDU."""

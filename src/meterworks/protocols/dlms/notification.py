@@ -1,8 +1,13 @@
-"""What a meter says unasked: data notification (push) and event notification.  Source: fact sheet 4, 9."""
+"""What a meter says unasked: data notification (push) with its confirmation, and event notification.
+
+Source: IEC 62056-5-3; fact sheet 4, 9. The confirmation (tag 16: long invoke id and date-time) is of a newer edition
+than the sheet; two independent open implementations of it agree.
+"""
 
 from dataclasses import dataclass
 from typing import Self
 
+from meterworks.protocols.dlms.access import LongInvoke, decode_head, encode_head
 from meterworks.protocols.dlms.block import check_end
 from meterworks.protocols.dlms.data import end_of
 from meterworks.protocols.dlms.datetime import CosemDateTime
@@ -10,7 +15,7 @@ from meterworks.protocols.dlms.descriptor import DESCRIPTOR_SIZE, AttributeAddre
 from meterworks.protocols.dlms.length import take, unsigned_at
 from meterworks.protocols.errors import DecodeError
 
-__all__ = ["DataNotification", "EventNotification"]
+__all__ = ["DataNotification", "DataNotificationConfirm", "EventNotification"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +56,34 @@ class DataNotification:
     def moment(self) -> CosemDateTime | None:
         """When it was made, if the sender says so."""
         return CosemDateTime.from_bytes(self.date_time) if self.date_time else None
+
+    @property
+    def wants_confirmation(self) -> bool:
+        """Whether the sender waits for a confirmation (service class "confirmed" of its long invoke id)."""
+        return self.long_invoke & LongInvoke.CONFIRMED != 0
+
+    def confirmation(self) -> "DataNotificationConfirm":
+        """Give what confirms it; the sender knows it by the long invoke id."""
+        return DataNotificationConfirm(long_invoke=self.long_invoke, date_time=b"")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataNotificationConfirm:
+    """Confirms a push. long_invoke: that of the push. date_time: octets as sent, 12 or none."""
+
+    long_invoke: int
+    date_time: bytes = b""
+
+    def to_bytes(self) -> bytes:
+        """Encode the APDU."""
+        return encode_head(0x10, self.long_invoke, self.date_time)
+
+    @classmethod
+    def from_bytes(cls, apdu: bytes) -> Self:
+        """Decode the APDU."""
+        long_invoke, date_time, end = decode_head(apdu, 0x10)
+        check_end(apdu, end)
+        return cls(long_invoke=long_invoke, date_time=date_time)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
