@@ -140,6 +140,8 @@ def test_other_packages_are_imported_at_their_door():
         "protocols.dlms.cosem",  # the object model: tables of classes, names and units
         "protocols.errors",
         # What would make its folder's own door heavy has a door beside it.
+        "assess.conformance",
+        "assess.vectors",
         "runtime.warehouse",  # Iceberg and the query engine
         "market.api",  # the web framework
         "system.configuration",  # every folder's settings
