@@ -9,6 +9,9 @@ from typing import Final
 
 from meterworks.assess.conformance.association_row import ASSOCIATION_ROWS
 from meterworks.assess.conformance.block_row import BLOCK_ROWS
+from meterworks.assess.conformance.class_row import CLASS_ROWS
+from meterworks.assess.conformance.link_row import LINK_ROWS
+from meterworks.assess.conformance.robustness_row import ROBUSTNESS_ROWS
 from meterworks.assess.conformance.row import (
     CheckFailed,
     Exchanged,
@@ -25,7 +28,15 @@ from meterworks.errors import MeterworksError, UnreachableError, UsageError
 
 __all__ = ["ROWS", "Report", "run_rows", "selected_rows"]
 
-ROWS: Final[tuple[Row, ...]] = (*ASSOCIATION_ROWS, *SERVICE_ROWS, *BLOCK_ROWS, *SECURITY_ROWS)
+ROWS: Final[tuple[Row, ...]] = (
+    *LINK_ROWS,
+    *ASSOCIATION_ROWS,
+    *SERVICE_ROWS,
+    *BLOCK_ROWS,
+    *SECURITY_ROWS,
+    *CLASS_ROWS,
+    *ROBUSTNESS_ROWS,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
