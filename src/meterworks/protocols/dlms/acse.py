@@ -1,7 +1,7 @@
 """Association control: AARQ, AARE, RLRQ, RLRE in BER.  Source: IEC 62056-5-3, 7.2; fact sheet section 3.
 
-Fields that no one here needs (called titles, qualifiers, invocation ids) are kept as (tag, octets) in `others` and go
-back out in their place.
+The fields that are rarely sent are kept as (tag, octets) in `others` and go back out in their place. A table knows them
+by name: `request_fields` and `response_fields` write them, the method `field` of a message reads one.
 """
 
 from dataclasses import dataclass, field
@@ -10,9 +10,17 @@ from typing import Final, Self
 
 from meterworks.protocols.dlms.length import decode_length, encode_length, take
 from meterworks.protocols.dlms.result import AcseResult, Diagnostic
-from meterworks.protocols.errors import DecodeError
+from meterworks.protocols.errors import DecodeError, StateError
 
-__all__ = ["ApplicationContext", "AssociationRequest", "AssociationResponse", "ReleaseRequest", "ReleaseResponse"]
+__all__ = [
+    "ApplicationContext",
+    "AssociationRequest",
+    "AssociationResponse",
+    "ReleaseRequest",
+    "ReleaseResponse",
+    "request_fields",
+    "response_fields",
+]
 
 FIELDS_MAX: Final = 16
 _OBJECT_IDENTIFIER: Final = b"\x06\x07\x60\x85\x74\x05\x08"
@@ -22,8 +30,29 @@ _REQUIREMENTS_FIELD: Final = b"\x8a\x02\x07\x80"
 _MECHANISM_FIELD: Final = b"\x8b\x07" + _MECHANISM_ARC
 _RESPONDER_REQUIREMENTS_FIELD: Final = b"\x88\x02\x07\x80"
 _RESPONDER_MECHANISM_FIELD: Final = b"\x89\x07" + _MECHANISM_ARC
-_REQUEST_ORDER: Final = bytes.fromhex("80a1a2a3a4a5a6a7a8a98a8bacbdbe")
-_RESPONSE_ORDER: Final = bytes.fromhex("80a1a2a3a4a5a6a78889aabdbe")
+_REQUEST_ORDER: Final = bytes.fromhex("80a1a2a3a4a5a6a7a8a98a8bac9dbdbe")
+_RESPONSE_ORDER: Final = bytes.fromhex("80a1a2a3a4a5a6a78889aa9dbdbe")
+_OCTETS: Final = 0x04  # kinds of content: an octet-string inside the field,
+_NUMBER: Final = 0x02  # an integer inside it,
+_BARE: Final = 0  # or the content itself
+_REQUEST_FIELDS: Final[dict[str, tuple[int, int]]] = {
+    "protocol_version": (0x80, _BARE),
+    "called_title": (0xA2, _OCTETS),
+    "called_qualifier": (0xA3, _OCTETS),
+    "called_ap_invocation_id": (0xA4, _NUMBER),
+    "called_ae_invocation_id": (0xA5, _NUMBER),
+    "calling_qualifier": (0xA7, _OCTETS),
+    "calling_ap_invocation_id": (0xA8, _NUMBER),
+    "calling_ae_invocation_id": (0xA9, _NUMBER),
+    "implementation_information": (0x9D, _BARE),
+}
+_RESPONSE_FIELDS: Final[dict[str, tuple[int, int]]] = {
+    "protocol_version": (0x80, _BARE),
+    "responding_qualifier": (0xA5, _OCTETS),
+    "responding_ap_invocation_id": (0xA6, _NUMBER),
+    "responding_ae_invocation_id": (0xA7, _NUMBER),
+    "implementation_information": (0x9D, _BARE),
+}
 
 
 class ApplicationContext(IntEnum):
@@ -36,11 +65,17 @@ class ApplicationContext(IntEnum):
 
 
 _Fields = dict[int, bytes]
+_Rows = dict[str, tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssociationRequest:
-    """AARQ. authentication: password or challenge, sent with the mechanism. user_information: the initiate request."""
+    """AARQ. authentication: password or challenge, sent with the mechanism. user_information: the initiate request.
+
+    others: protocol_version (a bit-string), called_title, called_qualifier, called_ap_invocation_id and
+    called_ae_invocation_id (gateways, pre-established use), calling_qualifier (the client's certificate, DER),
+    calling_ap_invocation_id, calling_ae_invocation_id (the client's user id), implementation_information.
+    """
 
     context: int
     user_information: bytes | None
@@ -79,10 +114,24 @@ class AssociationRequest:
             others=tuple(fields.items()),
         )
 
+    def field(self, name: str) -> bytes | None:
+        """Give the content of a rare field by name, None where it is absent. DecodeError for a malformed one."""
+        return _field(_REQUEST_FIELDS, self.others, name) if self.others else None
+
+    @property
+    def user_id(self) -> int | None:
+        """Who of the client's users asks."""
+        octets = self.field("calling_ae_invocation_id")
+        return None if octets is None else int.from_bytes(octets, "big")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssociationResponse:
-    """AARE. diagnostic: of the service user, or of the provider where `by_provider`."""
+    """AARE. diagnostic: of the service user, or of the provider where `by_provider`.
+
+    others: protocol_version, responding_qualifier (the server's certificate, DER), responding_ap_invocation_id,
+    responding_ae_invocation_id, implementation_information.
+    """
 
     context: int
     result: int
@@ -131,6 +180,10 @@ class AssociationResponse:
             authentication=_inner(fields.pop(0xAA, None), 0x80),
             others=tuple(fields.items()),
         )
+
+    def field(self, name: str) -> bytes | None:
+        """Give the content of a rare field by name, None where it is absent. DecodeError for a malformed one."""
+        return _field(_RESPONSE_FIELDS, self.others, name) if self.others else None
 
     @property
     def is_accepted(self) -> bool:
@@ -187,6 +240,37 @@ def _wrapped(tag: int, inner: int, octets: bytes) -> bytes:
     if size < 0x7E:  # both lengths are one octet
         return bytes((tag, size + 2, inner, size)) + octets
     return _tagged(tag, _tagged(inner, octets))
+
+
+def request_fields(**values: bytes | int) -> tuple[tuple[int, bytes], ...]:
+    """Give fields of an AARQ as `others` takes them: rows of the table by name. StateError for a name it has not."""
+    return _encode_rows(_REQUEST_FIELDS, values)
+
+
+def response_fields(**values: bytes | int) -> tuple[tuple[int, bytes], ...]:
+    """Give fields of an AARE as `others` takes them."""
+    return _encode_rows(_RESPONSE_FIELDS, values)
+
+
+def _encode_rows(rows: _Rows, values: dict[str, bytes | int]) -> tuple[tuple[int, bytes], ...]:
+    unknown = values.keys() - rows.keys()
+    if unknown:
+        raise StateError(f"no such field: {', '.join(sorted(unknown))}")
+    found: list[tuple[int, bytes]] = []
+    for name, value in values.items():
+        tag, kind = rows[name]
+        octets = value.to_bytes(max(1, (value.bit_length() + 7) >> 3), "big") if isinstance(value, int) else value
+        found.append((tag, octets if kind == _BARE else _tagged(kind, octets)))
+    return tuple(found)
+
+
+def _field(rows: _Rows, others: tuple[tuple[int, bytes], ...], name: str) -> bytes | None:
+    """Give the content of a field; None where it is absent. DecodeError where it is not written as its row says."""
+    tag, kind = rows[name]
+    for number, content in others:
+        if number == tag:
+            return content if kind == _BARE else _inner(content, kind)
+    return None
 
 
 def _encode_fields(tag: int, parts: list[bytes], order: bytes, others: tuple[tuple[int, bytes], ...]) -> bytes:

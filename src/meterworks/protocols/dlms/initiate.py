@@ -8,10 +8,11 @@ from meterworks.protocols.dlms.conformance import Conformance
 from meterworks.protocols.dlms.length import decode_length, encode_length, take, unsigned_at
 from meterworks.protocols.errors import DecodeError
 
-__all__ = ["DLMS_VERSION", "VAA_LOGICAL_NAME", "InitiateRequest", "InitiateResponse"]
+__all__ = ["DLMS_VERSION", "VAA_LOGICAL_NAME", "VAA_SHORT_NAME", "InitiateRequest", "InitiateResponse"]
 
 DLMS_VERSION: Final = 6
 VAA_LOGICAL_NAME: Final = 0x0007
+VAA_SHORT_NAME: Final = 0xFA00  # the base name of the association object
 CACHE_SIZE: Final = 64  # different APDUs kept decoded or encoded; those of one make of meter are alike
 _CONFORMANCE_HEADER: Final = b"\x5f\x1f\x04\x00"
 _CONFORMANCE_HEADER_OLD: Final = b"\x5f\x04\x00"  # written by some old meters

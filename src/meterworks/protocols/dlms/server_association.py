@@ -7,8 +7,9 @@ The states and what moves between them:
       └── challenged ──▶ CHALLENGED ── proved ───────────┘   │
     IDLE ◀── refused, released ──┘  ◀── released ────────────┘
 
-CHALLENGED is the time between AARE and the client's proof (mechanism 5): the only request answered there is the proof
-itself. An association request that comes at any later time releases what was before.
+CHALLENGED is the time between AARE and the client's proof (mechanisms 2 to 7): the only request answered there is the
+proof itself. An association request that comes at any later time releases what was before. A pre-established
+association is ASSOCIATED from its first request on, and is never released.
 On a ciphered association every request must be protected at least as the settings say; a request that is not, a false
 tag or a used counter is refused with an exception response and recorded.
 Source: IEC 62056-5-3; fact sheet sections 3, 4 and 6.
@@ -19,6 +20,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Final
 
+from meterworks.protocols.dlms.access_guard import AccessGuard, tells_rights
 from meterworks.protocols.dlms.acse import (
     ApplicationContext,
     AssociationRequest,
@@ -29,17 +31,23 @@ from meterworks.protocols.dlms.acse import (
 from meterworks.protocols.dlms.action import ActionOutcome, ActionRequest, ActionResponse, decode_action_request
 from meterworks.protocols.dlms.challenge import (
     CHALLENGE_SIZE,
+    CHALLENGE_SIZE_ECDSA,
     CHALLENGE_SIZE_MAX,
     CHALLENGE_SIZE_MIN,
     REPLY_TO_HLS,
-    make_proof,
-    open_proof,
+    Handshake,
 )
 from meterworks.protocols.dlms.conformance import Conformance
 from meterworks.protocols.dlms.data import decode_all, encode_octet_string
-from meterworks.protocols.dlms.device import LogicalDevice, SecurityEventKind
+from meterworks.protocols.dlms.device import BaseLogicalDevice, LogicalDevice, SecurityEventKind
 from meterworks.protocols.dlms.fault import ConfirmedServiceError, ExceptionResponse
-from meterworks.protocols.dlms.initiate import DLMS_VERSION, InitiateRequest, InitiateResponse
+from meterworks.protocols.dlms.initiate import (
+    DLMS_VERSION,
+    VAA_LOGICAL_NAME,
+    VAA_SHORT_NAME,
+    InitiateRequest,
+    InitiateResponse,
+)
 from meterworks.protocols.dlms.result import (
     AcseResult,
     ActionResult,
@@ -51,19 +59,35 @@ from meterworks.protocols.dlms.result import (
 from meterworks.protocols.dlms.security import (
     COUNTER_MAX,
     OVERHEAD,
+    SUITES,
     TITLE_SIZE,
+    ApduCipher,
+    CipherLayer,
+    GeneralLayer,
+    KeyChoice,
+    Layered,
+    LayerKeys,
+    Layers,
     SecurityContext,
-    Suite0Cipher,
+    SignLayer,
     Unprotected,
 )
 from meterworks.protocols.dlms.server_service import ServerServices
-from meterworks.protocols.dlms.settings import KEY_SIZE, PDU_SIZE_MAX, AssociationSettings, Mechanism
+from meterworks.protocols.dlms.settings import (
+    PDU_SIZE_MAX,
+    TITLED_MECHANISMS,
+    AssociationSettings,
+    Mechanism,
+    Tolerance,
+)
 from meterworks.protocols.dlms.tag import FORM_OF, ApduTag, CipherForm
 from meterworks.protocols.errors import (
     CounterError,
     DecodeError,
     ProtectionError,
+    SignatureError,
     StateError,
+    SuiteError,
     TagError,
     TitleError,
     WeakProtection,
@@ -73,6 +97,10 @@ __all__ = ["ServerAssociation", "ServerState"]
 
 FAILURES_MAX: Final = 8  # breaches of security on one association before its connection is closed
 CLIENT_PDU_SIZE_MIN: Final = 64
+_BOTH: Final = 0x30
+_SIGNED: Final = 0x100  # see `settings.Protection`
+_LAYERED: Final = frozenset({int(ApduTag.GENERAL_CIPHERING), int(ApduTag.GENERAL_SIGNING)})
+_CHANGES_KEYS: Final = frozenset({int(ApduTag.ACTION_REQUEST), int(ApduTag.ACCESS_REQUEST)})
 
 
 class ServerState(Enum):
@@ -106,10 +134,18 @@ _TRANSITIONS: Final[dict[tuple[ServerState, _Move], ServerState]] = {
     (ServerState.ASSOCIATED, _Move.RELEASED): ServerState.IDLE,
 }
 
+_CONTEXTS: Final[dict[tuple[bool, bool], int]] = {  # by (short names, ciphered)
+    (False, False): int(ApplicationContext.LOGICAL_NAME),
+    (True, False): int(ApplicationContext.SHORT_NAME),
+    (False, True): int(ApplicationContext.LOGICAL_NAME_CIPHERED),
+    (True, True): int(ApplicationContext.SHORT_NAME_CIPHERED),
+}
 _EVENT_OF: Final[tuple[tuple[type[ProtectionError], SecurityEventKind], ...]] = (
     (CounterError, SecurityEventKind.REPLAYED_COUNTER),
     (TagError, SecurityEventKind.BAD_TAG),
     (TitleError, SecurityEventKind.WRONG_TITLE),
+    (SignatureError, SecurityEventKind.BAD_SIGNATURE),
+    (SuiteError, SecurityEventKind.WRONG_SUITE),
     (WeakProtection, SecurityEventKind.UNPROTECTED_REQUEST),
 )
 
@@ -140,38 +176,41 @@ class _DeviceCounter:
         return self._device.accept_invocation_counter(self._client_title, counter)
 
 
-class _Keys:
-    """Cipher and protection of an association that has keys."""
-
-    __slots__ = ("cipher", "security")
-
-    def __init__(self, cipher: Suite0Cipher, security: SecurityContext) -> None:
-        self.cipher = cipher
-        self.security = security
-
-
 class _Opened:
-    """What was agreed when an association opened. keys: None where neither protection nor mechanism 5 needs them."""
+    """What was agreed when an association opened.
+
+    protection: bits that requests must have; response: bits that responses get beyond those of their requests.
+    security: None on a plain association. handshake: while the client has to prove itself. layers, guard: made when
+    they are needed first, or where the device tells rights.
+    """
 
     __slots__ = (
-        "challenge",
-        "client_challenge",
         "client_pdu",
         "conformance",
+        "guard",
+        "handshake",
         "is_ciphered",
-        "keys",
+        "layers",
         "protection",
+        "response",
+        "security",
         "services",
         "settings",
+        "title",
+        "user_id",
     )
 
-    def __init__(self, settings: AssociationSettings, keys: _Keys | None) -> None:
+    def __init__(self, settings: AssociationSettings, title: bytes) -> None:
         self.settings = settings
-        self.keys = keys
+        self.title = title
         self.protection = int(settings.required_protection)
+        self.response = int(settings.response_protection)
         self.is_ciphered = self.protection != 0
-        self.challenge = b""
-        self.client_challenge = b""
+        self.security: SecurityContext | None = None
+        self.handshake: Handshake | None = None
+        self.layers: Layers | None = None
+        self.guard: AccessGuard | None = None
+        self.user_id: int | None = None
         self.client_pdu = PDU_SIZE_MAX
         self.conformance = 0
         self.services: ServerServices
@@ -229,26 +268,108 @@ class ServerAssociation:
             return self._release(apdu)
         opened = self._opened
         if opened is None:
-            return self._refuse_unproved()
-        if opened.keys is not None and opened.is_ciphered:
-            return self._receive_ciphered(apdu, opened, opened.keys.security)
-        if tag in FORM_OF:
+            opened = self._open_pre_established()
+            if opened is None:
+                return self._refuse_unproved()
+        if opened.security is not None and opened.is_ciphered:
+            return self._receive_ciphered(apdu, opened, opened.security)
+        if tag in FORM_OF or tag in _LAYERED:
             raise WeakProtection("ciphered request on a plain association")
         if self.state is ServerState.CHALLENGED:
             return self._take_proof(apdu, opened, None)
+        if opened.guard is not None:
+            opened.guard.begin(0, apdu)
         return opened.services.answer(apdu, opened.client_pdu)
 
     def _receive_ciphered(self, apdu: bytes, opened: _Opened, security: SecurityContext) -> bytes | None:
-        if apdu[0] not in FORM_OF:
-            raise WeakProtection("plain request on a ciphered association")
+        tag = apdu[0]
+        if tag not in FORM_OF or opened.protection > _BOTH:
+            if tag not in FORM_OF and tag not in _LAYERED:
+                raise WeakProtection("plain request on a ciphered association")
+            return self._receive_layered(apdu, opened, None)
         request = security.unprotect(apdu, opened.protection)
+        plain = request.apdu
+        if plain[0] in _LAYERED:
+            return self._receive_layered(plain, opened, request)
+        control = request.control | opened.response
         if self.state is ServerState.CHALLENGED:
-            answer: bytes | None = self._take_proof(request.apdu, opened, request)
+            answer: bytes | None = self._take_proof(plain, opened, request)
+        elif opened.guard is None:
+            answer = opened.services.answer(plain, opened.client_pdu - OVERHEAD[request.form])
         else:
-            answer = opened.services.answer(request.apdu, opened.client_pdu - OVERHEAD[request.form])
-        if answer is None or answer[0] == ApduTag.EXCEPTION_RESPONSE:
-            return answer
-        return security.protect(answer, request.form, request.control)
+            opened.guard.begin(request.control, plain)
+            answer = opened.services.answer(plain, opened.client_pdu - OVERHEAD[request.form])
+            control |= opened.guard.response_protection
+        if answer is not None and answer[0] != ApduTag.EXCEPTION_RESPONSE:
+            if control & _SIGNED:
+                answer = self._sign_answer(answer, opened, request.form, control)
+            else:
+                answer = security.protect(answer, request.form, control)
+        if plain[0] in _CHANGES_KEYS:
+            self._take_changed_settings(opened)
+        return answer
+
+    # --- general-ciphering and general-signing ----------------------------------------------------------------------
+
+    def _receive_layered(self, apdu: bytes, opened: _Opened, outer: Unprotected | None) -> bytes | None:
+        """Answer a request in general-ciphering or general-signing in the same layers."""
+        layers = self._layers_of(opened)
+        request = layers.remove(apdu, opened.protection, outer)
+        needed = opened.response
+        if self.state is ServerState.CHALLENGED:
+            answer: bytes | None = self._take_proof(request.apdu, opened, request.inner)
+        else:
+            if opened.guard is not None:
+                opened.guard.begin(request.protection, request.apdu)
+            answer = opened.services.answer(request.apdu, opened.client_pdu - layers.overhead(request.layers))
+            if opened.guard is not None:
+                needed |= opened.guard.response_protection
+        if answer is not None and answer[0] != ApduTag.EXCEPTION_RESPONSE:
+            answer = layers.apply(answer, _answer_layers(request, needed, can_sign=opened.settings.signer is not None))
+        if request.apdu[0] in _CHANGES_KEYS:
+            self._take_changed_settings(opened)
+        return answer
+
+    def _sign_answer(self, answer: bytes, opened: _Opened, form: CipherForm, control: int) -> bytes:
+        """Sign the answer to a request that was not signed, around the form of the request."""
+        layers = self._layers_of(opened)
+        around = SignLayer(layers.new_transaction_id()), CipherLayer(form, control & ~_SIGNED)
+        return layers.apply(answer, around)
+
+    def _layers_of(self, opened: _Opened) -> Layers:
+        if opened.layers is None:
+            settings = opened.settings
+            tolerance = settings.tolerance
+            keys = LayerKeys(
+                suite=settings.suite,
+                random_bytes=self._random_bytes,
+                authentication_key=settings.gak,
+                kek=settings.kek,
+                signer=settings.signer,
+                peer_signing_key=settings.peer_signing_key,
+                key_agreement=settings.key_agreement,
+                peer_agreement_key=settings.peer_agreement_key,
+                old_algorithm_id=bool(tolerance & Tolerance.OLD_ALGORITHM_ID),
+                fresh_counters=bool(tolerance & Tolerance.FRESH_KEY_COUNTER),
+                signed_length=bool(tolerance & Tolerance.SIGNED_LENGTH),
+            )
+            opened.layers = Layers(keys, opened.security, self._device.system_title, opened.title)
+        return opened.layers
+
+    def _take_changed_settings(self, opened: _Opened) -> None:
+        """Take keys and policy that the request just answered has changed: they hold from the next APDU on."""
+        settings = self._device.association(self.client_sap)
+        if settings is opened.settings or settings == opened.settings:
+            return
+        if settings is None or bool(settings.required_protection) != opened.is_ciphered:
+            self._move(_Move.RELEASED)
+            return
+        opened.settings = settings
+        opened.protection = int(settings.required_protection)
+        opened.response = int(settings.response_protection)
+        opened.layers = None
+        if opened.security is not None:
+            opened.security.change_cipher(_cipher_of(settings))
 
     def _move(self, move: _Move) -> None:
         self.state = _TRANSITIONS[self.state, move]
@@ -279,45 +400,81 @@ class ServerAssociation:
         return self._accept(request, opened, initiate)
 
     def _check_request(self, request: AssociationRequest) -> _Opened:
-        """Compare context, mechanism and titles with the settings of this client address."""
+        """Compare context, mechanism, titles and user with the settings of this client address."""
         settings = self._device.association(self.client_sap)
         if settings is None:
             raise _Refusal(Diagnostic.NO_REASON, SecurityEventKind.UNKNOWN_CLIENT)
-        ciphered = request.context == ApplicationContext.LOGICAL_NAME_CIPHERED
-        if ciphered != settings.is_ciphered or not (ciphered or request.context == ApplicationContext.LOGICAL_NAME):
+        if request.context != _CONTEXTS[settings.short_names, settings.is_ciphered] or settings.pre_established:
             raise _Refusal(Diagnostic.CONTEXT_NOT_SUPPORTED, SecurityEventKind.WRONG_CONTEXT)
         mechanism = request.mechanism or Mechanism.NONE
         if mechanism != settings.mechanism:
             absent = mechanism == Mechanism.NONE
             diagnostic = Diagnostic.MECHANISM_REQUIRED if absent else Diagnostic.MECHANISM_NOT_RECOGNISED
             raise _Refusal(diagnostic, SecurityEventKind.WEAKER_MECHANISM)
-        needs_keys = ciphered or mechanism == Mechanism.GMAC
-        return _Opened(settings, self._open_keys(request, settings) if needs_keys else None)
+        if request.others:
+            self._check_rare_fields(request, settings)
+        elif settings.users:
+            raise _Refusal(Diagnostic.CALLING_AE_INVOCATION_ID_NOT_RECOGNISED, SecurityEventKind.UNKNOWN_CLIENT)
+        if settings.is_ciphered or mechanism in TITLED_MECHANISMS:
+            self._check_title(request, settings)
+        opened = _Opened(settings, request.calling_title or b"")
+        if settings.is_ciphered:
+            opened.security = self._security_of(opened)
+        return opened
 
-    def _open_keys(self, request: AssociationRequest, settings: AssociationSettings) -> _Keys:
+    def _check_rare_fields(self, request: AssociationRequest, settings: AssociationSettings) -> None:
+        """Refuse what is addressed to another server, and users that the settings do not list."""
+        called = request.field("called_title")
+        if called and called != self._device.system_title:
+            raise _Refusal(Diagnostic.CALLED_TITLE_NOT_RECOGNISED, SecurityEventKind.WRONG_TITLE)
+        if settings.users and request.user_id not in settings.users:
+            raise _Refusal(Diagnostic.CALLING_AE_INVOCATION_ID_NOT_RECOGNISED, SecurityEventKind.UNKNOWN_CLIENT)
+
+    def _check_title(self, request: AssociationRequest, settings: AssociationSettings) -> None:
         title = request.calling_title or b""
-        own_title = self._device.system_title
         unexpected = settings.client_title is not None and title != settings.client_title
-        if len(title) != TITLE_SIZE or title == own_title or unexpected:
+        if len(title) != TITLE_SIZE or title == self._device.system_title or unexpected:
             # A client that calls itself by our title could send our own protected messages back to us.
             raise _Refusal(Diagnostic.CALLING_TITLE_NOT_RECOGNISED, SecurityEventKind.WRONG_TITLE)
-        cipher = Suite0Cipher(*settings.keys)
-        security = SecurityContext(
-            own_title=own_title,
-            peer_title=title,
-            cipher=cipher,
+
+    def _security_of(self, opened: _Opened) -> SecurityContext:
+        return SecurityContext(
+            own_title=self._device.system_title,
+            peer_title=opened.title,
+            cipher=_cipher_of(opened.settings),
             next_counter=self._device.next_invocation_counter,
-            peer_counter=_DeviceCounter(self._device, title),
+            peer_counter=_DeviceCounter(self._device, opened.title),
         )
-        return _Keys(cipher, security)
+
+    def _open_pre_established(self) -> _Opened | None:
+        """Open what the settings say is open from the start; None where they do not."""
+        settings = self._device.association(self.client_sap)
+        if settings is None or not settings.pre_established:
+            return None
+        opened = _Opened(settings, settings.client_title or b"")
+        if settings.is_ciphered:
+            opened.security = self._security_of(opened)
+        opened.conformance = int(settings.conformance)
+        self._open_services(opened)
+        self._opened = opened
+        self._move(_Move.ACCEPTED)
+        return opened
+
+    def _open_services(self, opened: _Opened) -> None:
+        device = self._device
+        if tells_rights(device):
+            signs = _SIGNED if opened.settings.signer is not None and opened.is_ciphered else 0
+            opened.guard = AccessGuard(device, (_BOTH if opened.is_ciphered else 0) | signs)
+            device = opened.guard
+        opened.services = ServerServices(device, self.client_sap, opened.conformance)
 
     def _open_initiate(self, request: AssociationRequest, opened: _Opened) -> InitiateRequest:
         apdu = request.user_information or b""
-        if opened.keys is not None and opened.is_ciphered:
+        if opened.security is not None:
             if apdu[:1] != b"\x21":
                 raise _Refusal(Diagnostic.NO_REASON, SecurityEventKind.UNPROTECTED_REQUEST)
             try:
-                apdu = opened.keys.security.unprotect(apdu, opened.protection).apdu
+                apdu = opened.security.unprotect(apdu, opened.protection & _BOTH).apdu
             except CounterError:
                 raise  # answered by an exception response with the counter to use
             except ProtectionError as error:
@@ -337,35 +494,60 @@ class ServerAssociation:
             raise _Refusal(Diagnostic.NO_REASON, error=InitiateError.PDU_TOO_SHORT)
         opened.client_pdu = initiate.max_pdu or PDU_SIZE_MAX
         if initiate.dedicated_key is not None:
-            if opened.keys is None or len(initiate.dedicated_key) != KEY_SIZE:
+            settings = opened.settings
+            if opened.security is None or len(initiate.dedicated_key) != SUITES[settings.suite].key_size:
                 raise _Refusal(Diagnostic.NO_REASON, error=InitiateError.REFUSED)
-            authentication_key = opened.settings.keys[1]
-            opened.keys.security.use_dedicated_key(Suite0Cipher(initiate.dedicated_key, authentication_key))
+            opened.security.use_dedicated_key(ApduCipher(initiate.dedicated_key, settings.keys[1], settings.suite))
 
     def _authenticate(self, request: AssociationRequest, opened: _Opened) -> None:
         value = request.authentication or b""
         settings = opened.settings
-        if settings.mechanism == Mechanism.LOW and not hmac.compare_digest(value, settings.password or b""):
+        mechanism = settings.mechanism
+        if mechanism == Mechanism.LOW and not hmac.compare_digest(value, settings.password or b""):
             raise _Refusal(Diagnostic.AUTHENTICATION_FAILURE, SecurityEventKind.AUTHENTICATION_FAILED)
-        if settings.mechanism == Mechanism.GMAC:
-            if not CHALLENGE_SIZE_MIN <= len(value) <= CHALLENGE_SIZE_MAX:
+        if mechanism > Mechanism.LOW:
+            challenge = self._random_bytes(CHALLENGE_SIZE_ECDSA if mechanism == Mechanism.ECDSA else CHALLENGE_SIZE)
+            if not CHALLENGE_SIZE_MIN <= len(value) <= CHALLENGE_SIZE_MAX or value == challenge:
                 raise _Refusal(Diagnostic.AUTHENTICATION_FAILURE, SecurityEventKind.AUTHENTICATION_FAILED)
-            opened.client_challenge = value
-            opened.challenge = self._random_bytes(CHALLENGE_SIZE)
-        opened.services = ServerServices(self._device, self.client_sap, opened.conformance)
+            opened.handshake = self._begin_handshake(request, opened, challenge, value)
+        if request.others:
+            opened.user_id = request.user_id
+        self._open_services(opened)
+
+    def _begin_handshake(self, request: AssociationRequest, opened: _Opened, sent: bytes, received: bytes) -> Handshake:
+        settings = opened.settings
+        cipher: ApduCipher | None = None
+        if settings.mechanism == Mechanism.GMAC:
+            cipher = _cipher_of(settings) if opened.security is None else opened.security.cipher
+        handshake = Handshake(settings, cipher, self._device.system_title, sent)
+        handshake.peer_title = opened.title
+        handshake.received = received
+        if settings.mechanism == Mechanism.ECDSA and isinstance(self._device, BaseLogicalDevice):
+            certificate = request.field("calling_qualifier")
+            if certificate:
+                key = self._device.signing_key_of(self.client_sap, opened.title, certificate)
+                handshake.peer_key = key or handshake.peer_key
+        return handshake
 
     def _accept(self, request: AssociationRequest, opened: _Opened, initiate: InitiateRequest) -> bytes:
-        challenged = opened.settings.mechanism == Mechanism.GMAC
-        self._move(_Move.CHALLENGED if challenged else _Move.ACCEPTED)
+        handshake = opened.handshake
+        self._move(_Move.ACCEPTED if handshake is None else _Move.CHALLENGED)
+        if handshake is None:
+            self._tell_opened(opened)
+        titled = opened.is_ciphered or opened.settings.mechanism in TITLED_MECHANISMS
         return AssociationResponse(
             context=request.context,
             result=AcseResult.ACCEPTED,
-            diagnostic=Diagnostic.AUTHENTICATION_REQUIRED if challenged else Diagnostic.NONE,
-            responding_title=None if opened.keys is None else opened.keys.security.own_title,
-            mechanism=request.mechanism if challenged else None,
-            authentication=opened.challenge if challenged else None,
+            diagnostic=Diagnostic.NONE if handshake is None else Diagnostic.AUTHENTICATION_REQUIRED,
+            responding_title=self._device.system_title if titled else None,
+            mechanism=None if handshake is None else request.mechanism,
+            authentication=None if handshake is None else handshake.sent,
             user_information=_initiate_response(opened, initiate.quality_of_service),
         ).to_bytes()
+
+    def _tell_opened(self, opened: _Opened) -> None:
+        if isinstance(self._device, BaseLogicalDevice):
+            self._device.association_opened(self.client_sap, opened.user_id)
 
     # --- releasing --------------------------------------------------------------------------------------------------
 
@@ -374,9 +556,11 @@ class ServerAssociation:
         request = ReleaseRequest.from_bytes(apdu)
         body: bytes | None = None
         opened = self._opened
+        if opened is not None and opened.settings.pre_established:
+            return _exception(ExceptionState.NOT_ALLOWED, ExceptionService.NOT_POSSIBLE)
         if request.user_information is not None and opened is not None:
-            if opened.keys is not None and opened.is_ciphered:
-                opened.keys.security.unprotect(request.user_information, opened.protection)
+            if opened.security is not None:
+                opened.security.unprotect(request.user_information, opened.protection & _BOTH)
             body = _initiate_response(opened, None)
         self._move(_Move.RELEASED)
         return ReleaseResponse(reason=0, user_information=body).to_bytes()
@@ -385,18 +569,20 @@ class ServerAssociation:
 
     def _take_proof(self, apdu: bytes, opened: _Opened, outer: Unprotected | None) -> bytes:
         """Verify the client's proof and give ours; anything else is refused, a false proof ends the association."""
-        if apdu[0] != ApduTag.ACTION_REQUEST or opened.keys is None:
+        handshake = opened.handshake
+        if apdu[0] != ApduTag.ACTION_REQUEST or handshake is None:
             return self._refuse_unproved()
         request = decode_action_request(apdu)
         if not isinstance(request, ActionRequest) or request.address != REPLY_TO_HLS:
             return self._refuse_unproved()
-        if not self._is_proved(request.parameter, opened.keys, opened.challenge, outer):
+        if not self._is_proved(request.parameter, handshake, outer):
             self._move(_Move.REFUSED)
             self._breach(SecurityEventKind.AUTHENTICATION_FAILED)
             return ActionResponse(request.invoke, ActionOutcome(ActionResult.READ_WRITE_DENIED)).to_bytes()
+        proof = handshake.prove(self._device.next_invocation_counter)
         self._move(_Move.PROVED)
-        counter = self._device.next_invocation_counter()
-        proof = make_proof(opened.keys.cipher, opened.keys.security.own_title, counter, opened.client_challenge)
+        opened.handshake = None
+        self._tell_opened(opened)
         outcome = ActionOutcome(ActionResult.SUCCESS, encode_octet_string(proof))
         return ActionResponse(request.invoke, outcome).to_bytes()
 
@@ -404,23 +590,24 @@ class ServerAssociation:
         self._breach(SecurityEventKind.UNAUTHENTICATED_REQUEST)
         return _exception(ExceptionState.NOT_ALLOWED, ExceptionService.NOT_POSSIBLE)
 
-    def _is_proved(self, parameter: bytes | None, keys: _Keys, challenge: bytes, outer: Unprotected | None) -> bool:
-        """Verify proof and counter.
+    def _is_proved(self, parameter: bytes | None, handshake: Handshake, outer: Unprotected | None) -> bool:
+        """Verify proof and, with mechanism 5, its counter.
 
         The proof's counter is taken before, after, or (two stacks measured) as the very counter of the APDU around it.
         So it must be new by what was stored before that APDU.
         """
-        title = keys.security.peer_title
         try:
             proof = decode_all(parameter or b"")
             if not isinstance(proof, bytes):
                 return False
-            counter = open_proof(keys.cipher, title, proof, challenge)
-        except (DecodeError, TagError):
+            counter = handshake.verify(proof)
+        except (DecodeError, TagError, SignatureError):
             return False
+        if counter is None:
+            return True
         if outer is not None and not outer.form & 1 and outer.lowest_before <= counter <= outer.counter:
             return True
-        return self._device.accept_invocation_counter(title, counter)
+        return self._device.accept_invocation_counter(handshake.peer_title, counter)
 
 
 def _exception(state: ExceptionState, service: ExceptionService, counter: int | None = None) -> bytes:
@@ -431,15 +618,45 @@ def _kind_of(error: ProtectionError) -> SecurityEventKind:
     return next(kind for cls, kind in _EVENT_OF if isinstance(error, cls))
 
 
+def _cipher_of(settings: AssociationSettings) -> ApduCipher:
+    guek, gak = settings.keys
+    return ApduCipher(guek, gak, settings.suite, broadcast_key=settings.gbek)
+
+
+def _answer_layers(
+    request: Layered, needed: int, *, can_sign: bool
+) -> tuple[SignLayer | GeneralLayer | CipherLayer, ...]:
+    """Give the layers of an answer: those of its request, and what is needed beyond."""
+    found: list[SignLayer | GeneralLayer | CipherLayer] = []
+    transaction_id = b""
+    for layer in request.layers:
+        if isinstance(layer, SignLayer):
+            transaction_id = layer.transaction_id
+            if can_sign:
+                found.append(layer)
+        elif isinstance(layer, GeneralLayer):
+            # What came under the broadcast key is answered to one client alone.
+            choice = KeyChoice.IDENTIFIED if layer.choice == KeyChoice.IDENTIFIED_BROADCAST else layer.choice
+            transaction_id = layer.transaction_id
+            control = layer.control | needed & _BOTH
+            found.append(GeneralLayer(choice, control, layer.transaction_id, layer.arc))
+        else:
+            found.append(CipherLayer(layer.form, layer.control | needed & _BOTH))
+    if needed & _SIGNED and not request.protection & _SIGNED:
+        found.insert(0, SignLayer(transaction_id))
+    return tuple(found)
+
+
 def _initiate_response(opened: _Opened, quality_of_service: int | None) -> bytes:
     apdu = InitiateResponse(
         conformance=Conformance(opened.conformance),
         max_pdu=opened.settings.max_pdu,
         quality_of_service=quality_of_service,
+        vaa=VAA_SHORT_NAME if opened.settings.short_names else VAA_LOGICAL_NAME,
     ).to_bytes()
-    if opened.keys is None or not opened.is_ciphered:
+    if opened.security is None:
         return apdu
-    return opened.keys.security.protect(apdu, CipherForm.GLO, opened.protection)
+    return opened.security.protect(apdu, CipherForm.GLO, (opened.protection | opened.response) & _BOTH)
 
 
 def _refuse(request: AssociationRequest, refusal: _Refusal) -> bytes:

@@ -100,6 +100,10 @@ class SecurityContext:
             raise CounterError(f"invocation counter {counter} was used already; the lowest is {lowest}", lowest=lowest)
         return lowest
 
+    def change_cipher(self, cipher: ApduCipher) -> None:
+        """Take a new global key; what comes next is under it, both ways."""
+        self._keys = (cipher, self._keys[1])
+
     @property
     def has_dedicated_key(self) -> bool:
         """Whether the dedicated forms may be used."""

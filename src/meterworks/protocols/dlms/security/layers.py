@@ -146,7 +146,7 @@ def protection_of(layers: tuple[Layer, ...]) -> int:
 class Layers:
     """General-ciphering and general-signing of one association, seen from one of its ends."""
 
-    __slots__ = ("_context", "_fresh", "_keys", "_last_signed", "_session", "own_title", "peer_title")
+    __slots__ = ("_context", "_fresh", "_keys", "_last_signed", "_session", "_transaction", "own_title", "peer_title")
 
     def __init__(self, keys: LayerKeys, context: SecurityContext | None, own_title: bytes, peer_title: bytes) -> None:
         self._keys = keys
@@ -154,6 +154,7 @@ class Layers:
         self._fresh: set[bytes] = set()
         self._session: tuple[ApduCipher, GrowingCounter, KeyChoice] | None = None  # the last key that was sent to us
         self._last_signed = -1
+        self._transaction = -1
         self.own_title = own_title
         self.peer_title = peer_title
 
@@ -175,8 +176,11 @@ class Layers:
         return sum(OVERHEAD[layer.form] if isinstance(layer, CipherLayer) else GENERAL_OVERHEAD for layer in layers)
 
     def new_transaction_id(self) -> bytes:
-        """Draw a transaction id."""
-        return self._keys.random_bytes(TRANSACTION_ID_SIZE)
+        """Give a transaction id higher than the last; the first is drawn."""
+        if self._transaction < 0:
+            self._transaction = int.from_bytes(self._keys.random_bytes(TRANSACTION_ID_SIZE), "big") >> 1
+        self._transaction += 1
+        return self._transaction.to_bytes(TRANSACTION_ID_SIZE, "big")
 
     def _needed_context(self) -> SecurityContext:
         if self._context is None:
@@ -244,14 +248,15 @@ class Layers:
 
     # --- removing ---------------------------------------------------------------------------------------------------
 
-    def remove(self, apdu: bytes, least: int) -> Layered:
+    def remove(self, apdu: bytes, least: int, outer: Unprotected | None = None) -> Layered:
         """Peel all layers; the counters are stored before this returns.
 
-        least: bits of protection that the association asks for. Raises TagError, SignatureError, CounterError,
+        least: bits of protection that the association asks for. outer: a layer that was peeled already, `apdu` is what
+        it gave. Raises TagError, SignatureError, CounterError,
         WeakProtection, TitleError or DecodeError.
         """
-        layers: list[Layer] = []
-        inner: Unprotected | None = None
+        layers: list[Layer] = [] if outer is None else [CipherLayer(outer.form, outer.control)]
+        inner = outer
         transaction_ids: list[bytes] = []
         layer: Layer
         while (tag := apdu[0]) == SIGNING_TAG or tag == CIPHERING_TAG or tag in FORM_OF:
