@@ -1,52 +1,53 @@
-"""COSEM interface classes as rows: what attributes and methods an object of the class has, and of which type.
+"""COSEM interface classes as rows: what attributes and methods an object of the class has, and of which shape.
 
-Source: COSEM interface classes (IEC 62056-6-2). A class is used by a device model under its number and version; the
-type of an attribute is what a SET must bring and what a GET gives.
+The rows stand as text in the modules `classes_*`; `read_classes` reads them:
+
+    3 0 Register @28
+      value        any
+      scaler_unit  {scaler:i8,unit:enum}  static
+      > reset      i8
+
+A class opens with its number, version and name; @28 is where its methods begin when the object is addressed by short
+names (octets after the base name, hexadecimal). Attributes count from 2, the logical name is the same everywhere;
+methods follow with `>` and the shape of their parameter. `-` keeps a number that the version has given up.
+
+Source: COSEM interface classes (IEC 62056-6-2); fact sheet section 7.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from meterworks.protocols.dlms.cosem.shape import Shape, TypeTags, shape
 from meterworks.protocols.errors import TableError
 
-__all__ = [
-    "ASSOCIATION", "CLASSES", "CLOCK", "DATA", "DEMAND_REGISTER", "DISCONNECT_CONTROL", "EXTENDED_REGISTER", "LIMITER",
-    "PROFILE_GENERIC", "PUSH_SETUP", "REGISTER", "SAP_ASSIGNMENT", "SCRIPT_TABLE", "SECURITY_SETUP",
-    "SINGLE_ACTION_SCHEDULE", "Attribute", "InterfaceClass", "Method", "TypeTags", "interface_class",
-]  # fmt: skip
+__all__ = ["Attribute", "InterfaceClass", "Method", "by_number", "generic_class", "read_classes"]
 
-TypeTags = frozenset[int]  # A-XDR tags an attribute's value may have
-
-ANY: Final = TypeTags(range(34))
-ARRAY: Final = TypeTags({1})
-STRUCTURE: Final = TypeTags({2})
-BOOLEAN: Final = TypeTags({3})
-DOUBLE_LONG_UNSIGNED: Final = TypeTags({6})
-OCTET_STRING: Final = TypeTags({9})
-DATE_TIME: Final = TypeTags({9, 25})
-INTEGER: Final = TypeTags({15})
-LONG: Final = TypeTags({16})
-UNSIGNED: Final = TypeTags({17})
-LONG_UNSIGNED: Final = TypeTags({18})
-ENUM: Final = TypeTags({22})
-NAME: Final = TypeTags({2, 9})  # context and mechanism names: structure in old editions, octet-string now
+SHORT_NAME_STEP: Final = 8  # octets from one attribute or method to the next
+GENERIC_ATTRIBUTES: Final = 32  # of a class we have no row for: so many numbers are taken as they come
+GENERIC_METHODS: Final = 16
+ANYTHING: Final = shape("any")
 
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """One attribute: its number in the class, its name, the A-XDR tags of its value, whether it never changes."""
+    """One attribute: its number in the class, its name, the A-XDR tags of its value, whether it never changes.
+
+    shape: what lies below the tags; `any` where the tables do not know.
+    """
 
     number: int
     name: str
     tags: TypeTags
     static: bool = False
+    shape: Shape = ANYTHING
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One method: its number in the class and its name.
+    """One method: its number in the class, its name, the shape of its parameter.
 
     by_association: the association itself answers it, for clients that must prove who they are; models bind nothing.
     """
@@ -54,17 +55,24 @@ class Method:
     number: int
     name: str
     by_association: bool = False
+    parameter: Shape = ANYTHING
 
 
 @dataclass(frozen=True, slots=True)
 class InterfaceClass:
-    """One class and version. Attributes are in order from 1 (logical name); methods from 1."""
+    """One class and version. Attributes are in order from 1 (logical name); methods from 1.
+
+    method_offset: of the first method from the object's base name in short-name referencing; None: it has none there.
+    generic: we have no row for this class and version, its attributes are taken as they come.
+    """
 
     class_id: int
     version: int
     name: str
     attributes: tuple[Attribute, ...]
     methods: tuple[Method, ...] = ()
+    method_offset: int | None = None
+    generic: bool = False
 
     def __post_init__(self) -> None:
         """Refuse numbers out of order and names used twice."""
@@ -93,149 +101,148 @@ class InterfaceClass:
                 return method
         raise TableError(f"interface class {self.class_id} {self.name} has no method {name!r}")
 
+    def attribute_short_name(self, base_name: int, number: int) -> int:
+        """Give the short name of an attribute of the object at `base_name`."""
+        return base_name + SHORT_NAME_STEP * (number - 1)
 
-def _attributes(*rows: tuple[str, TypeTags] | tuple[str, TypeTags, bool]) -> tuple[Attribute, ...]:
-    """Number the rows from 2; attribute 1, the logical name, is the same in every class."""
-    return (
-        Attribute(1, "logical_name", OCTET_STRING, static=True),
-        *(Attribute(number, row[0], row[1], row[2] if len(row) == 3 else False) for number, row in enumerate(rows, 2)),
-    )
+    def method_short_name(self, base_name: int, number: int) -> int:
+        """Give the short name of a method; TableError for a class whose methods have none."""
+        if self.method_offset is None or not 1 <= number <= len(self.methods):
+            raise TableError(f"interface class {self.class_id} {self.name}: method {number} has no short name")
+        return base_name + self.method_offset + SHORT_NAME_STEP * (number - 1)
+
+    def at_short_name(self, base_name: int, short_name: int) -> Attribute | Method | None:
+        """Give what lies at a short name of the object at `base_name`, or None."""
+        offset, rest = divmod(short_name - base_name, SHORT_NAME_STEP)
+        if rest or offset < 0:
+            return None
+        if offset < len(self.attributes):
+            return self.attributes[offset]
+        if self.method_offset is not None:
+            index = offset - self.method_offset // SHORT_NAME_STEP
+            if 0 <= index < len(self.methods):
+                return self.methods[index]
+        return None
 
 
-def _methods(*names: str) -> tuple[Method, ...]:
-    return tuple(Method(number, name) for number, name in enumerate(names, 1))
+_LOGICAL_NAME_SHAPE: Final = shape("ln")
+LOGICAL_NAME: Final = Attribute(1, "logical_name", _LOGICAL_NAME_SHAPE.tags, static=True, shape=_LOGICAL_NAME_SHAPE)
+BY_ASSOCIATION: Final = "reply_to_HLS_authentication"
 
-
-STATIC: Final = True
-
-DATA: Final = InterfaceClass(1, 0, "Data", _attributes(("value", ANY)))
-
-REGISTER: Final = InterfaceClass(
-    3, 0, "Register", _attributes(("value", ANY), ("scaler_unit", STRUCTURE, STATIC)), _methods("reset")
+_HEAD: Final = re.compile(r"(?P<id>\d+) (?P<version>\d+) (?P<name>.*?)(?: @(?P<offset>[0-9a-f]+))?")
+_ALIAS: Final = re.compile(r"\$([a-z_]+)")
+_ALIASES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "scaler_unit": "{scaler:i8,unit:enum}",
+        "column": "{class_id:u16,logical_name:ln,attribute_index:i8,data_index:u16}",
+        "value": "{class_id:u16,logical_name:ln,attribute_index:i8}",
+        "action": "{script_logical_name:ln,script_selector:u16}",
+        "window": "{start_time:dt,end_time:dt}",
+        "user": "{id:u8,name:vs}",
+        "script": (
+            "{script_identifier:u16,actions:[{service_id:enum,class_id:u16,logical_name:ln,index:i8,parameter:any}]}"
+        ),
+        "schedule_entry": (
+            "{index:u16,enable:bool,script_logical_name:ln,script_selector:u16,switch_time:time,"
+            "validity_window:u16,exec_weekdays:bits,exec_specdays:bits,begin_date:date,end_date:date}"
+        ),
+        "special_day": "{index:u16,specialday_date:date,day_id:u8}",
+        "object": "{class_id:u16,version:u8,logical_name:ln,access_rights:struct}",
+        "short_object": "{base_name:i16|u16,class_id:u16,version:u8,logical_name:ln}",
+        "short_rights": "{base_name:i16|u16,attribute_access:array,method_access:array}",
+        "xdlms_context": (
+            "{conformance:bits,max_receive_pdu_size:u16,max_send_pdu_size:u16,dlms_version_number:u8,"
+            "quality_of_service:i8,cyphering_info:os}"
+        ),
+        "image": "{image_to_activate_size:u32,image_to_activate_identification:os,image_to_activate_signature:os}",
+        "season": "{season_profile_name:os,season_start:dt,week_name:os}",
+        "week": (
+            "{week_profile_name:os,monday:u8,tuesday:u8,wednesday:u8,thursday:u8,friday:u8,saturday:u8,sunday:u8}"
+        ),
+        "day": "{day_id:u8,day_schedule:[{start_time:time,script_logical_name:ln,script_selector:u16}]}",
+        "certificate": (
+            "{certificate_entity:enum,certificate_type:enum,serial_number:os,issuer:os,subject:os,subject_alt_name:os}"
+        ),
+        "restricted_column": "{class_id:u16,logical_name:ln,attribute_index:i8,data_index:u16,restriction:struct}",
+        "selected_column": (
+            "{class_id:u16,logical_name:ln,attribute_index:i8,data_index:u16,restriction:struct,columns:array}"
+        ),
+        "mbus_capture": "{data_information_block:os,value_information_block:os}",
+        "unit_charge": "{charge_per_unit_scaling:struct,commodity_reference:struct,charge_table:array}",
+        "protection": "{protection_type:enum,protection_options:struct}",
+        "sap": "{sap:u16,logical_device_name:os}",
+        "key": "{key_id:enum,key_wrapped:os}",
+        "function": "{function_name:os,function_status:bool}",
+    }
 )
 
-EXTENDED_REGISTER: Final = InterfaceClass(
-    4, 0, "Extended register",
-    _attributes(("value", ANY), ("scaler_unit", STRUCTURE, STATIC), ("status", ANY), ("capture_time", DATE_TIME)),
-    _methods("reset"),
-)  # fmt: skip
 
-DEMAND_REGISTER: Final = InterfaceClass(
-    5, 0, "Demand register",
-    _attributes(
-        ("current_average_value", ANY), ("last_average_value", ANY), ("scaler_unit", STRUCTURE, STATIC),
-        ("status", ANY), ("capture_time", DATE_TIME), ("start_time_current", DATE_TIME),
-        ("period", DOUBLE_LONG_UNSIGNED, STATIC), ("number_of_periods", LONG_UNSIGNED, STATIC),
-    ),
-    _methods("reset", "next_period"),
-)  # fmt: skip
-
-PROFILE_GENERIC: Final = InterfaceClass(
-    7, 1, "Profile generic",
-    _attributes(
-        ("buffer", ARRAY), ("capture_objects", ARRAY, STATIC), ("capture_period", DOUBLE_LONG_UNSIGNED, STATIC),
-        ("sort_method", ENUM, STATIC), ("sort_object", STRUCTURE, STATIC), ("entries_in_use", DOUBLE_LONG_UNSIGNED),
-        ("profile_entries", DOUBLE_LONG_UNSIGNED, STATIC),
-    ),
-    _methods("reset", "capture"),
-)  # fmt: skip
-
-CLOCK: Final = InterfaceClass(
-    8, 0, "Clock",
-    _attributes(
-        ("time", DATE_TIME), ("time_zone", LONG), ("status", UNSIGNED), ("daylight_savings_begin", DATE_TIME),
-        ("daylight_savings_end", DATE_TIME), ("daylight_savings_deviation", INTEGER),
-        ("daylight_savings_enabled", BOOLEAN), ("clock_base", ENUM, STATIC),
-    ),
-    _methods(
-        "adjust_to_quarter", "adjust_to_measuring_period", "adjust_to_minute", "adjust_to_preset_time",
-        "preset_adjusting_time", "shift_time",
-    ),
-)  # fmt: skip
-
-SCRIPT_TABLE: Final = InterfaceClass(9, 0, "Script table", _attributes(("scripts", ARRAY, STATIC)), _methods("execute"))
-
-ASSOCIATION: Final = InterfaceClass(
-    15, 1, "Association LN",
-    _attributes(
-        ("object_list", ARRAY), ("associated_partners_id", STRUCTURE), ("application_context_name", NAME),
-        ("xdlms_context_info", STRUCTURE), ("authentication_mechanism_name", NAME), ("secret", OCTET_STRING),
-        ("association_status", ENUM), ("security_setup_reference", OCTET_STRING, STATIC),
-    ),
-    (
-        Method(1, "reply_to_HLS_authentication", by_association=True), Method(2, "change_HLS_secret"),
-        Method(3, "add_object"), Method(4, "remove_object"),
-    ),
-)  # fmt: skip
-
-SAP_ASSIGNMENT: Final = InterfaceClass(
-    17, 0, "SAP assignment", _attributes(("sap_assignment_list", ARRAY, STATIC)), _methods("connect_logical_device")
-)
-
-SINGLE_ACTION_SCHEDULE: Final = InterfaceClass(
-    22, 0, "Single action schedule",
-    _attributes(("executed_script", STRUCTURE, STATIC), ("type", ENUM, STATIC), ("execution_time", ARRAY)),
-)  # fmt: skip
-
-PUSH_SETUP: Final = InterfaceClass(
-    40, 0, "Push setup",
-    _attributes(
-        ("push_object_list", ARRAY, STATIC), ("send_destination_and_method", STRUCTURE),
-        ("communication_window", ARRAY, STATIC), ("randomisation_start_interval", LONG_UNSIGNED, STATIC),
-        ("number_of_retries", UNSIGNED, STATIC), ("repetition_delay", LONG_UNSIGNED, STATIC),
-    ),
-    _methods("push"),
-)  # fmt: skip
-
-SECURITY_SETUP: Final = InterfaceClass(
-    64, 0, "Security setup",
-    _attributes(
-        ("security_policy", ENUM), ("security_suite", ENUM, STATIC), ("client_system_title", OCTET_STRING),
-        ("server_system_title", OCTET_STRING, STATIC),
-    ),
-    _methods("security_activate", "global_key_transfer"),
-)  # fmt: skip
-
-DISCONNECT_CONTROL: Final = InterfaceClass(
-    70, 0, "Disconnect control",
-    _attributes(("output_state", BOOLEAN), ("control_state", ENUM), ("control_mode", ENUM)),
-    _methods("remote_disconnect", "remote_reconnect"),
-)  # fmt: skip
-
-LIMITER: Final = InterfaceClass(
-    71, 0, "Limiter",
-    _attributes(
-        ("monitored_value", STRUCTURE, STATIC), ("threshold_active", ANY), ("threshold_normal", ANY),
-        ("threshold_emergency", ANY), ("min_over_threshold_duration", DOUBLE_LONG_UNSIGNED),
-        ("min_under_threshold_duration", DOUBLE_LONG_UNSIGNED), ("emergency_profile", STRUCTURE),
-        ("emergency_profile_group_id_list", ARRAY), ("emergency_profile_active", BOOLEAN),
-        ("actions", STRUCTURE, STATIC),
-    ),
-)  # fmt: skip
+def read_classes(table: str) -> Iterator[InterfaceClass]:
+    """Read the rows of a table, written as the module says. TableError at the first line that is not."""
+    blocks: list[list[str]] = []
+    for line in table.splitlines():
+        if line.strip():
+            if not line.startswith(" "):
+                blocks.append([])
+            blocks[-1].append(line)
+    return map(_read_class, blocks)
 
 
-def _by_number(*classes: InterfaceClass) -> Mapping[tuple[int, int], InterfaceClass]:
+def _read_class(lines: list[str]) -> InterfaceClass:
+    head = _HEAD.fullmatch(lines[0].rstrip())
+    if head is None:
+        raise TableError(f"a class begins with number, version and name, not {lines[0]!r}")
+    rows = [line.split() for line in lines[1:]]
+    attributes = [_attribute(number, row) for number, row in enumerate((row for row in rows if row[0] != ">"), 2)]
+    methods = [_method(number, row[1:]) for number, row in enumerate((row for row in rows if row[0] == ">"), 1)]
+    return InterfaceClass(
+        int(head["id"]), int(head["version"]), head["name"], (LOGICAL_NAME, *attributes), tuple(methods),
+        None if head["offset"] is None else int(head["offset"], 16),
+    )  # fmt: skip
+
+
+def _attribute(number: int, row: list[str]) -> Attribute:
+    if row == ["-"]:
+        return Attribute(number, f"unused_{number}", ANYTHING.tags)
+    match row:
+        case [name, text] | [name, text, "static"]:
+            found = _shape(text)
+            return Attribute(number, name, found.tags, len(row) == 3, found)
+        case _:
+            raise TableError(f"an attribute has a name, a shape and perhaps `static`, not {row}")
+
+
+def _method(number: int, row: list[str]) -> Method:
+    match row:
+        case [name, text]:
+            return Method(number, name, name == BY_ASSOCIATION, _shape(text))
+        case _:
+            raise TableError(f"a method has a name and the shape of its parameter, not {row}")
+
+
+def _shape(text: str) -> Shape:
+    try:
+        return shape(_ALIAS.sub(lambda match: _ALIASES[match[1]], text))
+    except KeyError as error:
+        raise TableError(f"shape {text!r}: nothing is called {error}") from error
+
+
+def by_number(*rows: InterfaceClass) -> Mapping[tuple[int, int], InterfaceClass]:
+    """Give the rows by (class, version); TableError where one stands twice."""
     table: dict[tuple[int, int], InterfaceClass] = {}
-    for row in classes:
+    for row in rows:
         if (row.class_id, row.version) in table:
             raise TableError(f"interface class {row.class_id} version {row.version} stands in the table twice")
         table[row.class_id, row.version] = row
     return MappingProxyType(table)
 
 
-CLASSES: Final = _by_number(
-    DATA, REGISTER, EXTENDED_REGISTER, DEMAND_REGISTER, PROFILE_GENERIC, CLOCK, SCRIPT_TABLE, ASSOCIATION,
-    SAP_ASSIGNMENT, SINGLE_ACTION_SCHEDULE, PUSH_SETUP, SECURITY_SETUP, DISCONNECT_CONTROL, LIMITER,
-)  # fmt: skip
-
-GENERIC_ATTRIBUTES: Final = 32  # of a class we have no row for: so many numbers are taken as they come
-
-
-def interface_class(class_id: int, version: int) -> InterfaceClass:
-    """Give the row of a class; for one we do not know a generic row of attributes of any type, without methods."""
-    known = CLASSES.get((class_id, version))
-    if known is not None:
-        return known
-    rows = (Attribute(number, f"attribute_{number}", ANY) for number in range(2, GENERIC_ATTRIBUTES + 1))
-    logical_name = Attribute(1, "logical_name", OCTET_STRING, static=True)
-    return InterfaceClass(class_id, version, f"class {class_id}", (logical_name, *rows))
+def generic_class(class_id: int, version: int, name: str | None = None) -> InterfaceClass:
+    """Give a row for a class nobody described: attributes and methods of any type, by number."""
+    attributes = (
+        Attribute(number, f"attribute_{number}", ANYTHING.tags) for number in range(2, GENERIC_ATTRIBUTES + 1)
+    )
+    methods = (Method(number, f"method_{number}") for number in range(1, GENERIC_METHODS + 1))
+    return InterfaceClass(
+        class_id, version, name or f"class {class_id}", (LOGICAL_NAME, *attributes), tuple(methods), generic=True
+    )
