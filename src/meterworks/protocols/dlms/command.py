@@ -9,8 +9,16 @@ from meterworks.protocols.dlms.conformance import Conformance
 from meterworks.protocols.dlms.descriptor import AttributeAddress, EntrySelection, MethodAddress, RangeSelection
 from meterworks.protocols.dlms.notification import DataNotification, EventNotification
 from meterworks.protocols.dlms.result import DataAccessResult
+from meterworks.protocols.dlms.short_name import InformationReport, Parameterised, Variable
 
 __all__ = [
+    "Access",
+    "AccessAction",
+    "AccessFinished",
+    "AccessGet",
+    "AccessItem",
+    "AccessOutcome",
+    "AccessSet",
     "Action",
     "ActionFinished",
     "ActionList",
@@ -26,14 +34,18 @@ __all__ = [
     "Get",
     "GetList",
     "NotificationReceived",
+    "Read",
     "Release",
     "Selection",
+    "ServiceErrorReceived",
     "Set",
     "SetFinished",
     "SetList",
     "SetListFinished",
+    "UnconfirmedWrite",
     "ValueReceived",
     "ValuesReceived",
+    "Write",
 ]
 
 Selection: TypeAlias = RangeSelection | EntrySelection | bytes
@@ -66,10 +78,15 @@ class GetList:
 
 @dataclass(frozen=True, slots=True)
 class Set:
-    """Write an attribute with an encoded value, in as many blocks as it takes."""
+    """Write an attribute with an encoded value, in as many blocks as it takes.
+
+    confirmed: without it the server does not answer, and there is no event.
+    """
 
     address: AttributeAddress
     value: bytes
+    selection: Selection | None = None
+    confirmed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +98,14 @@ class SetList:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Invoke a method with an encoded parameter, in as many blocks as it takes."""
+    """Invoke a method with an encoded parameter, in as many blocks as it takes.
+
+    confirmed: without it the server does not answer, and there is no event.
+    """
 
     address: MethodAddress
     parameter: bytes | None = None
+    confirmed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +116,77 @@ class ActionList:
 
 
 @dataclass(frozen=True, slots=True)
+class AccessGet:
+    """Read an attribute, as a part of `Access`."""
+
+    address: AttributeAddress
+    selection: Selection | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccessSet:
+    """Write an attribute with an encoded value, as a part of `Access`."""
+
+    address: AttributeAddress
+    value: bytes
+    selection: Selection | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccessAction:
+    """Invoke a method with an encoded parameter, as a part of `Access`."""
+
+    address: MethodAddress
+    parameter: bytes = b"\x00"
+
+
+AccessItem: TypeAlias = AccessGet | AccessSet | AccessAction
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Read, write and invoke in one request, carried out in order.
+
+    break_on_error: nothing is carried out after the first failure. self_descriptive: the server repeats what was asked
+    for, which is compared. date_time: octets as sent, 12 or none. confirmed: without it there is no answer.
+    """
+
+    items: tuple[AccessItem, ...]
+    break_on_error: bool = False
+    self_descriptive: bool = False
+    date_time: bytes = b""
+    confirmed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Read variables by short name, in blocks where it must be. Reading a method with parameters invokes it."""
+
+    items: tuple[Variable | Parameterised, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Write variables by short name with encoded values, in as many blocks as it takes."""
+
+    items: tuple[tuple[Variable | Parameterised, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UnconfirmedWrite:
+    """Write variables by short name with encoded values. The server does not answer, and there is no event."""
+
+    items: tuple[tuple[Variable | Parameterised, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
     """Close the association."""
 
 
-Command: TypeAlias = Associate | Get | GetList | Set | SetList | Action | ActionList | Release
+Command: TypeAlias = (
+    Associate | Get | GetList | Set | SetList | Action | ActionList | Access | Read | Write | UnconfirmedWrite | Release
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +253,30 @@ class ActionListFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class AccessOutcome:
+    """What came of one part of `Access`. value: encoded; null-data where there is none."""
+
+    result: DataAccessResult
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AccessFinished:
+    """What came of the parts of `Access`, in order."""
+
+    outcomes: tuple[AccessOutcome, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceErrorReceived:
+    """The server refused the service as a whole. The numbers are those of `ConfirmedServiceError`, which names them."""
+
+    service: int
+    kind: int
+    error: int
+
+
+@dataclass(frozen=True, slots=True)
 class BlockTransferred:
     """A block of a long transfer came or went; the request for the next is ready to be sent. size: octets so far."""
 
@@ -184,7 +295,7 @@ class AssociationReleased:
 class NotificationReceived:
     """The server said something unasked. protected: whether it came ciphered and genuine."""
 
-    notification: DataNotification | EventNotification
+    notification: DataNotification | EventNotification | InformationReport
     protected: bool
 
 
@@ -209,6 +320,8 @@ ClientEvent: TypeAlias = (
     | SetListFinished
     | ActionFinished
     | ActionListFinished
+    | AccessFinished
+    | ServiceErrorReceived
     | BlockTransferred
     | AssociationReleased
     | NotificationReceived

@@ -1,4 +1,4 @@
-"""GET, SET and ACTION as the server answers them, long transfers included. No security here: requests come in plain.
+"""GET, SET, ACTION and ACCESS as the server answers them, long transfers included. No security: requests come plain.
 
 A client has at most one long transfer in each direction; a new request ends what was pending. The server keeps the
 encoded octets of a long answer and slices them; blocks are numbered from 1.
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from meterworks.errors import MeterworksError, PeerError
+from meterworks.protocols.dlms.access import AccessKind, AccessRequest, AccessResponse, AccessSpecification, LongInvoke
 from meterworks.protocols.dlms.action import (
     ActionBlock,
     ActionFirstBlock,
@@ -72,6 +73,13 @@ _CONFIRMED: Final = 0x40
 # Plain integers: the bit operations of a Flag run in Python, and these are looked at for each request.
 _MULTIPLE_REFERENCES: Final = int(Conformance.MULTIPLE_REFERENCES)
 _SELECTIVE_ACCESS: Final = int(Conformance.SELECTIVE_ACCESS)
+_ATTRIBUTE_0_WITH_GET: Final = int(Conformance.ATTRIBUTE_0_WITH_GET)
+_ATTRIBUTE_0_WITH_SET: Final = int(Conformance.ATTRIBUTE_0_WITH_SET)
+_BLOCKS_WITH_GET: Final = int(Conformance.BLOCK_TRANSFER_WITH_GET)
+_BLOCKS_WITH_SET: Final = int(Conformance.BLOCK_TRANSFER_WITH_SET)
+_BLOCKS_WITH_ACTION: Final = int(Conformance.BLOCK_TRANSFER_WITH_ACTION)
+_NOT_SUPPORTED: Final = ExceptionResponse(ExceptionState.NOT_ALLOWED, ExceptionService.NOT_SUPPORTED).to_bytes()
+_NULL: Final = b"\x00"
 
 
 class _Outgoing:
@@ -146,7 +154,7 @@ class ServerServices:
             return ExceptionResponse(ExceptionState.UNKNOWN, ExceptionService.NOT_SUPPORTED).to_bytes()
         needed, handler = row
         if not self._conformance & needed:
-            return ExceptionResponse(ExceptionState.NOT_ALLOWED, ExceptionService.NOT_SUPPORTED).to_bytes()
+            return _NOT_SUPPORTED
         self._size_max = size_max
         answer = handler(self, apdu)
         if answer is not None and len(answer) > size_max:
@@ -164,12 +172,14 @@ class ServerServices:
             result = self._read(request.address, request.selection)
             if isinstance(result, DataAccessResult) or len(result) + 4 <= self._size_max:
                 return GetResponse(request.invoke, result).to_bytes()
+            if not self._conformance & _BLOCKS_WITH_GET:
+                return GetResponse(request.invoke, DataAccessResult.OTHER_REASON).to_bytes()
             return self._begin_get(request.invoke, result)
         return self._get_with_list(request)
 
     def _get_with_list(self, request: GetWithList) -> bytes:
         if not self._conformance & _MULTIPLE_REFERENCES:
-            return ExceptionResponse(ExceptionState.NOT_ALLOWED, ExceptionService.NOT_SUPPORTED).to_bytes()
+            return _NOT_SUPPORTED
         results: list[GetResult] = []
         size = 0
         for address, selection in request.items:
@@ -181,11 +191,11 @@ class ServerServices:
         answer = GetWithListResponse(request.invoke, tuple(results)).to_bytes()
         if len(answer) <= self._size_max:
             return answer
+        if not self._conformance & _BLOCKS_WITH_GET:
+            return GetWithListResponse(request.invoke, (DataAccessResult.OTHER_REASON,) * len(results)).to_bytes()
         return self._begin_get(request.invoke, encode_get_results(results))
 
     def _begin_get(self, invoke: int, octets: bytes) -> bytes:
-        if not self._conformance & Conformance.BLOCK_TRANSFER_WITH_GET:
-            return GetResponse(invoke, DataAccessResult.OTHER_REASON).to_bytes()
         self._outgoing = _Outgoing(ApduTag.GET_RESPONSE, invoke, octets)
         return self._get_block(self._outgoing)
 
@@ -209,6 +219,8 @@ class ServerServices:
     def _read(self, address: AttributeAddress, selection: bytes | None) -> GetResult:
         if selection is not None and not self._conformance & _SELECTIVE_ACCESS:
             return DataAccessResult.SCOPE_OF_ACCESS_VIOLATED
+        if not address.attribute and not self._conformance & _ATTRIBUTE_0_WITH_GET:
+            return DataAccessResult.SCOPE_OF_ACCESS_VIOLATED
         try:
             return self._device.get(self._client_sap, address, selection)
         except MeterworksError as error:
@@ -226,10 +238,14 @@ class ServerServices:
         if isinstance(request, SetRequest):
             answer = SetResponse(invoke, self._write(request.address, request.selection, request.value)).to_bytes()
             return answer if invoke & _CONFIRMED else None
+        if isinstance(request, SetWithList | SetWithListFirstBlock) and not self._conformance & _MULTIPLE_REFERENCES:
+            return _NOT_SUPPORTED
         if isinstance(request, SetWithList):
             results = self._write_all(request.items, request.values)
             answer = SetWithListResponse(invoke, results).to_bytes()
             return answer if invoke & _CONFIRMED else None
+        if not self._conformance & _BLOCKS_WITH_SET:
+            return _NOT_SUPPORTED
         if isinstance(request, SetFirstBlock):
             self._incoming = _Incoming(invoke, attributes=((request.address, request.selection),), is_list=False)
         elif isinstance(request, SetWithListFirstBlock):
@@ -262,6 +278,8 @@ class ServerServices:
     def _write(self, address: AttributeAddress, selection: bytes | None, value: bytes) -> DataAccessResult:
         if selection is not None:
             return DataAccessResult.READ_WRITE_DENIED
+        if not address.attribute and not self._conformance & _ATTRIBUTE_0_WITH_SET:
+            return DataAccessResult.SCOPE_OF_ACCESS_VIOLATED
         try:
             check_end(value, end_of(value))
             return self._device.set(self._client_sap, address, value)
@@ -278,10 +296,15 @@ class ServerServices:
         if isinstance(request, ActionBlock):
             return self._action_block(request.block, invoke)
         self._incoming = self._outgoing = None
+        if isinstance(request, ActionWithList | ActionWithListFirstBlock):
+            if not self._conformance & _MULTIPLE_REFERENCES:
+                return _NOT_SUPPORTED
         if isinstance(request, ActionRequest):
             return self._answer_action(invoke, self._invoke(request.address, request.parameter))
         if isinstance(request, ActionWithList):
             return self._answer_actions(invoke, self._invoke_all(request.addresses, request.parameters))
+        if not self._conformance & _BLOCKS_WITH_ACTION:
+            return _NOT_SUPPORTED
         if isinstance(request, ActionFirstBlock):
             self._incoming = _Incoming(invoke, methods=(request.address,), is_list=False)
         elif isinstance(request, ActionWithListFirstBlock):
@@ -312,6 +335,8 @@ class ServerServices:
         answer = ActionResponse(invoke, outcome).to_bytes()
         if len(answer) <= self._size_max or not isinstance(outcome.value, bytes):
             return answer
+        if not self._conformance & _BLOCKS_WITH_ACTION:
+            return ActionResponse(invoke, _TOO_LONG).to_bytes()
         return self._begin_action(invoke, outcome.value)
 
     def _answer_actions(self, invoke: int, outcomes: tuple[ActionOutcome, ...]) -> bytes | None:
@@ -320,11 +345,11 @@ class ServerServices:
         answer = ActionWithListResponse(invoke, outcomes).to_bytes()
         if len(answer) <= self._size_max:
             return answer
+        if not self._conformance & _BLOCKS_WITH_ACTION:
+            return ActionWithListResponse(invoke, (_TOO_LONG,) * len(outcomes)).to_bytes()
         return self._begin_action(invoke, encode_action_outcomes(outcomes))
 
     def _begin_action(self, invoke: int, octets: bytes) -> bytes:
-        if not self._conformance & Conformance.BLOCK_TRANSFER_WITH_ACTION:
-            return ActionResponse(invoke, ActionOutcome(ActionResult.OTHER_REASON)).to_bytes()
         self._outgoing = _Outgoing(ApduTag.ACTION_RESPONSE, invoke, octets)
         return self._action_response_block(self._outgoing)
 
@@ -348,8 +373,6 @@ class ServerServices:
     def _invoke_all(
         self, addresses: tuple[MethodAddress, ...], parameters: tuple[bytes, ...]
     ) -> tuple[ActionOutcome, ...]:
-        if not self._conformance & _MULTIPLE_REFERENCES:
-            return tuple(ActionOutcome(ActionResult.OTHER_REASON) for _ in addresses)
         return tuple(self._invoke(*row) for row in zip(addresses, parameters, strict=True))
 
     def _invoke(self, address: MethodAddress, parameter: bytes | None) -> ActionOutcome:
@@ -360,6 +383,53 @@ class ServerServices:
         except MeterworksError as error:
             return ActionOutcome(_result_of(error))
         return ActionOutcome(result, value)
+
+    # --- ACCESS -----------------------------------------------------------------------------------------------------
+
+    def _access(self, apdu: bytes) -> bytes | None:
+        """Carry out the entries in order; after a failure, none any more where the request says so."""
+        request = AccessRequest.from_bytes(apdu)
+        self._incoming = self._outgoing = None
+        values: list[bytes] = []
+        results: list[tuple[int, DataAccessResult]] = []
+        size, is_broken = 0, False
+        for specification, value in zip(request.specifications, request.values, strict=True):
+            result, answer = DataAccessResult.OTHER_REASON, _NULL
+            if not is_broken and size < OUTGOING_SIZE_MAX:
+                result, answer = self._access_one(specification, value)
+            if result != DataAccessResult.SUCCESS:
+                is_broken = request.long_invoke & LongInvoke.BREAK_ON_ERROR != 0
+            size += len(answer)
+            values.append(answer)
+            results.append((_ANSWER_KINDS[specification.kind], result))
+        if not request.long_invoke & LongInvoke.CONFIRMED:
+            return None
+        return AccessResponse(
+            long_invoke=request.long_invoke,
+            values=tuple(values),
+            results=tuple(results),
+            specifications=request.specifications if request.long_invoke & LongInvoke.SELF_DESCRIPTIVE else None,
+        ).to_bytes()
+
+    def _access_one(self, specification: AccessSpecification, value: bytes) -> tuple[DataAccessResult, bytes]:
+        address = specification.address
+        if isinstance(address, MethodAddress):
+            outcome = self._invoke(address, value)
+            return outcome.result, outcome.value if isinstance(outcome.value, bytes) else _NULL
+        if specification.kind in (AccessKind.GET, AccessKind.GET_WITH_SELECTION):
+            read = self._read(address, specification.selection)
+            return (read, _NULL) if isinstance(read, DataAccessResult) else (DataAccessResult.SUCCESS, read)
+        return self._write(address, specification.selection, value), _NULL
+
+
+_TOO_LONG: Final = ActionOutcome(ActionResult.OTHER_REASON)
+_ANSWER_KINDS: Final = {  # an answer to a selection is of the kind of one without
+    AccessKind.GET: AccessKind.GET,
+    AccessKind.SET: AccessKind.SET,
+    AccessKind.ACTION: AccessKind.ACTION,
+    AccessKind.GET_WITH_SELECTION: AccessKind.GET,
+    AccessKind.SET_WITH_SELECTION: AccessKind.SET,
+}
 
 
 def _values_of(octets: bytes, count: int) -> tuple[bytes, ...]:
@@ -380,4 +450,5 @@ _SERVICES: Final[dict[int, tuple[int, Callable[[ServerServices, bytes], bytes | 
     ApduTag.GET_REQUEST: (int(Conformance.GET), ServerServices._get),
     ApduTag.SET_REQUEST: (int(Conformance.SET), ServerServices._set),
     ApduTag.ACTION_REQUEST: (int(Conformance.ACTION), ServerServices._action),
+    ApduTag.ACCESS_REQUEST: (int(Conformance.ACCESS), ServerServices._access),
 }

@@ -62,7 +62,8 @@ def test_first_window_waits_until_the_other_end_has_said_what_it_takes() -> None
 
 def run(client: BlockTransfer, server: BlockTransfer, first: list[bytes], answer: bytes) -> tuple[bytes, bytes]:
     """Carry a request and its answer without losses; give what each end joined."""
-    to_server, to_client, asked, answered = list(first), [], b"", b""
+    to_server, asked, answered = list(first), b"", b""
+    to_client: list[bytes] = []
     while to_server or to_client:
         for apdu in to_server:
             whole, output = server.receive(apdu)
