@@ -4,6 +4,7 @@ from meterworks.assess.conformance.credential import TESTER_TITLE, Credential, r
 from meterworks.assess.conformance.page import Annotate, render_page
 from meterworks.assess.conformance.report import render_json, render_junit
 from meterworks.assess.conformance.row import Exchanged, Group, Need, Outcome, Result, Row
+from meterworks.assess.conformance.run import SuiteSettings, names_of, run_suite
 from meterworks.assess.conformance.suite import ROWS, Report, run_rows, selected_rows
 from meterworks.assess.conformance.tester import Tester
 
@@ -19,11 +20,14 @@ __all__ = [
     "Report",
     "Result",
     "Row",
+    "SuiteSettings",
     "Tester",
+    "names_of",
     "read_keys_file",
     "render_json",
     "render_junit",
     "render_page",
     "run_rows",
+    "run_suite",
     "selected_rows",
 ]

@@ -10,6 +10,7 @@ from typing import Final
 from meterworks.assess.conformance.association_row import ASSOCIATION_ROWS
 from meterworks.assess.conformance.block_row import BLOCK_ROWS
 from meterworks.assess.conformance.class_row import CLASS_ROWS
+from meterworks.assess.conformance.hdlc_row import HDLC_ROWS
 from meterworks.assess.conformance.link_row import LINK_ROWS
 from meterworks.assess.conformance.robustness_row import ROBUSTNESS_ROWS
 from meterworks.assess.conformance.row import (
@@ -30,6 +31,7 @@ __all__ = ["ROWS", "Report", "run_rows", "selected_rows"]
 
 ROWS: Final[tuple[Row, ...]] = (
     *LINK_ROWS,
+    *HDLC_ROWS,
     *ASSOCIATION_ROWS,
     *SERVICE_ROWS,
     *BLOCK_ROWS,
@@ -122,7 +124,7 @@ def _judge(tester: Tester, row: Row) -> tuple[Outcome, str]:
         return Outcome.INCONCLUSIVE, str(error)
     except MeterworksError as error:
         return Outcome.FAILED, f"{type(error).__name__}: {error}"
-    except (IndexError, ValueError, KeyError, OverflowError) as error:
+    except (LookupError, ValueError, ArithmeticError, AttributeError, TypeError) as error:
         # An answer that a check did not foresee: no reason to give the other tests up.
         return Outcome.INCONCLUSIVE, f"the check stumbled over an answer: {type(error).__name__}: {error}"
 

@@ -86,7 +86,7 @@ class Tester:
         timeout_s: float = 5.0,
         quiet_s: float = 0.3,
         writes: bool = False,
-        seed: int = 1,
+        over_hdlc: bool = False,
     ) -> None:
         self._opener = opener
         self.credential = credential
@@ -95,7 +95,8 @@ class Tester:
         self.timeout_s = timeout_s
         self.quiet_s = quiet_s
         self.writes = writes
-        self.seed = seed
+        self.over_hdlc = over_hdlc
+        self.seed = 1  # of the octets made by chance: the same in each run, so that a finding can be had again
         self.survey = Survey()
         self.trace = Trace()
         self._open: list[Wire] = []
@@ -152,15 +153,14 @@ class Tester:
     def meets(self, need: Need) -> bool:
         """Whether a need of a test is met."""
         credential = self.credential
-        wrapper = getattr(self._opener, "is_wrapper", True)
         return {
             Need.CIPHERED: credential.is_ciphered,
             Need.AUTHENTICATED: credential.is_challenged,
             Need.PROOF: credential.mechanism != 0,
             Need.PUBLIC: self.public is not None and self.survey.public,
             Need.WRITES: self.writes,
-            Need.WRAPPER: wrapper,
-            Need.HDLC: not wrapper,
+            Need.WRAPPER: not self.over_hdlc,
+            Need.HDLC: self.over_hdlc,
         }[need]
 
     # --- what tests do again and again --------------------------------------------------------------------------------
