@@ -2,8 +2,9 @@
 
 from meterworks.devices.access import CLIENTS, Audience, Client, Rights, rights_of
 from meterworks.devices.disconnect_control import Origin, SwitchOrder, operate
-from meterworks.devices.errors import FleetStateError, ModelError, PushFailed
+from meterworks.devices.errors import FleetStateError, ImageRefused, ModelError, PushFailed
 from meterworks.devices.fault import FaultSettings
+from meterworks.devices.firmware_image import ChecksumVerifier, FirmwareImage, ImageVerifier, build_image
 from meterworks.devices.fleet import Fleet, FleetSettings, FleetStatus, describe_meter, serve_one
 from meterworks.devices.load import Instant, IntervalBlock, MeterEvents, MeterLoad, RegisterBlock, Registers
 from meterworks.devices.meter import ElectricityMeter
@@ -26,15 +27,19 @@ __all__ = [
     "SINGLE_PHASE_METER",
     "THREE_PHASE_METER",
     "Audience",
+    "ChecksumVerifier",
     "Client",
     "DeviceModel",
     "ElectricityMeter",
     "FaultSettings",
+    "FirmwareImage",
     "Fleet",
     "FleetSettings",
     "FleetState",
     "FleetStateError",
     "FleetStatus",
+    "ImageRefused",
+    "ImageVerifier",
     "Instant",
     "IntervalBlock",
     "MeterEvents",
@@ -51,6 +56,7 @@ __all__ = [
     "SupplyGaps",
     "SwitchOrder",
     "ZoneTable",
+    "build_image",
     "describe_meter",
     "operate",
     "rights_of",

@@ -1,8 +1,8 @@
 """The errors of emulated devices, each under one of the six of the error tree."""
 
-from meterworks.errors import PeerError, UnreachableError, UsageError
+from meterworks.errors import PeerError, RefusedError, UnreachableError, UsageError
 
-__all__ = ["FleetStateError", "MalformedValue", "ModelError", "PushFailed"]
+__all__ = ["CertificateRefused", "FleetStateError", "ImageRefused", "MalformedValue", "ModelError", "PushFailed"]
 
 
 class ModelError(UsageError):
@@ -27,3 +27,15 @@ class PushFailed(UnreachableError):
     """The head-end's push port took no message; the meter tries again later."""
 
     code = "push-failed"
+
+
+class ImageRefused(RefusedError):
+    """A firmware image that must not be activated."""
+
+    code = "image-refused"
+
+
+class CertificateRefused(RefusedError):
+    """A certificate, key pair or request that the meter cannot take, make or give."""
+
+    code = "certificate-refused"

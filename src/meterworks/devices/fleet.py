@@ -18,6 +18,7 @@ from meterworks.devices.dialler import Dialler
 from meterworks.devices.errors import ModelError
 from meterworks.devices.fault import FaultSettings
 from meterworks.devices.faulty_server import FaultyMeterServer, start_faulty_server
+from meterworks.devices.firmware_image import ChecksumVerifier, ImageVerifier
 from meterworks.devices.load import MeterLoad
 from meterworks.devices.meter import ElectricityMeter
 from meterworks.devices.meter_model import METER_MODELS
@@ -50,6 +51,7 @@ class FleetSettings:
     push_concurrency_max: int = 16
     connecting_max: int = 64  # device-initiated connections being opened at once
     faults: FaultSettings = field(default_factory=FaultSettings)
+    image_verifier: ImageVerifier = field(default_factory=ChecksumVerifier)  # judges firmware images
 
     def __post_init__(self) -> None:
         """Refuse a period that no list of times of day can say, and a destination that is none."""
@@ -87,7 +89,7 @@ class Fleet:
         titles = [specification.system_title for specification, _ in meters]
         if len(self._index_at) != len(meters) or len(set(titles)) != len(meters):
             raise ModelError("two meters of a fleet have the same address or the same system title")
-        self.state = FleetState(settings.state_path, titles)
+        self.state = FleetState(settings.state_path, titles, image_verifier=settings.image_verifier)
         self._prepare_state()
         self._views: dict[int, ElectricityMeter] = {}
         self._servers: list[MeterServer | FaultyMeterServer] = []

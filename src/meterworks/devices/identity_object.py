@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from meterworks.devices.access import CLIENTS, Client
+from meterworks.devices.image_transfer import firmware_of
 from meterworks.devices.view import LOG_POWER_QUALITY, LOG_STANDARD, LOG_TAMPER, MeterView
 from meterworks.protocols.dlms import (
     MANAGEMENT_DEVICE,
@@ -145,10 +146,10 @@ STATES: Final[Mapping[str, Getter]] = {
     "logical_device_name": _name,
     "sap_list": _sap_list,
     "serial": _text(lambda view: view.specification.serial),
-    "metrology_firmware": _text(lambda view: view.specification.metrology_firmware),
-    "metrology_checksum": _checksum(lambda view: view.specification.metrology_firmware),
-    "management_firmware": _text(lambda view: view.specification.management_firmware),
-    "management_checksum": _checksum(lambda view: view.specification.management_firmware),
+    "metrology_firmware": _text(lambda view: firmware_of(view, "metrology")),
+    "metrology_checksum": _checksum(lambda view: firmware_of(view, "metrology")),
+    "management_firmware": _text(lambda view: firmware_of(view, "management")),
+    "management_checksum": _checksum(lambda view: firmware_of(view, "management")),
     "invocation_counter": _invocation_counter,
     "system_title": lambda view, client_sap: encode_octet_string(view.specification.system_title),
     "event_standard": _event_code(LOG_STANDARD),

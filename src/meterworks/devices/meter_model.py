@@ -12,12 +12,14 @@ from meterworks.devices import (
     clock_object,
     disconnect_control,
     identity_object,
+    image_transfer,
     limiter,
     push_object,
     register_object,
 )
 from meterworks.devices.access import CLIENTS, Audience
 from meterworks.devices.history import HISTORIES, HistoryTable, encode_capture_objects
+from meterworks.devices.image_transfer import IMAGE_BLOCK_SIZE
 from meterworks.devices.model import HIDDEN, Bindings, DeviceModel, Entry, command, entry, history, setting, state
 from meterworks.devices.push_object import PUSH_SETUPS, push_constants
 from meterworks.devices.view import MeterView
@@ -42,6 +44,7 @@ from meterworks.protocols.dlms.cosem import (
     DEMAND_REGISTER,
     DISCONNECT_CONTROL,
     EXTENDED_REGISTER,
+    IMAGE_TRANSFER,
     LIMITER,
     PROFILE_GENERIC,
     PUSH_SETUP,
@@ -161,6 +164,20 @@ MANAGEMENT_PART: Final = (
         scripts=encode_array(_script(number, 70, "0.0.96.3.10.255", number) for number in (1, 2)),
     ),
     entry(
+        "0.0.44.0.0.255", IMAGE_TRANSFER, MANAGERS,
+        image_block_size=encode_double_long_unsigned(IMAGE_BLOCK_SIZE),
+        image_transferred_blocks_status=state("image_transferred_blocks"),
+        image_first_not_transferred_block_number=state("image_first_not_transferred"),
+        image_transfer_enabled=setting("image_enabled"), image_transfer_status=state("image_status"),
+        image_to_activate_info=state("image_to_activate"), image_transfer_initiate=command("image_initiate"),
+        image_block_transfer=command("image_block_transfer"), image_verify=command("image_verify"),
+        image_activate=command("image_activate"),
+    ),
+    entry(
+        "0.0.10.0.107.255", SCRIPT_TABLE, MANAGERS, execute=command("execute_activation_script"),
+        scripts=encode_array([_script(1, 18, "0.0.44.0.0.255", 4)]),
+    ),
+    entry(
         "0.0.96.3.10.255", DISCONNECT_CONTROL,
         output_state=state("output_state"), control_state=state("control_state"), control_mode=setting("control_mode"),
         remote_disconnect=command("disconnect"), remote_reconnect=command("reconnect"),
@@ -266,15 +283,18 @@ _PROFILE_STATES: Final[Mapping[str, Callable[[MeterView, int], bytes]]] = {
 
 METER_BINDINGS: Final = Bindings(
     states={
-        **clock_object.STATES, **register_object.STATES, **identity_object.STATES,
-        **disconnect_control.STATES, **limiter.STATES, **push_object.STATES, **_PROFILE_STATES,
+        **clock_object.STATES, **register_object.STATES, **identity_object.STATES, **disconnect_control.STATES,
+        **limiter.STATES, **image_transfer.STATES, **push_object.STATES, **_PROFILE_STATES,
     },
     settings={
-        **clock_object.SETTINGS, **disconnect_control.SETTINGS, **limiter.SETTINGS, **push_object.SETTINGS,
+        **clock_object.SETTINGS, **disconnect_control.SETTINGS, **limiter.SETTINGS, **image_transfer.SETTINGS,
+        **push_object.SETTINGS,
     },
     histories={name: table.read for name, table in HISTORIES.items()},
-    commands={**clock_object.COMMANDS, **disconnect_control.COMMANDS, **push_object.COMMANDS},
-    watches=(limiter.LIMITER_WATCH,),
+    commands={
+        **clock_object.COMMANDS, **disconnect_control.COMMANDS, **image_transfer.COMMANDS, **push_object.COMMANDS,
+    },
+    watches=(image_transfer.IMAGE_WATCH, limiter.LIMITER_WATCH),
 )  # fmt: skip
 
 SINGLE_PHASE_METER: Final = DeviceModel(

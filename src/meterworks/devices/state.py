@@ -21,6 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from meterworks.devices.errors import FleetStateError
+from meterworks.devices.firmware_image import ChecksumVerifier, ImageVerifier
+from meterworks.devices.image_store import ImageMemory, ImageStore, StoredImages
 from meterworks.devices.overlay import Overlay
 
 __all__ = ["CLIENTS_MAX", "COUNTER_BLOCK", "METER_STATE", "OWN_EVENTS_MAX", "FleetState", "OwnEvent"]
@@ -76,8 +78,12 @@ class FleetState:
     stand-alone meters that start afresh with a new key each time).
     """
 
-    def __init__(self, path: Path | None, titles: list[bytes]) -> None:
+    def __init__(
+        self, path: Path | None, titles: list[bytes], *, image_verifier: ImageVerifier | None = None
+    ) -> None:  # fmt: skip
         """Open or create the file for these meters (system titles, 8 octets each, in fleet order).
+
+        image_verifier: who judges firmware images; None: one that checks our own images' checksum.
 
         A file of another set of meters keeps the rows of the titles it knows; rows follow the title, not the number.
         Raises FleetStateError when the file is in use, damaged, or cannot be made.
@@ -96,6 +102,8 @@ class FleetState:
         self._counter_end = self.rows["server_counter_end"]
         self._client_titles = self.rows["client_titles"]
         self._client_counters = self.rows["client_counters"]
+        self.images: ImageStore = ImageMemory() if path is None else StoredImages(path.with_suffix(".images"))
+        self.image_verifier = image_verifier or ChecksumVerifier()
         if path is not None:
             self._open_overlay(path, titles)
 
@@ -194,6 +202,11 @@ class FleetState:
         self._client_counters[index, slot] = counter
         self._client_titles[index, slot] = client_title  # last: a row without its title is a free slot
         return True
+
+    def forget_client_counters(self, index: int) -> None:
+        """Let every client of a meter begin anew: it has a new encryption key."""
+        self._client_titles[index] = b""
+        self._client_counters[index] = 0
 
     def _client_slot(self, index: int, client_title: bytes) -> int | None:
         wanted = client_title.rstrip(b"\0")
