@@ -45,7 +45,9 @@ class Trace:
 class Wire(Protocol):
     """A connection that carries APDUs between one client address and one server address."""
 
-    closed: bool
+    @property
+    def closed(self) -> bool:
+        """Whether the peer ended the connection."""
 
     def open(self) -> None:
         """Bring the link to where APDUs may flow."""
