@@ -20,9 +20,10 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Final
 
+from meterworks.errors import PeerError
 from meterworks.protocols.dlms.access_guard import AccessGuard, tells_rights
 from meterworks.protocols.dlms.acse import (
-    ApplicationContext,
+    CONTEXTS,
     AssociationRequest,
     AssociationResponse,
     ReleaseRequest,
@@ -35,12 +36,14 @@ from meterworks.protocols.dlms.challenge import (
     CHALLENGE_SIZE_MAX,
     CHALLENGE_SIZE_MIN,
     REPLY_TO_HLS,
+    REPLY_TO_HLS_NAME,
     Handshake,
 )
 from meterworks.protocols.dlms.conformance import Conformance
 from meterworks.protocols.dlms.data import decode_all, encode_octet_string
 from meterworks.protocols.dlms.device import BaseLogicalDevice, LogicalDevice, SecurityEventKind
 from meterworks.protocols.dlms.fault import ConfirmedServiceError, ExceptionResponse
+from meterworks.protocols.dlms.general_block import JOINED_SIZE_MAX, BlockTransfer
 from meterworks.protocols.dlms.initiate import (
     DLMS_VERSION,
     VAA_LOGICAL_NAME,
@@ -72,7 +75,8 @@ from meterworks.protocols.dlms.security import (
     SignLayer,
     Unprotected,
 )
-from meterworks.protocols.dlms.server_service import ServerServices
+from meterworks.protocols.dlms.server_service import INCOMING_SIZE_MAX, ServerServices
+from meterworks.protocols.dlms.server_short_name import ShortNameServices
 from meterworks.protocols.dlms.settings import (
     PDU_SIZE_MAX,
     TITLED_MECHANISMS,
@@ -80,6 +84,7 @@ from meterworks.protocols.dlms.settings import (
     Mechanism,
     Tolerance,
 )
+from meterworks.protocols.dlms.short_name import Parameterised, ReadRequest, ReadResponse
 from meterworks.protocols.dlms.tag import FORM_OF, ApduTag, CipherForm
 from meterworks.protocols.errors import (
     CounterError,
@@ -98,6 +103,7 @@ __all__ = ["ServerAssociation", "ServerState"]
 FAILURES_MAX: Final = 8  # breaches of security on one association before its connection is closed
 CLIENT_PDU_SIZE_MIN: Final = 64
 _BOTH: Final = 0x30
+_GENERAL_BLOCKS: Final = int(Conformance.GENERAL_BLOCK_TRANSFER)
 _SIGNED: Final = 0x100  # see `settings.Protection`
 _LAYERED: Final = frozenset({int(ApduTag.GENERAL_CIPHERING), int(ApduTag.GENERAL_SIGNING)})
 _CHANGES_KEYS: Final = frozenset({int(ApduTag.ACTION_REQUEST), int(ApduTag.ACCESS_REQUEST)})
@@ -134,12 +140,6 @@ _TRANSITIONS: Final[dict[tuple[ServerState, _Move], ServerState]] = {
     (ServerState.ASSOCIATED, _Move.RELEASED): ServerState.IDLE,
 }
 
-_CONTEXTS: Final[dict[tuple[bool, bool], int]] = {  # by (short names, ciphered)
-    (False, False): int(ApplicationContext.LOGICAL_NAME),
-    (True, False): int(ApplicationContext.SHORT_NAME),
-    (False, True): int(ApplicationContext.LOGICAL_NAME_CIPHERED),
-    (True, True): int(ApplicationContext.SHORT_NAME_CIPHERED),
-}
 _EVENT_OF: Final[tuple[tuple[type[ProtectionError], SecurityEventKind], ...]] = (
     (CounterError, SecurityEventKind.REPLAYED_COUNTER),
     (TagError, SecurityEventKind.BAD_TAG),
@@ -185,6 +185,7 @@ class _Opened:
     """
 
     __slots__ = (
+        "answer_size_max",
         "client_pdu",
         "conformance",
         "guard",
@@ -212,20 +213,23 @@ class _Opened:
         self.guard: AccessGuard | None = None
         self.user_id: int | None = None
         self.client_pdu = PDU_SIZE_MAX
+        self.answer_size_max = PDU_SIZE_MAX  # larger than client_pdu where answers go in general blocks
         self.conformance = 0
-        self.services: ServerServices
+        self.services: ServerServices | ShortNameServices
 
 
 class ServerAssociation:
     """One association between a device and one client address."""
 
-    __slots__ = ("_device", "_failures", "_opened", "_random_bytes", "client_sap", "state")
+    __slots__ = ("_blocks", "_device", "_failures", "_opened", "_output", "_random_bytes", "client_sap", "state")
 
     def __init__(self, device: LogicalDevice, client_sap: int, random_bytes: Callable[[int], bytes]) -> None:
         self._device = device
         self._random_bytes = random_bytes
         self._failures = 0
         self._opened: _Opened | None = None
+        self._blocks: BlockTransfer | None = None  # where general block transfer was agreed
+        self._output: list[bytes] = []
         self.client_sap = client_sap
         self.state = ServerState.IDLE
 
@@ -243,7 +247,46 @@ class ServerAssociation:
         )
 
     def receive(self, apdu: bytes) -> bytes | None:
-        """Take a request of at least one octet; give the answer, if there is one."""
+        """Take a request of at least one octet; give the answer, if there is one.
+
+        An answer in several blocks goes on with what `take_output` gives.
+        """
+        if self._blocks is None or self.state is not ServerState.ASSOCIATED:
+            return self._answer(apdu)
+        whole: bytes | None = apdu
+        output: list[bytes] = []
+        if apdu[0] == ApduTag.GENERAL_BLOCK_TRANSFER:
+            try:
+                whole, output = self._blocks.receive(apdu)
+            except PeerError:
+                self._device.security_event(SecurityEventKind.MALFORMED_MESSAGE.value, self.client_sap)
+                return self._blocks.abort()
+        else:
+            self._blocks.begin()
+        if whole is not None:
+            output = self._answer_in_blocks(whole, is_block=whole is not apdu)
+        self._output = output[1:]
+        return output[0] if output else None
+
+    def take_output(self) -> list[bytes]:
+        """Give the blocks that follow the one that `receive` gave last, once."""
+        output = self._output
+        if output:
+            self._output = []
+        return output
+
+    def _answer_in_blocks(self, apdu: bytes, *, is_block: bool) -> list[bytes]:
+        """Answer a whole request: in blocks where it came so, or where the answer is too long."""
+        blocks = self._blocks
+        answer = self._answer(apdu)
+        opened = self._opened
+        if blocks is None or self._blocks is not blocks or opened is None:  # released, or associated anew
+            return [] if answer is None else [answer]
+        if answer is None:
+            return [blocks.acknowledge()] if is_block else []
+        return blocks.send(answer) if is_block or len(answer) > opened.client_pdu else [answer]
+
+    def _answer(self, apdu: bytes) -> bytes | None:
         try:
             return self._receive(apdu, apdu[0])
         except CounterError as error:
@@ -279,7 +322,7 @@ class ServerAssociation:
             return self._take_proof(apdu, opened, None)
         if opened.guard is not None:
             opened.guard.begin(0, apdu)
-        return opened.services.answer(apdu, opened.client_pdu)
+        return opened.services.answer(apdu, opened.answer_size_max)
 
     def _receive_ciphered(self, apdu: bytes, opened: _Opened, security: SecurityContext) -> bytes | None:
         tag = apdu[0]
@@ -295,10 +338,10 @@ class ServerAssociation:
         if self.state is ServerState.CHALLENGED:
             answer: bytes | None = self._take_proof(plain, opened, request)
         elif opened.guard is None:
-            answer = opened.services.answer(plain, opened.client_pdu - OVERHEAD[request.form])
+            answer = opened.services.answer(plain, opened.answer_size_max - OVERHEAD[request.form])
         else:
             opened.guard.begin(request.control, plain)
-            answer = opened.services.answer(plain, opened.client_pdu - OVERHEAD[request.form])
+            answer = opened.services.answer(plain, opened.answer_size_max - OVERHEAD[request.form])
             control |= opened.guard.response_protection
         if answer is not None and answer[0] != ApduTag.EXCEPTION_RESPONSE:
             if control & _SIGNED:
@@ -321,7 +364,7 @@ class ServerAssociation:
         else:
             if opened.guard is not None:
                 opened.guard.begin(request.protection, request.apdu)
-            answer = opened.services.answer(request.apdu, opened.client_pdu - layers.overhead(request.layers))
+            answer = opened.services.answer(request.apdu, opened.answer_size_max - layers.overhead(request.layers))
             if opened.guard is not None:
                 needed |= opened.guard.response_protection
         if answer is not None and answer[0] != ApduTag.EXCEPTION_RESPONSE:
@@ -374,7 +417,7 @@ class ServerAssociation:
     def _move(self, move: _Move) -> None:
         self.state = _TRANSITIONS[self.state, move]
         if self.state is ServerState.IDLE:
-            self._opened = None
+            self._opened = self._blocks = None
 
     def _breach(self, kind: SecurityEventKind) -> None:
         self._failures += 1
@@ -404,7 +447,7 @@ class ServerAssociation:
         settings = self._device.association(self.client_sap)
         if settings is None:
             raise _Refusal(Diagnostic.NO_REASON, SecurityEventKind.UNKNOWN_CLIENT)
-        if request.context != _CONTEXTS[settings.short_names, settings.is_ciphered] or settings.pre_established:
+        if request.context != CONTEXTS[settings.short_names, settings.is_ciphered] or settings.pre_established:
             raise _Refusal(Diagnostic.CONTEXT_NOT_SUPPORTED, SecurityEventKind.WRONG_CONTEXT)
         mechanism = request.mechanism or Mechanism.NONE
         if mechanism != settings.mechanism:
@@ -466,7 +509,14 @@ class ServerAssociation:
             signs = _SIGNED if opened.settings.signer is not None and opened.is_ciphered else 0
             opened.guard = AccessGuard(device, (_BOTH if opened.is_ciphered else 0) | signs)
             device = opened.guard
-        opened.services = ServerServices(device, self.client_sap, opened.conformance)
+        kind = ShortNameServices if opened.settings.short_names else ServerServices
+        opened.services = kind(device, self.client_sap, opened.conformance)
+        opened.answer_size_max = opened.client_pdu
+        self._blocks = None
+        if opened.conformance & _GENERAL_BLOCKS:
+            window = opened.settings.block_window
+            self._blocks = BlockTransfer(opened.client_pdu, window=window, joined_size_max=INCOMING_SIZE_MAX)
+            opened.answer_size_max = JOINED_SIZE_MAX
 
     def _open_initiate(self, request: AssociationRequest, opened: _Opened) -> InitiateRequest:
         apdu = request.user_information or b""
@@ -570,21 +620,26 @@ class ServerAssociation:
     def _take_proof(self, apdu: bytes, opened: _Opened, outer: Unprotected | None) -> bytes:
         """Verify the client's proof and give ours; anything else is refused, a false proof ends the association."""
         handshake = opened.handshake
-        if apdu[0] != ApduTag.ACTION_REQUEST or handshake is None:
+        if handshake is None:
             return self._refuse_unproved()
-        request = decode_action_request(apdu)
-        if not isinstance(request, ActionRequest) or request.address != REPLY_TO_HLS:
+        reply = _reply_to_hls(apdu, short_names=opened.settings.short_names)
+        if reply is None:
             return self._refuse_unproved()
-        if not self._is_proved(request.parameter, handshake, outer):
+        invoke, parameter = reply
+        outcome = ActionOutcome(ActionResult.READ_WRITE_DENIED)
+        if self._is_proved(parameter, handshake, outer):
+            proof = handshake.prove(self._device.next_invocation_counter)
+            outcome = ActionOutcome(ActionResult.SUCCESS, encode_octet_string(proof))
+            self._move(_Move.PROVED)
+            opened.handshake = None
+            self._tell_opened(opened)
+        else:
             self._move(_Move.REFUSED)
             self._breach(SecurityEventKind.AUTHENTICATION_FAILED)
-            return ActionResponse(request.invoke, ActionOutcome(ActionResult.READ_WRITE_DENIED)).to_bytes()
-        proof = handshake.prove(self._device.next_invocation_counter)
-        self._move(_Move.PROVED)
-        opened.handshake = None
-        self._tell_opened(opened)
-        outcome = ActionOutcome(ActionResult.SUCCESS, encode_octet_string(proof))
-        return ActionResponse(request.invoke, outcome).to_bytes()
+        if opened.settings.short_names:
+            value = outcome.value if isinstance(outcome.value, bytes) else outcome.result
+            return ReadResponse((value,)).to_bytes()
+        return ActionResponse(invoke, outcome).to_bytes()
 
     def _refuse_unproved(self) -> bytes:
         self._breach(SecurityEventKind.UNAUTHENTICATED_REQUEST)
@@ -621,6 +676,24 @@ def _kind_of(error: ProtectionError) -> SecurityEventKind:
 def _cipher_of(settings: AssociationSettings) -> ApduCipher:
     guek, gak = settings.keys
     return ApduCipher(guek, gak, settings.suite, broadcast_key=settings.gbek)
+
+
+def _reply_to_hls(apdu: bytes, *, short_names: bool) -> tuple[int, bytes | None] | None:
+    """Give invoke id and parameter of the method that carries a proof; None for any other request."""
+    if short_names:
+        if apdu[0] != ApduTag.READ_REQUEST:
+            return None
+        variables = ReadRequest.from_bytes(apdu).variables
+        match variables:
+            case (Parameterised(name=name, parameter=parameter),) if name == REPLY_TO_HLS_NAME:
+                return 0, parameter
+        return None
+    if apdu[0] != ApduTag.ACTION_REQUEST:
+        return None
+    request = decode_action_request(apdu)
+    if not isinstance(request, ActionRequest) or request.address != REPLY_TO_HLS:
+        return None
+    return request.invoke, request.parameter
 
 
 def _answer_layers(

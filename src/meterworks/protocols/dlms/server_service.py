@@ -65,7 +65,7 @@ from meterworks.protocols.dlms.set import (
 from meterworks.protocols.dlms.tag import ApduTag
 from meterworks.protocols.errors import DecodeError
 
-__all__ = ["ServerServices"]
+__all__ = ["INCOMING_SIZE_MAX", "ServerServices"]
 
 INCOMING_SIZE_MAX: Final = 256 * 1024  # octets of a value or parameter that comes in blocks
 OUTGOING_SIZE_MAX: Final = 1024 * 1024  # octets of one answer with a list, beyond which no more entries are read

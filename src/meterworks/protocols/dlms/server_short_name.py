@@ -16,6 +16,7 @@ from meterworks.protocols.dlms.descriptor import MethodAddress
 from meterworks.protocols.dlms.device import BaseLogicalDevice, LogicalDevice
 from meterworks.protocols.dlms.fault import ConfirmedServiceError
 from meterworks.protocols.dlms.result import DataAccessResult
+from meterworks.protocols.dlms.server_service import INCOMING_SIZE_MAX
 from meterworks.protocols.dlms.short_name import (
     BlockAsked,
     BlockTaken,
@@ -39,7 +40,6 @@ from meterworks.protocols.errors import DecodeError
 
 __all__ = ["ShortNameServices"]
 
-INCOMING_SIZE_MAX: Final = 256 * 1024  # octets of a list that comes in blocks
 OUTGOING_SIZE_MAX: Final = 1024 * 1024  # octets of one answer, beyond which no more entries are read
 READ_BLOCK_ROOM: Final = 1 + 1 + 1 + 1 + 2 + 3  # tag, count, choice, last, number, length
 SERVICE_READ: Final = 5

@@ -35,6 +35,7 @@ MANAGEMENT_CLIENT: Final = 1
 MANAGEMENT_DEVICE: Final = 1
 
 PDU_SIZE_MAX: Final = 0xFFFF
+BLOCK_WINDOW: Final = 16  # general blocks
 KEY_SIZE: Final = 16
 PASSWORD_SIZE_MAX: Final = 64
 COUNTER_LEAP_MAX: Final = 1_000_000  # how far ahead an unauthenticated word of the server may move our counter
@@ -139,6 +140,7 @@ class AssociationSettings:
     for agreed keys of general-ciphering. gbek: the broadcast key. kek: what wrapped keys are under.
     manufacturer_proof: for mechanism 2. short_names: SN referencing. users: client user ids that are accepted, all
     where empty. pre_established: open from the start, without AARQ. tolerance: what is taken though irregular.
+    block_window: general blocks taken without an acknowledgement, 1 to 63, where the conformance has them.
     """
 
     mechanism: Mechanism = Mechanism.NONE
@@ -163,6 +165,7 @@ class AssociationSettings:
     pre_established: bool = False
     tolerance: Tolerance = Tolerance.NONE
     response_protection: Protection = Protection.NONE
+    block_window: int = BLOCK_WINDOW
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
@@ -196,7 +199,7 @@ class ClientSettings:
     ONE_PASS where there is an agreement key of the server, else IDENTIFIED. certificate: ours, sent in the
     calling-AE-qualifier. user_id: who of the client's users asks, 0 to 255. pre_established: send no AARQ.
     tolerance: what is taken though it is irregular. counter_leap_max: how far an unauthenticated exception response may
-    move our counter ahead when `ClientAssociation.adopt_counter` is called.
+    move our counter ahead when `ClientAssociation.adopt_counter` is called. block_window: as in `AssociationSettings`.
     """
 
     client_sap: int = PUBLIC_CLIENT
@@ -230,6 +233,7 @@ class ClientSettings:
     pre_established: bool = False
     tolerance: Tolerance = Tolerance.RELEASE | Tolerance.TAGGED_DATE_TIME
     counter_leap_max: int = COUNTER_LEAP_MAX
+    block_window: int = BLOCK_WINDOW
 
     def __post_init__(self) -> None:
         """Refuse what cannot work; without a stated protection, keys mean both authentication and encryption."""
