@@ -103,4 +103,8 @@ class ServerConnection:
             self._associations[client_sap] = association
         answer = association.receive(apdu)
         self.closed = association.is_given_up
-        return None if answer is None else self._link.send(client_sap, server_sap, answer)
+        if answer is None:
+            return None
+        sent = self._link.send(client_sap, server_sap, answer)
+        blocks = association.take_output()
+        return sent + b"".join([self._link.send(client_sap, server_sap, block) for block in blocks]) if blocks else sent
