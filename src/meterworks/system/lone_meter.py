@@ -14,7 +14,7 @@ import uvloop
 from meterworks.devices import FleetSettings, MeterLoad, MeterSpecification, describe_meter, serve_one
 from meterworks.runtime import SystemClock, write_atomically
 from meterworks.system.errors import ConfigurationError
-from meterworks.system.meter_reading import load_keys
+from meterworks.system.meter_key import load_keys
 from meterworks.system.stop import stop_requested
 from meterworks.world import NeighbourhoodSettings, open_neighbourhood
 
@@ -48,10 +48,10 @@ class LoneMeter:
 
 def _keys(meter: LoneMeter) -> dict[str, bytes]:
     if meter.keys_file is not None and meter.keys_file.exists():
-        keys = load_keys(meter.keys_file)
-        if not {"guek", "gak"} <= keys.keys():
+        known = load_keys(meter.keys_file)
+        if known.guek is None or known.gak is None:
             raise ConfigurationError(f"keys file {meter.keys_file} lacks guek or gak")
-        return keys
+        return {"guek": known.guek, "gak": known.gak}
     keys = {name: secrets.token_bytes(KEY_SIZE) for name in ("guek", "gak")}
     if meter.keys_file is not None:
         text = json.dumps({name: key.hex() for name, key in keys.items()}, indent=2)

@@ -1,217 +1,217 @@
-"""Reading any DLMS/COSEM meter from this machine: association, object list, values, a profile as a table.
+"""Reading any DLMS/COSEM meter: attributes with their units, whatever they hold, and profiles as tables.
 
-Used by `meterworks meter read`. Nothing here knows our own meters: what a meter offers is asked of it.
+Nothing here knows our own meters: what a meter offers is asked of it. The class's row says how a value is shown:
+structures by the names of their members, octets as the date-times they are.
 """
 
-import json
-import secrets
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
 
-import pyarrow as pa
-import pyarrow.csv as pa_csv
-import pyarrow.parquet as pa_parquet
-
-from meterworks.errors import MeterworksError, PeerError
-from meterworks.links import BlockingDlmsClient
+from meterworks.errors import MeterworksError
+from meterworks.protocols import DecodeError, ServiceRefused
 from meterworks.protocols.dlms import (
-    PUBLIC_CLIENT,
     AttributeAddress,
-    CaptureLayout,
-    CaptureObject,
-    ClientSettings,
-    CosemDateTime,
-    CountUp,
-    Mechanism,
-    ObisCode,
-    RangeSelection,
+    Conformance,
+    DataAccessResult,
+    GetResult,
+    PlainValue,
     ScalerUnit,
     decode_all,
-    decode_capture_objects,
-    decode_profile,
 )
-from meterworks.system.errors import ConfigurationError
+from meterworks.protocols.dlms.cosem import Shape, interface_class
+from meterworks.system.meter_link import AskedMeter
+from meterworks.system.meter_objects import ObjectBook, Wanted
+from meterworks.system.meter_value import plain_json, typed_json
 
-__all__ = [
-    "OWN_SYSTEM_TITLE",
-    "MeterAccess",
-    "ObjectEntry",
-    "load_keys",
-    "object_list",
-    "open_meter",
-    "read_profile",
-    "save_table",
-]
+__all__ = ["ReadValue", "attributes_of", "read_values", "shaped_json", "value_document", "value_row"]
 
-CURRENT_ASSOCIATION = AttributeAddress(15, ObisCode("0.0.40.0.0.255"), 2)
-INVOCATION_COUNTER = AttributeAddress(1, ObisCode("0.0.43.1.0.255"), 2)
-PROFILE_CLASS = 7
-ROWS_MAX = 2_000_000
-KEY_SIZE = 16
-TITLE_SIZE = 8
-
-OWN_SYSTEM_TITLE = b"MWC\x00\x00\x00\x00\x01"
-
-Progress = Callable[[int, int], None]
+LIST_MAX: Final = 10  # attributes asked for in one request
+DATE_NAMES: Final = frozenset({"dt", "date", "time"})
+DECIMAL_EXPONENT_MAX: Final = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MeterAccess:
-    """Where a meter is and as whom it is asked.
+class ReadValue:
+    """What reading an attribute gave. encoded: None where the meter refused; error then says why."""
 
-    counter: our first invocation counter; None asks the meter through its public client.
-    """
-
-    host: str
-    port: int = 4059
-    client: int = PUBLIC_CLIENT
-    server: int = 1
-    system_title: bytes = OWN_SYSTEM_TITLE
-    guek: bytes | None = field(default=None, repr=False)
-    gak: bytes | None = field(default=None, repr=False)
-    password: bytes | None = field(default=None, repr=False)
-    counter: int | None = None
-    dedicated: bool = False
-    timeout_s: float = 10.0
+    wanted: Wanted
+    encoded: bytes | None = None
+    scaler: ScalerUnit | None = None
+    error: str = ""
 
     @property
-    def mechanism(self) -> Mechanism:
-        """What the given secrets amount to."""
-        if self.guek is not None and self.gak is not None:
-            return Mechanism.GMAC
-        return Mechanism.LOW if self.password is not None else Mechanism.NONE
-
-    def settings(self) -> ClientSettings:
-        """The client settings of this access."""
-        return ClientSettings(
-            client_sap=self.client,
-            server_sap=self.server,
-            mechanism=self.mechanism,
-            system_title=self.system_title,
-            guek=self.guek,
-            gak=self.gak,
-            password=self.password,
-            dedicated_key=secrets.token_bytes(KEY_SIZE) if self.dedicated and self.guek is not None else None,
-        )
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class ObjectEntry:
-    """A row of a meter's object list."""
-
-    class_id: int
-    obis_code: ObisCode
-    version: int
-
-
-def load_keys(path: Path) -> dict[str, bytes]:
-    """Read a keys file as `meterworks meter serve` writes it: JSON with hex texts `guek`, `gak`, maybe `password`."""
-    try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-        keys = {name: bytes.fromhex(fields[name]) for name in ("guek", "gak", "password") if fields.get(name)}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise ConfigurationError(f"keys file {path} cannot be used: {error}", path=str(path)) from error
-    for name in ("guek", "gak"):
-        if name in keys and len(keys[name]) != KEY_SIZE:
-            raise ConfigurationError(f"keys file {path}: {name} has {len(keys[name])} octets, {KEY_SIZE} expected")
-    return keys
-
-
-def _next_counter(access: MeterAccess) -> int:
-    """One above what the meter last accepted, asked through the public client; 0 where it does not tell."""
-    public = ClientSettings(client_sap=PUBLIC_CLIENT, server_sap=access.server)
-    try:
-        with BlockingDlmsClient.connect(
-            access.host, access.port, public, counter=CountUp(), timeout_s=access.timeout_s
-        ) as client:
-            client.associate()
-            value = decode_all(client.get(INVOCATION_COUNTER))
-            client.release()
-    except PeerError:
-        return 0
-    return value + 1 if isinstance(value, int) and value >= 0 else 0
-
-
-def open_meter(access: MeterAccess) -> BlockingDlmsClient:
-    """Connect and open the association. Raises UnreachableError, SecurityError, RefusedError or PeerError."""
-    counter = access.counter
-    if counter is None:
-        counter = _next_counter(access) if access.mechanism == Mechanism.GMAC else 0
-    client = BlockingDlmsClient.connect(
-        access.host, access.port, access.settings(), counter=CountUp(counter), timeout_s=access.timeout_s
-    )
-    try:
-        client.associate()
-    except MeterworksError:
-        client.close()
-        raise
-    return client
-
-
-def object_list(client: BlockingDlmsClient, progress: Progress | None = None) -> list[ObjectEntry]:
-    """What the meter shows this client, by class and name."""
-    rows = decode_all(client.get(CURRENT_ASSOCIATION, progress=progress))
-    if not isinstance(rows, list):
-        raise PeerError("the meter's object list is not an array")
-    entries = []
-    for row in rows:
-        match row:
-            case (int(class_id), int(version), bytes(name), *_) if len(name) == 6:
-                entries.append(ObjectEntry(class_id, ObisCode(name), version))
-            case _:
-                raise PeerError(f"the meter's object list holds {row!r}, no object")
-    return sorted(entries)
-
-
-def _scaler_units(client: BlockingDlmsClient, columns: tuple[CaptureObject, ...]) -> dict[bytes, bytes]:
-    """Arrow metadata for the columns that are registers: their unit and scaler, as far as the meter tells."""
-    found: dict[bytes, bytes] = {}
-    for column in columns:
-        if column.class_id not in (3, 4) or column.attribute != 2:
-            continue
+    def number(self) -> Decimal | None:
+        """The value in its unit, exactly; None where it is no number with a unit."""
+        if self.encoded is None or self.scaler is None:
+            return None
         try:
-            encoded = client.get(AttributeAddress(column.class_id, column.obis_code, 3))
-            scaler_unit = ScalerUnit.from_bytes(encoded)
-        except MeterworksError:
-            continue  # a meter may hide it; the values are then raw
-        found[column.obis_code.text.encode()] = f"{scaler_unit.symbol} x 10^{scaler_unit.scaler}".encode()
-    return found
+            raw = decode_all(self.encoded)
+        except DecodeError:
+            return None
+        if isinstance(raw, bool) or not isinstance(raw, int | float) or abs(self.scaler.scaler) > DECIMAL_EXPONENT_MAX:
+            return None
+        return self.scaler.apply(raw)
 
 
-def read_profile(
-    client: BlockingDlmsClient,
-    profile: ObisCode,
-    from_: datetime | None = None,
-    to: datetime | None = None,
-    progress: Progress | None = None,
-) -> pa.Table:
-    """Read a profile's rows between two instants (aware; by the rows' own stamps, both ends included), or all of it.
+def attributes_of(wanted: Wanted, book: ObjectBook) -> list[Wanted]:
+    """All attributes of the object that this client may read; all of the class where its rights are unknown."""
+    entry = book.entry(wanted.address.obis_code, wanted.address.class_id)
+    if entry is not None and entry.attributes:
+        numbers = [number for number, rights in sorted(entry.attributes.items()) if rights.readable]
+    else:
+        numbers = [attribute.number for attribute in wanted.interface_class.attributes]
+    address = wanted.address
+    return [
+        Wanted(AttributeAddress(address.class_id, address.obis_code, number), wanted.version, wanted.name)
+        for number in numbers
+    ]
 
-    Gives the rows in the meter's order; column `time` is naive UTC; units stand in the schema's metadata, values are as
-    the meter holds them.
+
+def read_values(
+    meter: AskedMeter,
+    items: Sequence[Wanted],
+    book: ObjectBook | None,
+    *,
+    conformance: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[ReadValue]:
+    """Read attributes; what the meter refuses is told in its place. Raises UnreachableError, PeerError, SecurityError.
+
+    conformance: what was agreed; with multiple references several attributes are asked for at once.
     """
-    columns = decode_capture_objects(client.get(AttributeAddress(PROFILE_CLASS, profile, 3)))
-    period = decode_all(client.get(AttributeAddress(PROFILE_CLASS, profile, 4)))
-    layout = CaptureLayout.compile(columns, period if isinstance(period, int) else 0, rows_max=ROWS_MAX)
-    selection = None
-    if from_ is not None or to is not None:
-        selection = RangeSelection(
-            from_=CosemDateTime.from_datetime(from_ or datetime.fromisoformat("2000-01-01T00:00:00+00:00")),
-            to=CosemDateTime.from_datetime(to or datetime.fromisoformat("2099-12-31T00:00:00+00:00")),
-        )
-    buffer = client.get(AttributeAddress(PROFILE_CLASS, profile, 2), selection, progress=progress)
-    table = pa.Table.from_batches([decode_profile(buffer, layout).to_arrow()])
-    return table.replace_schema_metadata(_scaler_units(client, columns))
+    results: list[GetResult | str] = []
+    listed = bool(conformance & Conformance.MULTIPLE_REFERENCES)
+    for start in range(0, len(items), LIST_MAX if listed else 1):
+        part = [item.address for item in items[start : start + (LIST_MAX if listed else 1)]]
+        results += _some(meter, part, progress)
+    return [_value(meter, item, result, book) for item, result in zip(items, results, strict=True)]
 
 
-def save_table(table: pa.Table, path: Path) -> None:
-    """Write a table as the file's ending says: `.csv` or `.parquet`."""
-    writers: dict[str, Callable[[pa.Table, str], None]] = {".csv": pa_csv.write_csv, ".parquet": pa_parquet.write_table}
-    if path.suffix not in writers:
-        raise ConfigurationError(f"{path}: name it .csv or .parquet", path=str(path))
+def _some(
+    meter: AskedMeter, addresses: list[AttributeAddress], progress: Callable[[int, int], None] | None
+) -> list[GetResult | str]:
+    if len(addresses) > 1:
+        try:
+            together = meter.get_list(addresses)
+        except ServiceRefused:
+            together = []  # too long an answer, or lists are not as supported as they were said to be: one by one
+        if len(together) == len(addresses):
+            return list(together)
+    single: list[GetResult | str] = []
+    for address in addresses:
+        try:
+            single.append(meter.get(address, progress=progress))
+        except ServiceRefused as refused:
+            single.append(str(refused))
+    return single
+
+
+def _value(meter: AskedMeter, item: Wanted, result: GetResult | str, book: ObjectBook | None) -> ReadValue:
+    if isinstance(result, DataAccessResult):
+        name = result.name.lower().replace("_", " ")
+        return ReadValue(wanted=item, error=f"the meter answered with result {int(result)}, {name}")
+    if isinstance(result, str):
+        return ReadValue(wanted=item, error=result)
     try:
-        writers[path.suffix](table, str(path))
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be written: {error}", path=str(path)) from error
+        decode_all(result)
+    except DecodeError as error:
+        return ReadValue(wanted=item, encoded=result, error=f"no A-XDR value: {error}")
+    scaler = None if book is None else book.scaler(meter, item.address)
+    return ReadValue(wanted=item, encoded=result, scaler=scaler)
+
+
+# --- showing --------------------------------------------------------------------------------------------------------
+
+
+def shaped_json(value: PlainValue, shape: Shape | None) -> object:
+    """A decoded value for JSON as its class describes it: members by name, dates as dates."""
+    if shape is None:
+        return plain_json(value)
+    if shape.choices:
+        for choice in shape.choices:
+            if _is_alike(value, choice):
+                return shaped_json(value, choice)
+        return plain_json(value)
+    if isinstance(value, tuple) and shape.members is not None and len(value) == len(shape.members):
+        return {name: shaped_json(inner, member) for inner, (name, member) in zip(value, shape.members, strict=True)}
+    if isinstance(value, list) and shape.element is not None:
+        return [shaped_json(inner, shape.element) for inner in value]
+    if isinstance(value, bytes) and shape.text == "ln" and len(value) == 6:
+        return f"{value[0]}-{value[1]}:{'.'.join(map(str, value[2:]))}"
+    return plain_json(value, date_times=shape.text in DATE_NAMES)
+
+
+def _is_alike(value: PlainValue, shape: Shape) -> bool:
+    """Whether a plain value may be of a shape; tags are gone by now, so by what they leave behind."""
+    if value is None:
+        return shape.text == "null"
+    if isinstance(value, tuple):
+        return shape.members is not None and len(shape.members) == len(value)
+    if isinstance(value, list):
+        return shape.element is not None
+    if isinstance(value, bytes):
+        return 9 in shape.tags and (not shape.sizes or len(value) in shape.sizes)
+    return shape.members is None and shape.element is None and shape.text != "null"
+
+
+def _shape_of(wanted: Wanted) -> Shape | None:
+    rows = interface_class(wanted.address.class_id, wanted.version).attributes
+    number = wanted.address.attribute
+    return rows[number - 1].shape if 0 < number <= len(rows) else None
+
+
+def _shown(read: ReadValue) -> object:
+    if read.encoded is None:
+        return None
+    number = read.number
+    if number is not None:
+        return int(number) if number == number.to_integral_value() else str(number)
+    try:
+        return shaped_json(decode_all(read.encoded), _shape_of(read.wanted))
+    except MeterworksError:
+        return read.encoded.hex()
+
+
+def value_document(read: ReadValue) -> dict[str, object]:
+    """One value for JSON. `value` is in `unit`; `typed` is what the meter sent, and what `meter write` takes."""
+    wanted = read.wanted
+    document: dict[str, object] = {
+        "obis_code": wanted.address.obis_code.text,
+        "name": wanted.name,
+        "class": wanted.address.class_id,
+        "attribute": wanted.address.attribute,
+        "attribute_name": wanted.attribute_name,
+        "value": _shown(read),
+        "unit": read.scaler.symbol if read.scaler is not None and read.number is not None else None,
+    }
+    if read.encoded is not None and not read.error:
+        document["typed"] = typed_json(read.encoded)
+    if read.error:
+        document["error"] = read.error
+    return document
+
+
+def value_row(read: ReadValue) -> dict[str, object]:
+    """One value as a row for people."""
+    document = value_document(read)
+    value = document["value"]
+    if isinstance(value, list | dict):
+        count = len(value)
+        value = f"{count} elements; see --json" if count > 6 else _brief(value)
+    return {
+        "object": document["obis_code"],
+        "name": document["name"],
+        "attribute": f"{document['attribute']} {document['attribute_name']}",
+        "value": read.error or value,
+        "unit": document["unit"] or "",
+    }
+
+
+def _brief(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_brief(inner)}" for name, inner in value.items())
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_brief, value)) + "]"
+    return "-" if value is None else str(value)

@@ -1,0 +1,50 @@
+"""`meterworks meter discover`: what a meter offers to whom."""
+
+from typing import Annotated
+
+import typer
+
+from meterworks.cli.option import AsJson
+from meterworks.cli.output import notice, print_json, print_rows
+from meterworks.links import MeterTarget
+from meterworks.system import ConfigurationError
+from meterworks.system.meter_discovery import CLIENTS, discovery_document, discovery_rows
+from meterworks.system.meter_discovery import discover as find
+
+__all__ = ["discover"]
+
+ADDRESSES_MAX = 256
+
+
+def _numbers(option: str, text: str) -> list[int]:
+    """Read `16,1,2` and `1-10`. Raises ConfigurationError."""
+    found: list[int] = []
+    try:
+        for part in text.split(","):
+            first, _, last = part.partition("-")
+            found += range(int(first), int(last or first) + 1)
+    except ValueError as error:
+        raise ConfigurationError(f"{option} {text}: write numbers and ranges, as 16,1-3") from error
+    if not found or len(found) > ADDRESSES_MAX or min(found) < 0 or max(found) > 0xFFFF:
+        raise ConfigurationError(f"{option} {text}: 1 to {ADDRESSES_MAX} addresses between 0 and 65535")
+    return found
+
+
+def discover(
+    target: Annotated[str, typer.Argument(help="HOST, HOST:PORT or hdlc+tcp://HOST:PORT")],
+    clients: Annotated[str, typer.Option(help="client addresses to try, as 16,1-3")] = ",".join(map(str, CLIENTS)),
+    servers: Annotated[str, typer.Option(help="server addresses (logical devices) to try")] = "1",
+    timeout_s: Annotated[float, typer.Option(help="longest wait for one answer, seconds")] = 5.0,
+    as_json: AsJson = False,
+) -> None:
+    """Find out, without any key, which associations a meter offers."""
+    found = find(
+        MeterTarget.from_text(target), clients=_numbers("--clients", clients), servers=_numbers("--servers", servers),
+        timeout_s=timeout_s, tell=lambda text: notice(f"... {text}"),
+    )  # fmt: skip
+    if as_json:
+        print_json(discovery_document(found))
+        return
+    for line in found.notes:
+        notice(f"note: {line}")
+    print_rows(discovery_rows(found), as_json=False)

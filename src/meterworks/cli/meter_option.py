@@ -1,0 +1,154 @@
+"""Options of all commands that ask a meter: where it is, as whom it is asked, with which keys. Written down once."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TransferSpeedColumn,
+)
+
+from meterworks.links import MeterTarget
+from meterworks.protocols.dlms import Ciphering, Mechanism, Protection, Tolerance
+from meterworks.system import ConfigurationError
+from meterworks.system.meter_access import TOLERANT, MeterAccess, with_title
+from meterworks.system.meter_key import MeterKeys, load_keys
+
+__all__ = ["Asked", "asks_meter", "progress_bar"]
+
+Command = TypeVar("Command", bound=Callable[..., None])
+Named = TypeVar("Named", bound=IntEnum)
+
+_CIPHERINGS: Final = {
+    "service": Ciphering.SERVICE, "general": Ciphering.GENERAL, "general-ciphering": Ciphering.GENERAL_CIPHERING,
+    "signed": Ciphering.SIGNED, "signed-general-ciphering": Ciphering.SIGNED_GENERAL_CIPHERING,
+}  # fmt: skip
+_PROTECTIONS: Final = {
+    "none": Protection.NONE, "authenticated": Protection.AUTHENTICATED, "encrypted": Protection.ENCRYPTED,
+    "both": Protection.BOTH,
+}  # fmt: skip
+_MECHANISMS: Final = {
+    "none": Mechanism.NONE, "low": Mechanism.LOW, "manufacturer": Mechanism.MANUFACTURER, "md5": Mechanism.MD5,
+    "sha1": Mechanism.SHA1, "gmac": Mechanism.GMAC, "sha256": Mechanism.SHA256, "ecdsa": Mechanism.ECDSA,
+} | {str(int(mechanism)): mechanism for mechanism in Mechanism}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the shared options say. cache: folder of object lists, None to keep none. trace: capture file to write."""
+
+    access: MeterAccess
+    cache: Path | None
+    trace: Path | None
+
+
+def _one_of(option: str, text: str, known: dict[str, Any]) -> Any:
+    if text.lower() not in known:
+        raise ConfigurationError(f"{option} {text}: it is one of {', '.join(known)}")
+    return known[text.lower()]
+
+
+def _asked(
+    *,
+    client: Annotated[int, typer.Option(help="client address: 16 public, 2 reader, 1 management")] = 16,
+    server: Annotated[int, typer.Option(help="server address (logical device)")] = 1,
+    keys: Annotated[Path | None, typer.Option(help="keys file, as `meter serve` writes it; see docs/dlms.md")] = None,
+    mechanism: Annotated[
+        str | None, typer.Option(help="0 to 7, or none, low, md5, sha1, gmac, sha256, ecdsa; else what the keys allow")
+    ] = None,
+    protection: Annotated[str | None, typer.Option(help="none, authenticated, encrypted or both")] = None,
+    ciphering: Annotated[
+        str, typer.Option(help="service, general, general-ciphering, signed or signed-general-ciphering")
+    ] = "service",
+    dedicated: Annotated[bool, typer.Option("--dedicated", help="cipher with a fresh key of this association")] = False,
+    system_title: Annotated[str | None, typer.Option(help="our own system title, 16 hex digits")] = None,
+    counter: Annotated[
+        int | None, typer.Option(help="our first invocation counter; asked of the meter if absent")
+    ] = None,
+    counter_file: Annotated[
+        Path | None, typer.Option(help="file that keeps our counters between runs, reserved ahead")
+    ] = None,
+    general_block_transfer: Annotated[
+        bool, typer.Option("--general-block-transfer", help="propose general block transfer")
+    ] = False,
+    tolerant: Annotated[
+        bool, typer.Option("--tolerant", help="take more that is not as the standard says, see docs/dlms.md")
+    ] = False,
+    unverified: Annotated[
+        bool, typer.Option("--unverified", help="read without the authentication key: nothing proves what is read")
+    ] = False,
+    cache: Annotated[Path | None, typer.Option(help="folder that keeps object lists of meters")] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="keep no object list, and use none")] = False,
+    trace: Annotated[Path | None, typer.Option(help="write the session to this .pcap file")] = None,
+    timeout_s: Annotated[float, typer.Option(help="longest wait for one answer, seconds")] = 10.0,
+    target: Annotated[
+        str,
+        typer.Argument(help="HOST, HOST:PORT, udp://HOST, hdlc+tcp://HOST:PORT or serial:///dev/ttyUSB0"),
+    ],
+) -> Asked:
+    """Make what the options say of them."""
+    found = load_keys(keys) if keys else MeterKeys()
+    tolerance = Tolerance.RELEASE | Tolerance.TAGGED_DATE_TIME
+    if tolerant:
+        tolerance |= TOLERANT
+    if unverified:
+        tolerance |= Tolerance.UNVERIFIED
+    if timeout_s <= 0:
+        raise ConfigurationError(f"--timeout-s {timeout_s:g}: a number of seconds above 0")
+    access = MeterAccess(
+        target=MeterTarget.from_text(target), client=client, server=server, keys=found,
+        mechanism=None if mechanism is None else _one_of("--mechanism", mechanism, _MECHANISMS),
+        protection=None if protection is None else _one_of("--protection", protection, _PROTECTIONS),
+        ciphering=_one_of("--ciphering", ciphering, _CIPHERINGS), dedicated=dedicated, counter=counter,
+        counter_file=counter_file, general_block_transfer=general_block_transfer, tolerance=tolerance,
+        timeout_s=timeout_s,
+    )  # fmt: skip
+    folder = None if no_cache else cache or Path(typer.get_app_dir("meterworks")) / "meters"
+    return Asked(access=with_title(access, system_title), cache=folder, trace=trace)
+
+
+def asks_meter(command: Command) -> Command:
+    """Give a command the shared options; it gets what they say as its argument `asked`.
+
+    The target stands first, then the command's own arguments and options, then the shared options.
+    """
+    shared = inspect.signature(_asked, eval_str=True).parameters
+    own = inspect.signature(command, eval_str=True).parameters
+
+    @functools.wraps(command)
+    def wrapper(**given: Any) -> None:
+        asked = _asked(**{name: given.pop(name) for name in shared})
+        command(asked=asked, **given)
+
+    first = {"target": shared["target"]}
+    rows = first | {name: row for name, row in own.items() if name != "asked"} | dict(shared)
+    parameters = [row.replace(kind=inspect.Parameter.KEYWORD_ONLY) for row in rows.values()]
+    wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what the command line reads
+    wrapper.__annotations__ = {row.name: row.annotation for row in parameters} | {"return": None}
+    return wrapper  # type: ignore[return-value]  # the same command with more parameters
+
+
+def progress_bar() -> Progress:
+    """A bar of octets on the error stream, gone when it is done; nothing where nobody looks on."""
+    console = Console(stderr=True)
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeElapsedColumn(),
+    )
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

@@ -1,0 +1,115 @@
+"""An emulated meter on a socket, in a thread of its own, and the commands of the command line against it."""
+
+import asyncio
+import json
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pytest
+from tests.unit.devices.plain_load import PlainLoad
+from typer.testing import CliRunner
+
+from meterworks.cli.main import app
+from meterworks.devices import FleetSettings, MeterSpecification, serve_one
+from meterworks.errors import MeterworksError
+from meterworks.runtime import ManualClock
+
+INSTALLED = int(datetime(2025, 10, 1, tzinfo=UTC).timestamp())
+NOW = datetime(2026, 11, 21, 10, 7, 12, tzinfo=UTC).timestamp()
+GUEK = bytes(range(16))
+GAK = bytes(range(16, 32))
+TITLE = b"MWR\x00\x00\x00\x00\x07"
+
+
+class Served(threading.Thread):
+    """Serves one meter until `stop`."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.ready = threading.Event()
+        self.loop = asyncio.new_event_loop()
+        self.stopping = asyncio.Event()
+        self.port = 0
+        self.fleet = None
+
+    def run(self):
+        try:
+            self.loop.run_until_complete(self.serve())
+        finally:
+            self.ready.set()
+            self.loop.close()
+
+    async def serve(self):
+        specification = MeterSpecification(
+            system_title=TITLE, serial="MW0000000007", guek=GUEK, gak=GAK, address="127.0.0.1:0"
+        )
+        load = PlainLoad(INSTALLED)
+        self.fleet = await serve_one(specification, load, ManualClock(NOW), settings=FleetSettings())
+        self.port = self.fleet.ports[0]
+        self.ready.set()
+        await self.stopping.wait()
+        await self.fleet.stop()
+
+    def stop(self):
+        self.loop.call_soon_threadsafe(self.stopping.set)
+        self.join(10)
+
+
+@dataclass
+class Told:
+    """What a command printed and how it ended."""
+
+    exit_code: int
+    output: str
+    errors: str
+    error: MeterworksError | None = field(default=None)
+
+    @property
+    def json(self):
+        return json.loads(self.output)
+
+    @property
+    def lines(self):
+        return self.output.splitlines()
+
+
+def command(*words: object) -> Told:
+    """Run `meterworks ...` in this process, as `run` would: errors become exit codes."""
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    error = result.exception
+    if isinstance(error, MeterworksError):
+        return Told(error.exit_code, result.stdout, f"{result.stderr}{error}", error)
+    if error is not None and not isinstance(error, SystemExit):
+        raise error
+    return Told(result.exit_code, result.stdout, result.stderr)
+
+
+@pytest.fixture(scope="package")
+def served():
+    meter = Served()
+    meter.start()
+    assert meter.ready.wait(20)
+    assert meter.port
+    yield meter
+    meter.stop()
+
+
+@pytest.fixture(scope="package")
+def keys_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("keys") / "meter.json"
+    path.write_text(json.dumps({"guek": GUEK.hex(), "gak": GAK.hex()}))
+    return path
+
+
+@pytest.fixture
+def meter(served, keys_file, tmp_path):
+    """`meter(verb, words...)` runs a command as reader against the served meter, with a cache of this test."""
+
+    def run(verb, *words, client=2, cache=True):
+        options = ["--client", client, "--timeout-s", 5]
+        options += ["--keys", keys_file] if client != 16 else []
+        options += ["--cache", tmp_path / "cache"] if cache else ["--no-cache"]
+        return command("meter", verb, f"127.0.0.1:{served.port}", *options, *words)
+
+    return run
