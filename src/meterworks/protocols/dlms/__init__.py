@@ -10,6 +10,7 @@ from meterworks.protocols.dlms.acse import (
 from meterworks.protocols.dlms.action import ActionOutcome
 from meterworks.protocols.dlms.apdu import CipheredApdu, Message, UnknownApdu, decode_apdu
 from meterworks.protocols.dlms.block import GetItem, GetResult
+from meterworks.protocols.dlms.challenge import Handshake, aes_ecb_proof, make_proof, open_proof
 from meterworks.protocols.dlms.client import ClientConnection
 from meterworks.protocols.dlms.client_association import ClientAssociation, ClientState
 from meterworks.protocols.dlms.command import (
@@ -114,15 +115,26 @@ from meterworks.protocols.dlms.result import (
 )
 from meterworks.protocols.dlms.scaler_unit import ScalerUnit, Unit
 from meterworks.protocols.dlms.security import (
+    SUITES,
     CountUp,
     GrowingCounter,
     KeyAgreement,
+    KeyUse,
     SecurityContext,
     SecuritySuite,
     Signer,
     SoftwareKeyAgreement,
     SoftwareSigner,
     Suite0Cipher,
+    algorithm_id,
+    derive_key,
+    draw_ephemeral_key,
+    is_weaker_policy,
+    policy_of_protection,
+    protection_of_policy,
+    unwrap_key,
+    verify_signature,
+    wrap_key,
 )
 from meterworks.protocols.dlms.server import ServerConnection
 from meterworks.protocols.dlms.server_association import ServerAssociation, ServerState
@@ -156,6 +168,7 @@ __all__ = [
     "PDU_SIZE_MAX",
     "PUBLIC_CLIENT",
     "READER_CLIENT",
+    "SUITES",
     "WRAPPER",
     "AcseResult",
     "Action",
@@ -214,12 +227,14 @@ __all__ = [
     "GetList",
     "GetResult",
     "GrowingCounter",
+    "Handshake",
     "InitiateError",
     "InitiateRequest",
     "InitiateResponse",
     "InvocationCounter",
     "KeyAgreement",
     "KeyChoice",
+    "KeyUse",
     "LogicalDevice",
     "Mechanism",
     "Message",
@@ -262,6 +277,8 @@ __all__ = [
     "ValuesReceived",
     "WrapperFraming",
     "WrapperReader",
+    "aes_ecb_proof",
+    "algorithm_id",
     "decode",
     "decode_all",
     "decode_apdu",
@@ -269,6 +286,8 @@ __all__ = [
     "decode_profile",
     "decode_selection",
     "decode_typed",
+    "derive_key",
+    "draw_ephemeral_key",
     "encode",
     "encode_array",
     "encode_bit_string",
@@ -291,4 +310,12 @@ __all__ = [
     "encode_visible_string",
     "encode_wrapper",
     "end_of",
+    "is_weaker_policy",
+    "make_proof",
+    "open_proof",
+    "policy_of_protection",
+    "protection_of_policy",
+    "unwrap_key",
+    "verify_signature",
+    "wrap_key",
 ]
