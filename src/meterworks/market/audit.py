@@ -50,7 +50,10 @@ class AccessLog:
         self._writing = asyncio.Lock()
 
     async def record(self, entries: Sequence[AccessEntry]) -> None:
-        """Write the entries; they are durable when this returns. Raises UnreachableError if the database is."""
+        """Write the entries; when this returns they outlive every process, and half a second later a cut of the power.
+
+        Raises UnreachableError if the database is.
+        """
         if not entries:
             return
         batch = self._batch
@@ -60,7 +63,7 @@ class AccessLog:
                 batch.tried = True
                 self._batch = _Batch()
                 rows = [{name: getattr(entry, name) for name in AccessEntry.__slots__} for entry in batch.entries]
-                await self._database.insert(AccessLogRow, rows)
+                await self._database.insert(AccessLogRow, rows, settled=False)
                 batch.written = True
         if not batch.written:
             raise AccessNotRecorded("the access could not be recorded, so nothing was given out; try again")

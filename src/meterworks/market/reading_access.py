@@ -49,7 +49,7 @@ def _is_local(question: SeriesQuestion) -> bool:
 
 
 class ReadingAccess:
-    """Answers questions for readings. An access is in the log, durably, before its answer is given."""
+    """Answers questions for readings. An access is in the log before its answer is given."""
 
     def __init__(self, services: MarketServices, scope: Scope, access_log: AccessLog, *, rows_max: int) -> None:
         self._services = services

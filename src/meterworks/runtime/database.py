@@ -9,7 +9,7 @@ only read.
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -36,11 +36,12 @@ from meterworks.runtime.errors import (
     NaiveTimeError,
     SettingsError,
 )
-from meterworks.runtime.sqlite_connection import LOCK_ERRORS, SqliteConnection, open_sqlite
+from meterworks.runtime.sqlite_connection import LOCK_ERRORS, SqliteConnection, open_sqlite, settle
 
 __all__ = ["Base", "Database", "DatabaseSettings", "UtcDateTime", "insert_many", "metadata", "upsert"]
 
 CHUNK_ROWS = 5_000  # rows handed to the driver at a time: bounds memory and how long one errand lasts
+SETTLED_S_MAX = 0.5  # after which the disk has rows that were not settled at once
 THREAD_END_S_MAX = 2.0  # how long closing waits for a connection's thread; it cannot hold up the process's end
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
@@ -114,6 +115,7 @@ class Database:
         self.settings = settings or DatabaseSettings()
         self._url = _checked_url(self.settings.url)
         self._threads: set[Thread] = set()
+        self._settling: asyncio.Future[None] | None = None
         self._returning: set[asyncio.Future[None]] = set()  # connections on their way back to the pool
         if self._url.get_backend_name() == "sqlite":
             self._writer = self._sqlite_engine(read_only=False)
@@ -153,15 +155,21 @@ class Database:
                 if transaction.is_active:
                     await _commit(connection)
 
-    async def insert(self, table: sa.Table | type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+    async def insert(
+        self, table: sa.Table | type[Base], rows: Sequence[Mapping[str, Any]], *, settled: bool = True
+    ) -> None:
         """Insert some rows, all naming the same columns, in a transaction of their own; raises as `transaction()` does.
 
         On SQLite it takes a third of a transaction's time, because begin, insert and commit are one errand.
+        settled: whether the disk has the rows when this returns. If not, they outlive the end of any process at once,
+        and a cut of the power after SETTLED_S_MAX; waiting for the disk is most of a small commit's time.
         """
         if not rows:
             return
         if self._url.get_backend_name() != "sqlite":
             async with self.transaction() as connection:
+                if not settled:
+                    await connection.execute(sa.text("SET LOCAL synchronous_commit = off"))
                 await insert_many(connection, table, rows)
             return
         insertion = _sqlite_insertion(_table(table), tuple(rows[0]), self._writer.dialect)
@@ -170,9 +178,20 @@ class Database:
             async with self._connected(self._writer) as connection:
                 driver = cast("SqliteConnection", (await connection.get_raw_connection()).driver_connection)
                 try:
-                    await driver.insert(insertion.statement, values)
+                    await driver.insert(insertion.statement, values, settled=settled)
                 except sqlite3.Error as error:
                     raise DBAPIError.instance(insertion.statement, None, error, sqlite3.Error) from error
+        if not settled and self._settling is None:
+            self._settling = asyncio.ensure_future(self._settle())
+
+    async def _settle(self) -> None:
+        await asyncio.sleep(SETTLED_S_MAX / 2)
+        self._settling = None  # what comes while the disk is at work is for the next time
+        await self._settle_now()
+
+    async def _settle_now(self) -> None:
+        with suppress(OSError):  # a disk that fails tells whoever commits next
+            await asyncio.to_thread(settle, Path(cast("str", self._url.database)))
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -188,6 +207,9 @@ class Database:
 
     async def close(self) -> None:
         """Close all connections, those too whose user was cancelled while giving them back."""
+        if self._settling is not None:
+            self._settling.cancel()
+            await self._settle_now()
         if self._returning:
             await asyncio.wait(self._returning, timeout=THREAD_END_S_MAX)
         await self._writer.dispose()

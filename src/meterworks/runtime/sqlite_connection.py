@@ -14,6 +14,7 @@ when another process opens the file first after a crash or closes it last: a rea
 """
 
 import asyncio
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -23,18 +24,34 @@ from typing import Any, Self, TypeVar, cast
 
 import aiosqlite
 
-__all__ = ["LOCK_ERRORS", "SqliteConnection", "open_sqlite"]
+__all__ = ["LOCK_ERRORS", "SqliteConnection", "open_sqlite", "settle"]
 
 LOCK_ERRORS = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
 RETRY_WAIT_S = (0.0005, 0.01)  # first and longest wait for a lock; SQLite's own waits grow to 0.1 s and starve writers
 PAGE_CACHE_KIB = 16_384  # of each connection
 LOG_SIZE_MAX = 64 * 2**20  # bytes the write-ahead log is cut back to after a checkpoint
 AT_ONCE_STEPS = 10_000  # steps of SQLite's machine (once to twice as many) done in the event loop's thread: < 0.6 ms
+AT_ONCE_ROWS = 8  # inserted in the event loop's thread where nobody waits for the disk
 SLOW_STATEMENTS_MAX = 1_000  # statements remembered as slow
 
 Result = TypeVar("Result")
 Row = tuple[Any, ...]
 Action = Callable[[sqlite3.Connection], Result]
+
+
+def settle(path: Path) -> None:
+    """Have the disk take what was committed without waiting for it. Blocks for as long as the disk needs.
+
+    All of it lies in the write-ahead log, or in the file itself where a checkpoint wrote and synchronised it.
+    """
+    try:
+        log = os.open(f"{path}-wal", os.O_RDONLY)
+    except FileNotFoundError:  # the last connection was closed: the log is in the file
+        return
+    try:
+        os.fsync(log)
+    finally:
+        os.close(log)
 
 
 async def open_sqlite(
@@ -114,6 +131,7 @@ class SqliteConnection(aiosqlite.Connection):
     def __init__(self, connector: Callable[[], sqlite3.Connection], busy_timeout_s: float) -> None:
         super().__init__(connector, iter_chunk_size=64)
         self._busy_timeout_s = busy_timeout_s
+        self._errands_open = 0  # while nobody waits for one, more than none only after a cancelled wait
 
     def cursor(self) -> "_Cursor":  # type: ignore[override]  # the dialect wants an object to enter, nothing more
         """A cursor that costs nothing until it executes."""
@@ -138,27 +156,58 @@ class SqliteConnection(aiosqlite.Connection):
         """Run the action, which executes the statement, inside the transaction that was begun."""
         return await self._errand(lambda _: action(self._conn))
 
-    async def insert(self, statement: str, rows: Sequence[Row]) -> None:
-        """Insert rows in a transaction of their own: begin, insert and commit are one errand."""
+    async def insert(self, statement: str, rows: Sequence[Row], *, settled: bool) -> None:
+        """Insert rows in a transaction of their own: begin, insert and commit are one errand.
+
+        settled: the commit waits for the disk. If not, some rows take some microseconds, less than the way to the
+        thread and back: it is tried at once, without waiting for locks; and someone must call `settle` soon.
+        """
 
         def write(patience: _Patience) -> None:
             self._begin_now(patience)
-            if patience.abandoned:
-                return
-            try:
-                self._conn.executemany(statement, rows).close()
-                self._conn.execute("COMMIT").close()
-            except BaseException:
-                self._conn.rollback()
-                raise
+            if not patience.abandoned:
+                self._insert_and_commit(statement, rows)
 
-        await self._errand(write)
+        if settled or len(rows) > AT_ONCE_ROWS or not self._insert_at_once(statement, rows):
+            await self._errand(write)
+
+    def _insert_at_once(self, statement: str, rows: Sequence[Row]) -> bool:
+        """Insert in the event loop's thread; False where a lock, ours or another's, is in the way."""
+        if self._errands_open:
+            return False
+        self._conn.execute("PRAGMA synchronous=NORMAL").close()
+        try:
+            self._conn.execute("BEGIN IMMEDIATE").close()
+            self._insert_and_commit(statement, rows)
+        except sqlite3.OperationalError as error:
+            if _is_lock(error):
+                return False
+            raise
+        finally:
+            self._conn.execute("PRAGMA synchronous=FULL").close()
+        return True
+
+    def _insert_and_commit(self, statement: str, rows: Sequence[Row]) -> None:
+        try:
+            self._conn.executemany(statement, rows).close()
+            self._conn.execute("COMMIT").close()
+        except BaseException:
+            self._conn.rollback()
+            raise
 
     async def _errand(self, action: Callable[[_Patience], Result]) -> Result:
         """Have the connection's thread run it, after all that it was given before. Cancelling interrupts it."""
+
+        def counted(patience: _Patience) -> Result:
+            try:
+                return action(patience)
+            finally:
+                self._errands_open -= 1
+
         patience = _Patience(self._busy_timeout_s)
+        self._errands_open += 1
         try:
-            done = await self._execute(action, patience)  # type: ignore[no-untyped-call]  # aiosqlite leaves it untyped
+            done = await self._execute(counted, patience)  # type: ignore[no-untyped-call]  # aiosqlite leaves it untyped
         except asyncio.CancelledError:
             patience.abandoned = True
             if self._connection is not None:
@@ -173,7 +222,6 @@ class ReadingConnection(SqliteConnection):
     def __init__(self, connector: Callable[[], sqlite3.Connection], busy_timeout_s: float) -> None:
         super().__init__(connector, busy_timeout_s)
         self._begin_pending = False
-        self._errands_open = 0  # more than none only after a cancelled wait: the thread is still at work
         self._slow_statements: set[str] = set()
 
     async def begin(self) -> None:
@@ -188,7 +236,7 @@ class ReadingConnection(SqliteConnection):
         """End the snapshot."""
         self._begin_pending = False
         if self._errands_open:
-            await self._counted_errand(lambda _: self._conn.rollback())
+            await self._errand(lambda _: self._conn.rollback())
         elif self._conn.in_transaction:
             self._conn.rollback()
 
@@ -204,10 +252,8 @@ class ReadingConnection(SqliteConnection):
                 elif not _is_lock(error):
                     raise
         if not begins:
-            return await self._counted_errand(lambda _: action(self._conn))
-        return await self._counted_errand(
-            lambda patience: _retry_while_locked(lambda: self._begin_with(action), patience)
-        )
+            return await self._errand(lambda _: action(self._conn))
+        return await self._errand(lambda patience: _retry_while_locked(lambda: self._begin_with(action), patience))
 
     def _begin_with(self, action: Action[Result]) -> Result:
         connection = self._conn
@@ -222,16 +268,6 @@ class ReadingConnection(SqliteConnection):
         if len(self._slow_statements) >= SLOW_STATEMENTS_MAX:
             self._slow_statements.clear()
         self._slow_statements.add(statement)
-
-    async def _counted_errand(self, action: Callable[[_Patience], Result]) -> Result:
-        def counted(patience: _Patience) -> Result:
-            try:
-                return action(patience)
-            finally:
-                self._errands_open -= 1
-
-        self._errands_open += 1
-        return await self._errand(counted)
 
 
 def _bounded(action: Action[Result]) -> Action[Result]:

@@ -332,7 +332,7 @@ async def test_closing_waits_for_the_connection_that_a_twice_cancelled_reader_is
             await connection.execute(sa.select(sa.func.count()).select_from(sample))
             driver = (await connection.get_raw_connection()).driver_connection
             asked.set()
-            await driver._counted_errand(lambda _: time.sleep(0.3))  # SQLite at work, and deaf to interruptions
+            await driver._errand(lambda _: time.sleep(0.3))  # SQLite at work, and deaf to interruptions
 
     reader = asyncio.ensure_future(read())
     await asked.wait()

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -16,6 +17,7 @@ from meterworks.runtime import (
     NaiveTimeError,
     UtcDateTime,
 )
+from meterworks.runtime import database as database_module
 
 TYPES = sa.Table(
     "runtime_types",
@@ -126,3 +128,43 @@ async def test_a_cancelled_one_leaves_the_connection_usable(database, sample):
     other.close()
     await database.insert(sample, [{"id": 2, "name": "b", "count": 0}])
     assert await count(database, sample) == 1
+
+
+async def test_rows_not_settled_at_once_are_seen_at_once_and_settled_soon(typed, monkeypatch):
+    settled = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    kept = database_module.settle
+
+    def settle(path: Path) -> None:
+        kept(path)
+        loop.call_soon_threadsafe(settled.set)
+
+    monkeypatch.setattr(database_module, "settle", settle)
+    other = Database(str(typed.url))
+    await typed.insert(TYPES, [{"id": 1}], settled=False)
+    async with other.read() as connection:
+        assert (await connection.execute(sa.select(TYPES.c.id))).scalars().all() == [1]
+    await asyncio.wait_for(settled.wait(), 5)
+    await other.close()
+
+
+async def test_the_next_commit_waits_for_the_disk_again(typed):
+    await typed.insert(TYPES, [{"id": 1}], settled=False)
+    async with typed.transaction() as connection:
+        assert (await connection.exec_driver_sql("PRAGMA synchronous")).scalar_one() == 2
+
+
+async def test_a_refused_row_leaves_the_connection_waiting_for_the_disk(typed):
+    await typed.insert(TYPES, [{"id": 1}], settled=False)
+    with pytest.raises(DatabaseConflictError):
+        await typed.insert(TYPES, [{"id": 1}], settled=False)
+    async with typed.transaction() as connection:
+        assert (await connection.exec_driver_sql("PRAGMA synchronous")).scalar_one() == 2
+
+
+async def test_closing_settles_what_was_not(typed, monkeypatch):
+    paths: list[Path] = []
+    monkeypatch.setattr(database_module, "settle", paths.append)
+    await typed.insert(TYPES, [{"id": 1}], settled=False)
+    await typed.close()
+    assert [path.name for path in paths] == [Path(typed.url.database).name]
