@@ -32,8 +32,8 @@ from meterworks.protocols.dlms import (
     Tolerance,
     decode_all,
 )
-from meterworks.runtime import write_atomically
 from meterworks.system.errors import ConfigurationError
+from meterworks.system.meter_file import write_private
 from meterworks.system.meter_key import KEY_SIZES, MeterKeys, aes_ecb_proof
 
 __all__ = [
@@ -162,7 +162,7 @@ class StoredCounter:
         if self._next >= self._bound:
             self._bound = self._next + COUNTERS_RESERVED
             counters = self._load() | {self._key: self._bound}
-            write_atomically(self._path, json.dumps(counters, indent=2).encode(), mode=0o600)
+            write_private(self._path, json.dumps(counters, indent=2).encode())
         given = self._next
         self._next = given + 1
         return given

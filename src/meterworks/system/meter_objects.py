@@ -25,8 +25,8 @@ from meterworks.protocols.dlms.cosem import (
     encode_object_list,
     interface_class,
 )
-from meterworks.runtime import write_atomically
 from meterworks.system.errors import ConfigurationError
+from meterworks.system.meter_file import write_private
 from meterworks.system.meter_link import AskedMeter, Progress
 
 __all__ = [
@@ -279,7 +279,7 @@ def book_of(
 def keep_book(book: ObjectBook, cache: Path, client: int) -> None:
     """Write the book to the cache folder, if it can be written."""
     try:
-        write_atomically(_cache_path(cache, book.identity, client), _dump(book), mode=0o600)
+        write_private(_cache_path(cache, book.identity, client), _dump(book))
     except OSError:
         return
 
@@ -304,7 +304,7 @@ def _dump(book: ObjectBook) -> bytes:
 def save_dump(book: ObjectBook, path: Path) -> None:
     """Write the objects of a meter as JSON: for people, and for `meter learn`. Raises ConfigurationError."""
     try:
-        write_atomically(path, _dump(book))
+        write_private(path, _dump(book))
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be written: {error}", path=str(path)) from error
 
