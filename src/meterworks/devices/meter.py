@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from meterworks.devices.access import CLIENTS, Rights, rights_of
-from meterworks.devices.errors import ModelError
+from meterworks.devices.errors import FleetStateError, ModelError
 from meterworks.devices.model import BoundAttribute, BoundObject, DeviceModel
 from meterworks.devices.view import LOG_TAMPER, MeterView
 from meterworks.devices.watch import catch_up
@@ -53,6 +53,7 @@ class ElectricityMeter:
             )
         self.model = model
         self.view = view
+        view.objects = model.objects
         self._objects = model.objects
         self._associations: dict[int, AssociationSettings] = {}
 
@@ -138,13 +139,13 @@ class ElectricityMeter:
         if not 1 <= address.attribute <= len(bound.attributes):
             return DataAccessResult.OBJECT_UNDEFINED
         attribute = bound.attributes[address.attribute - 1]
-        if attribute.set is None or Rights.WRITE not in rights_of(client_sap, bound.audience):
+        if not attribute.writable or Rights.WRITE not in rights_of(client_sap, bound.audience):
             return DataAccessResult.READ_WRITE_DENIED
-        if not value or value[0] not in attribute.tags:
-            return DataAccessResult.TYPE_UNMATCHED
         self.catch_up()
         try:
-            return attribute.set(self.view, decode_all(value))
+            return attribute.write(self.view, value)
+        except FleetStateError:  # the meter's memory is full
+            return DataAccessResult.TEMPORARY_FAILURE
         except (PeerError, UsageError):
             return DataAccessResult.TYPE_UNMATCHED
 

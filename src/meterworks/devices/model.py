@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 
 from meterworks.devices.access import CLIENTS, Audience, Rights, rights_of
 from meterworks.devices.errors import ModelError
+from meterworks.devices.overlay import OverlayKey
 from meterworks.devices.view import MeterView
 from meterworks.devices.watch import Watch
 from meterworks.protocols.dlms import (
@@ -20,6 +21,7 @@ from meterworks.protocols.dlms import (
     Mechanism,
     ObisCode,
     PlainValue,
+    decode_all,
     encode_array,
     encode_enum,
     encode_integer,
@@ -32,8 +34,9 @@ from meterworks.protocols.dlms import (
 from meterworks.protocols.dlms.cosem import InterfaceClass, TypeTags
 
 __all__ = [
-    "HIDDEN", "Bindings", "BoundAttribute", "BoundObject", "Command", "DeviceModel", "Entry", "Hidden", "History",
-    "State", "command", "entry", "history", "setting", "state",
+    "HIDDEN", "Bindings", "BoundAttribute", "BoundObject", "Command", "Deed", "Derived", "DeviceModel", "Entry",
+    "Hidden", "History", "Kept", "Place", "State", "command", "deed", "derived", "entry", "history", "kept", "setting",
+    "state",
 ]  # fmt: skip
 
 Getter = Callable[[MeterView, int], bytes]  # (meter, client SAP) -> A-XDR value
@@ -70,6 +73,49 @@ class Command:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a binding stands: an object and the number of its attribute or method."""
+
+    obis_code: ObisCode
+    interface_class: InterfaceClass
+    number: int
+
+    @property
+    def key(self) -> OverlayKey:
+        """Under what a meter keeps a value written here."""
+        return (self.obis_code, self.number)
+
+
+Judge = Callable[[MeterView, Place, PlainValue], DataAccessResult]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A value that the meter keeps once management wrote it; the model's own before that.
+
+    Any value of the attribute's shape is taken that `judge` finds good.
+    """
+
+    default: bytes
+    judge: Judge | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """A value computed by a function that is told where it stands; `read`: with selective access."""
+
+    get: Callable[[MeterView, Place, int], bytes] | None = None
+    read: Callable[[MeterView, Place, bytes | None], bytes | DataAccessResult] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """A method run by a function that is told where it stands."""
+
+    run: Callable[[MeterView, Place, PlainValue], ActionResult | tuple[ActionResult, bytes]]
+
+
 class Hidden(Enum):
     """An attribute that exists and that nobody may read."""
 
@@ -77,7 +123,7 @@ class Hidden(Enum):
 
 
 HIDDEN: Final = Hidden.HIDDEN
-Source = bytes | State | History | Command | Hidden
+Source = bytes | State | History | Command | Hidden | Kept | Derived | Deed
 
 
 def state(name: str) -> State:
@@ -98,6 +144,21 @@ def history(name: str) -> History:
 def command(name: str) -> Command:
     """Bind a method."""
     return Command(name)
+
+
+def kept(default: bytes, judge: Judge | None = None) -> Kept:
+    """Bind an attribute to a value that the meter keeps once it was written."""
+    return Kept(default, judge)
+
+
+def derived(get: Callable[[MeterView, Place, int], bytes]) -> Derived:
+    """Bind an attribute to a function of (meter, place, client SAP)."""
+    return Derived(get)
+
+
+def deed(run: Callable[[MeterView, Place, PlainValue], ActionResult | tuple[ActionResult, bytes]]) -> Deed:
+    """Bind a method to a function of (meter, place, parameter)."""
+    return Deed(run)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +199,31 @@ class BoundAttribute:
     get: Getter | None = None
     read: Reader | None = None
     set: Setter | None = None
+    keep: Callable[[MeterView, bytes], DataAccessResult] | None = None  # a write of encoded octets
+
+    @property
+    def writable(self) -> bool:
+        """Whether management may write it."""
+        return self.set is not None or self.keep is not None
+
+    def value(self, view: MeterView, client_sap: int = 0) -> bytes | None:
+        """Give the encoded value as the meter itself sees it; None where there is none, as of a buffer cut short."""
+        if self.constant is not None:
+            return self.constant
+        if self.get is not None:
+            return self.get(view, client_sap)
+        whole = None if self.read is None else self.read(view, None)
+        return whole if isinstance(whole, bytes) else None
+
+    def write(self, view: MeterView, value: bytes) -> DataAccessResult:
+        """Write encoded octets; whoever calls has checked the rights."""
+        if not value or value[0] not in self.tags:
+            return DataAccessResult.TYPE_UNMATCHED
+        if self.keep is not None:
+            return self.keep(view, value)
+        if self.set is None:
+            return DataAccessResult.READ_WRITE_DENIED
+        return self.set(view, decode_all(value))
 
     @property
     def hidden(self) -> bool:
@@ -155,6 +241,10 @@ class BoundObject:
     attributes: tuple[BoundAttribute, ...]
     methods: Mapping[int, Executor]
 
+    def value(self, view: MeterView, number: int) -> bytes | None:
+        """Give the encoded value of an attribute as the meter itself sees it, or None where there is none."""
+        return self.attributes[number - 1].value(view) if 1 <= number <= len(self.attributes) else None
+
 
 @dataclass(frozen=True)
 class DeviceModel:
@@ -166,6 +256,7 @@ class DeviceModel:
     bindings: Bindings
     objects: Mapping[bytes, BoundObject] = field(init=False, repr=False)
     object_lists: Mapping[int, bytes] = field(init=False, repr=False)  # client SAP -> attribute 2 of its association
+    by_class: Mapping[int, tuple[BoundObject, ...]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Resolve every name. Raises ModelError at the first row that does not hold."""
@@ -179,6 +270,12 @@ class DeviceModel:
                 raise ModelError(f"model {self.name}: object {row.obis_code} stands twice")
             objects[bound.obis_code] = bound
         object.__setattr__(self, "objects", objects)
+        numbers = {bound.interface_class.class_id for bound in objects.values()}
+        by_class = {
+            number: tuple(bound for bound in objects.values() if bound.interface_class.class_id == number)
+            for number in numbers
+        }
+        object.__setattr__(self, "by_class", by_class)
         lists = {client: _object_list(client, objects.values()) for client in CLIENTS}
         object.__setattr__(self, "object_lists", lists)
 
@@ -197,22 +294,23 @@ def _bind(row: Entry, bindings: Bindings) -> BoundObject:
         raise ModelError(f"{where}: nothing is bound to {sorted(unbound)}")
     attributes = [BoundAttribute(interface_class.attributes[0].tags, constant=encode_octet_string(code))]
     attributes += [
-        _bind_attribute(attribute.tags, row.bindings[attribute.name], bindings, where)
+        _bind_attribute(Place(code, interface_class, attribute.number), row.bindings[attribute.name], bindings, where)
         for attribute in interface_class.attributes[1:]
     ]
     executors: dict[int, Executor] = {}
     for method in interface_class.methods:
         source = row.bindings.get(method.name)
         if source is not None:
-            executors[method.number] = _bind_method(source, bindings, where)
+            executors[method.number] = _bind_method(
+                Place(code, interface_class, method.number), source, bindings, where
+            )
     return BoundObject(code, interface_class, row.audience, tuple(attributes), executors)
 
 
-def _bind_attribute(tags: TypeTags, source: Source, bindings: Bindings, where: str) -> BoundAttribute:
+def _bind_attribute(place: Place, source: Source, bindings: Bindings, where: str) -> BoundAttribute:
+    tags = place.interface_class.attributes[place.number - 1].tags
     if isinstance(source, bytes):
-        if source[0] not in tags:
-            raise ModelError(f"{where}: a constant has type {source[0]}, its attribute takes {sorted(tags)}")
-        return BoundAttribute(tags, constant=source)
+        return BoundAttribute(tags, constant=_checked(place, source, where))
     if isinstance(source, History):
         return BoundAttribute(tags, read=_resolve(bindings.histories, source.name, where))
     if isinstance(source, State):
@@ -220,13 +318,58 @@ def _bind_attribute(tags: TypeTags, source: Source, bindings: Bindings, where: s
         return BoundAttribute(tags, get=_resolve(bindings.states, source.name, where), set=setter)
     if source is HIDDEN:
         return BoundAttribute(tags)
+    if isinstance(source, Kept):
+        return _bind_kept(place, source, where)
+    if isinstance(source, Derived):
+        return _bind_derived(place, source)
     raise ModelError(f"{where}: a command is bound to an attribute")
 
 
-def _bind_method(source: Source, bindings: Bindings, where: str) -> Executor:
-    if not isinstance(source, Command):
-        raise ModelError(f"{where}: a method is bound to something that is not a command")
-    return _resolve(bindings.commands, source.name, where)
+def _checked(place: Place, constant: bytes, where: str) -> bytes:
+    attribute = place.interface_class.attributes[place.number - 1]
+    if not attribute.shape.takes(constant):
+        raise ModelError(f"{where}: {attribute.name} takes {attribute.shape}, not {constant.hex()}")
+    return constant
+
+
+def _bind_kept(place: Place, source: Kept, where: str) -> BoundAttribute:
+    attribute = place.interface_class.attributes[place.number - 1]
+    default, key, judge = _checked(place, source.default, where), place.key, source.judge
+
+    def get(view: MeterView, client_sap: int) -> bytes:
+        del client_sap
+        return view.written(key) or default
+
+    def keep(view: MeterView, value: bytes) -> DataAccessResult:
+        if not attribute.shape.takes(value):
+            return DataAccessResult.TYPE_UNMATCHED
+        if judge is not None:
+            verdict = judge(view, place, decode_all(value))
+            if verdict is not DataAccessResult.SUCCESS:
+                return verdict
+        view.write(key, value)
+        return DataAccessResult.SUCCESS
+
+    return BoundAttribute(attribute.tags, get=get, keep=keep)
+
+
+def _bind_derived(place: Place, source: Derived) -> BoundAttribute:
+    tags = place.interface_class.attributes[place.number - 1].tags
+    get, read = source.get, source.read
+    if read is not None:
+        return BoundAttribute(tags, read=lambda view, selection: read(view, place, selection))
+    if get is None:
+        raise ModelError(f"object {place.obis_code}: an attribute is derived from nothing")
+    return BoundAttribute(tags, get=lambda view, client_sap: get(view, place, client_sap))
+
+
+def _bind_method(place: Place, source: Source, bindings: Bindings, where: str) -> Executor:
+    if isinstance(source, Command):
+        return _resolve(bindings.commands, source.name, where)
+    if isinstance(source, Deed):
+        run = source.run
+        return lambda view, parameter: run(view, place, parameter)
+    raise ModelError(f"{where}: a method is bound to something that is not a command")
 
 
 def _resolve(table: Mapping[str, _Bound], name: str, where: str) -> _Bound:
@@ -265,7 +408,7 @@ def _attribute_rights(bound: BoundObject, rights: Rights) -> bytes:
 def _attribute_mode(attribute: BoundAttribute, rights: Rights) -> int:
     if attribute.hidden:
         return ACCESS_NONE
-    return ACCESS_READ_WRITE if attribute.set is not None and Rights.WRITE in rights else ACCESS_READ
+    return ACCESS_READ_WRITE if attribute.writable and Rights.WRITE in rights else ACCESS_READ
 
 
 def _method_rights(client_sap: int, bound: BoundObject, rights: Rights) -> bytes:

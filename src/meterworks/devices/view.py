@@ -1,8 +1,9 @@
 """One meter as its objects see it: who it is, its load, its row of the fleet's state, its own clock."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from meterworks.devices.errors import ModelError
 from meterworks.devices.load import Instant, MeterLoad, Registers
@@ -10,10 +11,12 @@ from meterworks.devices.overlay import OverlayKey
 from meterworks.devices.state import FleetState
 from meterworks.devices.supply_gap import NO_GAPS, SupplyGaps, SwitchedLoad, without_current
 from meterworks.devices.zone import ZoneTable, zone_table
+from meterworks.protocols.dlms import ActionResult, DataAccessResult, PlainValue
+from meterworks.protocols.dlms.cosem import InterfaceClass
 
 __all__ = [
     "CLOCK_ADJUSTED_NEW", "CLOCK_ADJUSTED_OLD", "LOG_POWER_QUALITY", "LOG_STANDARD", "LOG_TAMPER", "ConnectionMode",
-    "MeterSpecification", "MeterView",
+    "MeterSpecification", "MeterView", "ServedAttribute", "ServedObject",
 ]  # fmt: skip
 
 ConnectionMode = Literal["head-end", "device"]
@@ -28,21 +31,23 @@ TAMPER_QUIET_S: Final = 60  # the same attack within this time is one event: no 
 ALARM_INSTANCE: Final = 1  # push set-up 0-0:25.9.1
 GAPS_KEY: Final = (bytes((0, 0, 96, 3, 10, 255)), 0x100)  # beside the disconnect control's attributes
 TITLE_SIZE: Final = 8
-KEY_SIZE: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeterSpecification:
-    """Who a meter is and how it is reached. Keys are of suite 0 (AES-128)."""
+    """Who a meter is and how it is reached. Keys have the size that the meter's security suite asks for."""
 
     system_title: bytes  # 8 octets: maker, then what is unique to it
     serial: str
-    guek: bytes  # global unicast encryption key, 16 octets
-    gak: bytes  # global authentication key, 16 octets
+    guek: bytes  # global unicast encryption key
+    gak: bytes  # global authentication key
     address: str = "127.0.0.1:4059"  # host:port it answers on
     connection: ConnectionMode = "head-end"  # who opens the connection
     time_zone: str = "Europe/London"
     clock_drift_ppm: float = 0.0
+    suite: SecuritySuite = SecuritySuite.SUITE_0
+    kek: bytes | None = None  # master key, under which new keys are wrapped; None: the meter takes none
+    gbek: bytes | None = None  # global broadcast encryption key
     metrology_firmware: str = "MWM-1.0.0"
     management_firmware: str = "MWC-1.0.0"
 
@@ -50,18 +55,50 @@ class MeterSpecification:
         """Refuse sizes that no meter has."""
         if len(self.system_title) != TITLE_SIZE or not self.system_title.strip(b"\0"):
             raise ModelError(f"meter {self.serial}: a system title has {TITLE_SIZE} octets, not all zero")
-        if len(self.guek) != KEY_SIZE or len(self.gak) != KEY_SIZE:
-            raise ModelError(f"meter {self.serial}: keys of suite 0 have {KEY_SIZE} octets")
+        size = SUITES[self.suite].key_size
+        if any(key is not None and len(key) != size for key in (self.guek, self.gak, self.kek, self.gbek)):
+            raise ModelError(f"meter {self.serial}: keys of suite {int(self.suite)} have {size} octets")
 
     def __repr__(self) -> str:
         """Name the meter, never its keys."""
         return f"MeterSpecification({self.serial!r}, {self.system_title.hex()!r}, {self.address!r})"
 
 
+class ServedObject(Protocol):
+    """An object of the meter as its other objects see it."""
+
+    @property
+    def interface_class(self) -> InterfaceClass:
+        """Its class."""
+
+    @property
+    def methods(self) -> Mapping[int, Callable[["MeterView", PlainValue], ActionResult | tuple[ActionResult, bytes]]]:
+        """What it can do, by number."""
+
+    @property
+    def attributes(self) -> Sequence["ServedAttribute"]:
+        """Its attributes, from 1."""
+
+
+class ServedAttribute(Protocol):
+    """An attribute of the meter as its other objects see it."""
+
+    @property
+    def writable(self) -> bool:
+        """Whether it can be written."""
+
+    def value(self, view: "MeterView", client_sap: int = 0) -> bytes | None:
+        """Give the encoded value, or None where there is none."""
+
+    def write(self, view: "MeterView", value: bytes) -> DataAccessResult:
+        """Write encoded octets."""
+
+
 class MeterView:
     """What the objects of one meter read and change. Cheap: everything large is shared or computed."""
 
     __slots__ = (
+        "_as_of_s",
         "_epoch_s",
         "_instant",
         "_registers",
@@ -70,6 +107,7 @@ class MeterView:
         "load",
         "looked_s",
         "object_lists",
+        "objects",
         "push",
         "specification",
         "state",
@@ -93,9 +131,11 @@ class MeterView:
         self.looked_s: int | None = None  # until when all that is due has happened, see `watch`
         self.state = state
         self.object_lists = object_lists
+        self.objects: Mapping[bytes, ServedObject] = {}  # of its model, once it is a meter
         self.push = push
         self.zone: ZoneTable = zone_table(specification.time_zone)
         self._epoch_s = epoch_s
+        self._as_of_s: float | None = None
         self._registers: tuple[int, Registers] | None = None  # of the second it names
         self._instant: tuple[int, Instant] | None = None
         self._recall_gaps()
@@ -131,7 +171,16 @@ class MeterView:
 
     def now_epoch_s(self) -> float:
         """Give the time the meter believes it is."""
-        return self._epoch_s() + self.clock_error_s()
+        return self._epoch_s() + self.clock_error_s() if self._as_of_s is None else self._as_of_s
+
+    @contextmanager
+    def as_of(self, epoch_s: float) -> Iterator[None]:
+        """Let the meter be at another instant for a while: what its objects say then is what they said at that time."""
+        before, self._as_of_s = self._as_of_s, epoch_s
+        try:
+            yield
+        finally:
+            self._as_of_s = before
 
     def set_clock(self, epoch_s: float) -> None:
         """Set the meter's clock and record old and new time when they differ by a second or more."""

@@ -117,7 +117,7 @@ WATT_HOUR = ScalerUnit(0, Unit.WATT_HOUR).to_bytes()
         ([entry("0.0.96.1.0.255", DATA, value=state("no_such_state"))], "no_such_state"),
         ([entry("1.0.1.8.0.255", REGISTER, value=state("import_wh"))], "scaler_unit"),
         ([entry("1.0.1.8.0.255", REGISTER, value=state("import_wh"), unit=WATT_HOUR)], "unit"),
-        ([entry("1.0.1.8.0.255", REGISTER, value=state("import_wh"), scaler_unit=encode_unsigned(1))], "type 17"),
+        ([entry("1.0.1.8.0.255", REGISTER, value=state("import_wh"), scaler_unit=encode_unsigned(1))], "scaler_unit takes"),
         ([entry("0.0.96.1.0.255", DATA, value=setting("serial"))], "serial"),
         ([entry("0.0.96.1.0.255", DATA, value=command("disconnect"))], "command"),
         ([entry("0.0.96.1.0.255", DATA, value=history("weekly"))], "weekly"),
