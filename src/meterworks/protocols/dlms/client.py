@@ -49,7 +49,9 @@ class ClientConnection:
         """Give the octets that carry a command. StateError where the state does not allow it."""
         if self._error is not None:
             raise StateError("the connection is broken: close it and begin anew", state="broken")
-        return self._link.send(self.association.send(command), now)
+        sent = self._link.send(self.association.send(command), now)
+        blocks = self.association.take_output()
+        return sent + b"".join([self._link.send(block, now) for block in blocks]) if blocks else sent
 
     def receive(self, data: bytes, now: float = 0.0) -> list[ClientEvent]:
         """Take bytes as they came. Raises PeerError, SecurityError or UnreachableError, and stays broken then.
