@@ -13,6 +13,7 @@ from meterworks.protocols.dlms.result import AcseResult, Diagnostic
 from meterworks.protocols.errors import DecodeError, StateError
 
 __all__ = [
+    "CONTEXTS",
     "ApplicationContext",
     "AssociationRequest",
     "AssociationResponse",
@@ -64,6 +65,12 @@ class ApplicationContext(IntEnum):
     SHORT_NAME_CIPHERED = 4
 
 
+CONTEXTS: Final[dict[tuple[bool, bool], int]] = {  # by (short names, ciphered)
+    (False, False): int(ApplicationContext.LOGICAL_NAME),
+    (True, False): int(ApplicationContext.SHORT_NAME),
+    (False, True): int(ApplicationContext.LOGICAL_NAME_CIPHERED),
+    (True, True): int(ApplicationContext.SHORT_NAME_CIPHERED),
+}
 _Fields = dict[int, bytes]
 _Rows = dict[str, tuple[int, int]]
 

@@ -36,6 +36,7 @@ __all__ = [
     "CHALLENGE_SIZE_MAX",
     "CHALLENGE_SIZE_MIN",
     "REPLY_TO_HLS",
+    "REPLY_TO_HLS_NAME",
     "Handshake",
     "aes_ecb_proof",
     "make_proof",
@@ -48,6 +49,7 @@ CHALLENGE_SIZE_MIN: Final = 8
 CHALLENGE_SIZE_MAX: Final = 64
 PROOF_SIZE: Final = 5 + TAG_SIZE
 REPLY_TO_HLS: Final = MethodAddress(15, ObisCode("0.0.40.0.0.255"), 1)
+REPLY_TO_HLS_NAME: Final = 0xFA00 + 0x58  # the same method of the association's short-name object, its eighth
 _AUTHENTICATED: Final = 0x10
 _AES_KEY_SIZE: Final = 16
 

@@ -13,25 +13,29 @@ Source: IEC 62056-5-3; fact sheet sections 3, 4 and 6.
 
 import hmac
 from collections.abc import Callable
+from dataclasses import replace
 from enum import Enum
 from typing import Final
 
 from meterworks.protocols.dlms.acse import (
-    ApplicationContext,
+    CONTEXTS,
     AssociationRequest,
     AssociationResponse,
     ReleaseRequest,
     ReleaseResponse,
+    request_fields,
 )
 from meterworks.protocols.dlms.action import ActionRequest, ActionResponse, decode_action_response
 from meterworks.protocols.dlms.challenge import (
     CHALLENGE_SIZE,
+    CHALLENGE_SIZE_ECDSA,
     CHALLENGE_SIZE_MAX,
     CHALLENGE_SIZE_MIN,
     REPLY_TO_HLS,
-    make_proof,
-    open_proof,
+    REPLY_TO_HLS_NAME,
+    Handshake,
 )
+from meterworks.protocols.dlms.client_blocks import ClientBlocks
 from meterworks.protocols.dlms.client_service import ClientServices
 from meterworks.protocols.dlms.command import (
     Associate,
@@ -46,26 +50,36 @@ from meterworks.protocols.dlms.command import (
 )
 from meterworks.protocols.dlms.conformance import Conformance
 from meterworks.protocols.dlms.data import decode_all, encode_octet_string
-from meterworks.protocols.dlms.device import InvocationCounter
+from meterworks.protocols.dlms.device import AdoptableCounter, InvocationCounter
 from meterworks.protocols.dlms.fault import ConfirmedServiceError, ExceptionResponse
 from meterworks.protocols.dlms.initiate import InitiateRequest, InitiateResponse
+from meterworks.protocols.dlms.layer_settings import layers_of
 from meterworks.protocols.dlms.notification import DataNotification, EventNotification
-from meterworks.protocols.dlms.result import ActionResult, Diagnostic
+from meterworks.protocols.dlms.result import ActionResult, Diagnostic, ExceptionService
 from meterworks.protocols.dlms.security import (
+    COUNTER_MAX,
     OVERHEAD,
     TITLE_SIZE,
+    ApduCipher,
+    CipherLayer,
+    GeneralLayer,
     GrowingCounter,
+    KeyChoice,
+    Layers,
     SecurityContext,
-    Suite0Cipher,
+    SignLayer,
     Unprotected,
 )
 from meterworks.protocols.dlms.settings import (
     PDU_SIZE_MAX,
+    TITLED_MECHANISMS,
     Ciphering,
     ClientSettings,
     Mechanism,
     Protection,
+    Tolerance,
 )
+from meterworks.protocols.dlms.short_name import InformationReport, Parameterised, ReadRequest, ReadResponse
 from meterworks.protocols.dlms.tag import FORM_OF, ApduTag, CipherForm
 from meterworks.protocols.errors import (
     DecodeError,
@@ -78,7 +92,12 @@ from meterworks.protocols.errors import (
 
 __all__ = ["ClientAssociation", "ClientState"]
 
-NOTIFICATIONS: Final = frozenset({int(ApduTag.DATA_NOTIFICATION), int(ApduTag.EVENT_NOTIFICATION)})
+NOTIFICATIONS: Final = frozenset(
+    {int(ApduTag.DATA_NOTIFICATION), int(ApduTag.EVENT_NOTIFICATION), int(ApduTag.INFORMATION_REPORT)}
+)
+_LAYERED: Final = frozenset({int(ApduTag.GENERAL_CIPHERING), int(ApduTag.GENERAL_SIGNING)})
+_AUTHENTICATED: Final = 0x10
+_BOTH: Final = 0x30
 INVOKE: Final = 0xC1  # id 1, confirmed, high priority: one request at a time needs no other
 
 
@@ -127,15 +146,19 @@ _TRANSITIONS: Final[dict[tuple[ClientState, _Move], ClientState]] = {
 class ClientAssociation:
     """One association with a server.
 
-    counter: ours under the global key. random_bytes: gives fresh octets for challenges. server_title and server_counter
-    tell, after opening, who answered and the lowest counter of it that would still be new.
+    counter: ours under the global key. random_bytes: gives fresh octets for challenges and keys. server_title and
+    server_counter tell, after opening, who answered and the lowest counter of it that would still be new.
+    A pre-established association is READY from the start and is never released.
     """
 
     __slots__ = (
-        "_challenge",
+        "_blocks",
         "_cipher",
         "_counter",
+        "_counter_expected",
         "_form",
+        "_handshake",
+        "_layers",
         "_opened",
         "_output",
         "_protection",
@@ -155,21 +178,78 @@ class ClientAssociation:
         self.state = ClientState.IDLE
         self.server_title: bytes | None = settings.server_title
         self._counter = counter
+        self._counter_expected: int | None = None
         self._random_bytes = random_bytes
         self._protection = int(settings.protection or Protection.NONE)
-        self._cipher = Suite0Cipher(*settings.keys) if settings.guek is not None and settings.gak is not None else None
+        self._cipher = _cipher_of(settings)
         self._security: SecurityContext | None = None
+        self._layers: Layers | None = None
         self._server_counter = GrowingCounter(settings.server_counter_lowest)
         self._form = CipherForm.GLO if settings.dedicated_key is None else CipherForm.DED
         self._services = ClientServices(INVOKE)
-        self._challenge = b""
+        self._handshake: Handshake | None = None
         self._opened: AssociationOpened | None = None
         self._output: list[bytes] = []
+        self._blocks = ClientBlocks(settings.block_window)
+        if settings.pre_established:
+            self._open_security(settings.server_title or b"")
+            self._open_services(int(settings.conformance), PDU_SIZE_MAX)
+            self.state = ClientState.READY
 
     @property
     def server_counter_lowest(self) -> int:
         """The smallest counter of the server under the global key that would still be new."""
         return self._server_counter.lowest()
+
+    @property
+    def counter_expected(self) -> int | None:
+        """The lowest counter that the server said it would accept, in its last exception response; None if it did not.
+
+        Nothing proves that it was the server who said so.
+        """
+        return self._counter_expected
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether what comes in is checked for having been altered: not without protection or authentication key."""
+        return self._cipher is not None and self._cipher.checks_tags and bool(self._protection & _AUTHENTICATED)
+
+    def adopt_counter(self, lowest: int | None = None, *, is_authenticated: bool = False) -> int:
+        """Go on with the counter that the server expects; then associate again. Gives that counter.
+
+        lowest: as read from the server's counter object; None takes `counter_expected`. is_authenticated: whether it
+        came over an association that proved the server. What did not may move our counter ahead by at most
+        `ClientSettings.counter_leap_max`, so that a liar cannot use the key up. Never moves it back.
+        Raises StateError for more than that, for a counter that cannot be moved, or where nothing was expected.
+        """
+        wanted = self._counter_expected if lowest is None else lowest
+        counter = self._counter
+        if wanted is None or not isinstance(counter, AdoptableCounter):
+            raise StateError("no counter was expected by the server, or ours cannot be moved")
+        leap = wanted - counter.peek()
+        if wanted >= COUNTER_MAX or (leap > self.settings.counter_leap_max and not is_authenticated):
+            raise StateError(f"a counter moved ahead by {leap} would use the key up", leap=leap)
+        counter.skip_to(wanted)
+        self._counter_expected = None
+        return wanted
+
+    def change_keys(self, *, counter: InvocationCounter, guek: bytes | None = None, gak: bytes | None = None) -> None:
+        """Take new global keys, after the server took them with a key transfer or agreed on them.
+
+        counter: ours under the new encryption key, from 0; the server's counts from 0 as well then. StateError for keys
+        of a wrong size, and while a request is under way.
+        """
+        if self.state not in (ClientState.IDLE, ClientState.READY):
+            raise StateError(f"keys cannot change while the association is {self.state.value}", state=self.state.value)
+        settings = self.settings
+        self.settings = replace(settings, guek=guek or settings.guek, gak=gak or settings.gak)
+        self._cipher = _cipher_of(self.settings)
+        self._counter = counter
+        if guek is not None:
+            self._server_counter = GrowingCounter()
+        if self._security is not None and self._cipher is not None:
+            self._security.change_cipher(self._cipher, counter.next, self._server_counter)
+            self._layers = None
 
     # --- commands ---------------------------------------------------------------------------------------------------
 
@@ -182,12 +262,16 @@ class ClientAssociation:
             return apdu
         if isinstance(command, Release):
             self._check_move(_Move.RELEASE)
+            if self.settings.pre_established:
+                raise StateError("a pre-established association is not released", state=self.state.value)
             apdu = self._release_request()
             self._move(_Move.RELEASE)
             return apdu
         self._check_move(_Move.REQUEST)
-        apdu = self._protect(self._services.begin(command))
-        self._move(_Move.REQUEST)
+        apdu, *blocks = self._blocks.send(self._protect(self._services.begin(command)))
+        self._output += blocks
+        if self._services.expects_answer:
+            self._move(_Move.REQUEST)
         return apdu
 
     def take_output(self) -> list[bytes]:
@@ -206,17 +290,25 @@ class ClientAssociation:
 
     def _association_request(self) -> bytes:
         settings = self.settings
-        has_challenge = settings.mechanism == Mechanism.GMAC
-        if has_challenge:
-            self._challenge = self._random_bytes(CHALLENGE_SIZE)
-        mechanism = None if settings.mechanism == Mechanism.NONE else int(settings.mechanism)
+        mechanism = settings.mechanism
+        value = settings.password if mechanism == Mechanism.LOW else None
+        own_title = settings.system_title
+        if mechanism > Mechanism.LOW:
+            value = self._random_bytes(CHALLENGE_SIZE_ECDSA if mechanism == Mechanism.ECDSA else CHALLENGE_SIZE)
+            self._handshake = Handshake(settings, self._cipher, own_title or b"", value)
+        titled = self._protection or mechanism in TITLED_MECHANISMS or self._cipher is not None
         return AssociationRequest(
-            context=ApplicationContext.LOGICAL_NAME_CIPHERED if self._protection else ApplicationContext.LOGICAL_NAME,
+            context=self._context,
             user_information=self._initiate_request(settings.dedicated_key),
-            calling_title=settings.system_title if self._cipher is not None else None,
-            mechanism=mechanism,
-            authentication=self._challenge if has_challenge else settings.password if mechanism else None,
+            calling_title=own_title if titled else None,
+            mechanism=int(mechanism) or None,
+            authentication=value,
+            others=_rare_fields(settings),
         ).to_bytes()
+
+    @property
+    def _context(self) -> int:
+        return CONTEXTS[self.settings.short_names, self._protection != 0]
 
     def _initiate_request(self, dedicated_key: bytes | None) -> bytes:
         apdu = InitiateRequest(
@@ -235,9 +327,35 @@ class ClientAssociation:
         return ReleaseRequest(reason=0, user_information=body).to_bytes()
 
     def _protect(self, apdu: bytes, form: CipherForm | None = None) -> bytes:
+        if self.settings.ciphering > Ciphering.GENERAL and form is None:
+            return self._put_layers(apdu)
         if self._security is None or not self._protection:
             return apdu
         return self._security.protect(apdu, self._form if form is None else form, self._protection)
+
+    def _put_layers(self, apdu: bytes) -> bytes:
+        """Cipher and sign as the settings say: the signature outside."""
+        layers = self._layers_of()
+        settings = self.settings
+        transaction_id = layers.new_transaction_id()
+        around: list[SignLayer | GeneralLayer | CipherLayer] = []
+        if settings.ciphering in (Ciphering.SIGNED, Ciphering.SIGNED_GENERAL_CIPHERING):
+            around.append(SignLayer(transaction_id))
+        if settings.ciphering == Ciphering.SIGNED:
+            if self._protection & _BOTH:
+                around.append(CipherLayer(self._form, self._protection))
+        else:
+            choice = settings.key_choice
+            if choice is None:
+                choice = KeyChoice.IDENTIFIED if settings.peer_agreement_key is None else KeyChoice.ONE_PASS
+            around.append(GeneralLayer(choice, self._protection, transaction_id))
+        return layers.apply(apdu, tuple(around))
+
+    def _layers_of(self) -> Layers:
+        if self._layers is None:
+            own_title, peer_title = self.settings.system_title or b"", self.server_title or b""
+            self._layers = layers_of(self.settings, self._random_bytes, self._security, own_title, peer_title)
+        return self._layers
 
     # --- what arrives -----------------------------------------------------------------------------------------------
 
@@ -246,6 +364,10 @@ class ClientAssociation:
         if self.state is ClientState.BROKEN:
             raise StateError("the association is broken: close the connection and begin anew", state="broken")
         try:
+            if apdu[0] == ApduTag.GENERAL_BLOCK_TRANSFER:
+                whole, blocks = self._blocks.receive(apdu)
+                self._output += blocks
+                return [] if whole is None else self._receive(whole)
             return self._receive(apdu)
         except (DecodeError, UnlawfulMessage, ProtectionError):
             self.state = ClientState.BROKEN
@@ -259,11 +381,15 @@ class ClientAssociation:
             return self._receive_exception(ExceptionResponse.from_bytes(apdu))
         if state is ClientState.ASSOCIATING and apdu[0] not in NOTIFICATIONS:
             return self._receive_association(AssociationResponse.from_bytes(apdu))
-        request = self._unprotect(apdu)
-        if request is not None:
-            apdu = request.apdu
+        request: Unprotected | None = None
+        is_genuine = False
+        if apdu[0] in FORM_OF or apdu[0] in _LAYERED:
+            request, apdu = self._unprotect(apdu)
+            is_genuine = request is None or request.is_verified
+        elif self._protection and apdu[0] not in NOTIFICATIONS:
+            raise WeakProtection(f"plain answer {apdu[0]:#04x} on a ciphered association")
         if apdu[0] in NOTIFICATIONS:
-            return [_notification(apdu, request is not None)]
+            return [self._notification(apdu, is_genuine)]
         if state is ClientState.PROVING:
             return self._receive_proof(apdu, request)
         if state is not ClientState.WAITING:
@@ -272,19 +398,34 @@ class ClientAssociation:
         if output is None:
             self._move(_Move.FINISHED)
         else:
-            self._output.append(self._protect(output))
+            self._output += self._blocks.send(self._protect(output))
         return events
 
-    def _unprotect(self, apdu: bytes) -> Unprotected | None:
-        """Open what is ciphered; None where a plain APDU may stand (plain association, or a notification)."""
-        ciphered = apdu[0] in FORM_OF
-        if self._security is not None and ciphered:
-            return self._security.unprotect(apdu, self._protection)
-        if ciphered:
+    def _unprotect(self, apdu: bytes) -> tuple[Unprotected | None, bytes]:
+        """Open what is ciphered or signed; give what came out of the ciphering, None where there was a signature alone.
+
+        Answers carry at least the protection of the settings.
+        """
+        if self._security is None and not self._protection:
             raise WeakProtection("ciphered answer on a plain association")
-        if self._protection and apdu[0] not in NOTIFICATIONS:
-            raise WeakProtection(f"plain answer {apdu[0]:#04x} on a ciphered association")
-        return None
+        if apdu[0] in FORM_OF and self._protection <= _BOTH and self._security is not None:
+            opened = self._security.unprotect(apdu, self._protection)
+            if opened.apdu[0] not in _LAYERED:
+                return opened, opened.apdu
+            removed = self._layers_of().remove(opened.apdu, self._protection, opened)
+        else:
+            removed = self._layers_of().remove(apdu, self._protection)
+        return removed.inner, removed.apdu
+
+    def _notification(self, apdu: bytes, is_genuine: bool) -> NotificationReceived:
+        if apdu[0] == ApduTag.INFORMATION_REPORT:
+            return NotificationReceived(InformationReport.from_bytes(apdu), is_genuine)
+        if apdu[0] != ApduTag.DATA_NOTIFICATION:
+            return NotificationReceived(EventNotification.from_bytes(apdu), is_genuine)
+        notification = DataNotification.from_bytes(apdu)
+        if notification.is_tagged and not self.settings.tolerance & Tolerance.TAGGED_DATE_TIME:
+            raise DecodeError("date-time of a notification with a tag before it", offset=5)
+        return NotificationReceived(notification, is_genuine)
 
     def _receive_exception(self, exception: ExceptionResponse) -> list[ClientEvent]:
         move = {
@@ -294,6 +435,8 @@ class ClientAssociation:
         }.get(self.state)
         if move is None:
             raise UnlawfulMessage("exception response came unasked", state=self.state.value)
+        if exception.service == ExceptionService.INVOCATION_COUNTER_ERROR:
+            self._counter_expected = exception.counter
         self._services.abandon()
         self._move(move)
         return [ExceptionReceived(exception.state, exception.service, exception.counter)]
@@ -305,45 +448,54 @@ class ClientAssociation:
             self._move(_Move.REJECTED)
             return [AssociationRejected(response.result, response.diagnostic, _initiate_error(response))]
         self._check_context(response)
-        self._open_security(response)
+        self._check_title(response)
+        self._open_security(response.responding_title or b"")
         initiate = self._open_initiate(response)
         agreed = int(initiate.conformance) & int(self.settings.conformance)
-        self._services.open(agreed, self._request_size_max(initiate.max_pdu))
         self._opened = AssociationOpened(self.server_title, initiate.conformance, initiate.max_pdu or PDU_SIZE_MAX)
-        if self.settings.ciphering is Ciphering.GENERAL and agreed & int(Conformance.GENERAL_PROTECTION):
-            self._form = CipherForm.GENERAL_GLO if self.settings.dedicated_key is None else CipherForm.GENERAL_DED
-        if self.settings.mechanism != Mechanism.GMAC:
+        self._open_services(agreed, initiate.max_pdu or PDU_SIZE_MAX)
+        if self._handshake is None:
             self._move(_Move.ACCEPTED)
             return [self._opened]
-        self._prove(response)
+        self._prove(response, self._handshake)
         return []
+
+    def _open_services(self, agreed: int, server_pdu: int) -> None:
+        self._services.open(agreed, self._blocks.open(agreed, server_pdu, self._request_size_max(server_pdu)))
+        if self.settings.ciphering is not Ciphering.SERVICE and agreed & int(Conformance.GENERAL_PROTECTION):
+            self._form = CipherForm.GENERAL_GLO if self.settings.dedicated_key is None else CipherForm.GENERAL_DED
 
     def _check_context(self, response: AssociationResponse) -> None:
         """Refuse an answer that would make the association weaker than what was asked for."""
-        wanted = ApplicationContext.LOGICAL_NAME_CIPHERED if self._protection else ApplicationContext.LOGICAL_NAME
-        if response.context != wanted:
-            raise WeakProtection(f"application context {response.context} answers {wanted.value}")
-        if self.settings.mechanism == Mechanism.GMAC and (
-            response.diagnostic != Diagnostic.AUTHENTICATION_REQUIRED or response.mechanism != Mechanism.GMAC
+        if response.context != self._context:
+            raise WeakProtection(f"application context {response.context} answers {self._context}")
+        mechanism = self.settings.mechanism
+        if mechanism > Mechanism.LOW and (
+            response.diagnostic != Diagnostic.AUTHENTICATION_REQUIRED or response.mechanism != mechanism
         ):
-            raise WeakProtection(f"mechanism {response.mechanism} answers mechanism 5")
+            raise WeakProtection(f"mechanism {response.mechanism} answers mechanism {int(mechanism)}")
 
-    def _open_security(self, response: AssociationResponse) -> None:
-        if self._cipher is None:
+    def _check_title(self, response: AssociationResponse) -> None:
+        """Take the title of the server where anything depends on it."""
+        if self._cipher is None and self.settings.mechanism not in TITLED_MECHANISMS:
             return
         title = response.responding_title or b""
-        own_title = self.settings.system_title or b""
-        if len(title) != TITLE_SIZE or title == own_title or (self.server_title not in (None, title)):
+        if len(title) != TITLE_SIZE or title == self.settings.system_title or (self.server_title not in (None, title)):
             raise ProtectionError(f"server calls itself {title.hex() or 'nothing'}; another title was expected")
         self.server_title = title
+
+    def _open_security(self, title: bytes) -> None:
+        if self._cipher is None:
+            return
         dedicated = self.settings.dedicated_key
+        suite = self.settings.suite
         self._security = SecurityContext(
-            own_title=own_title,
+            own_title=self.settings.system_title or b"",
             peer_title=title,
             cipher=self._cipher,
             next_counter=self._counter.next,
             peer_counter=self._server_counter,
-            dedicated=None if dedicated is None else Suite0Cipher(dedicated, self.settings.keys[1]),
+            dedicated=None if dedicated is None else ApduCipher(dedicated, self.settings.gak, suite),
         )
 
     def _open_initiate(self, response: AssociationResponse) -> InitiateResponse:
@@ -351,7 +503,7 @@ class ClientAssociation:
         if self._protection:
             if apdu[:1] != b"\x28" or self._security is None:
                 raise WeakProtection("initiate response is not ciphered")
-            apdu = self._security.unprotect(apdu, self._protection).apdu
+            apdu = self._security.unprotect(apdu, self._protection & _BOTH).apdu
         initiate = InitiateResponse.from_bytes(apdu)
         if not int(initiate.conformance) & int(self.settings.conformance):
             raise UnlawfulMessage("the server agrees to no service that was proposed")
@@ -359,62 +511,93 @@ class ClientAssociation:
 
     def _request_size_max(self, server_pdu: int) -> int:
         overhead = OVERHEAD[CipherForm.GENERAL_DED] if self._protection else 0
-        return (server_pdu or PDU_SIZE_MAX) - overhead
+        if self.settings.ciphering > Ciphering.GENERAL:
+            overhead = Layers.OVERHEAD_MAX
+        return server_pdu - overhead
 
-    def _prove(self, response: AssociationResponse) -> None:
+    def _prove(self, response: AssociationResponse, handshake: Handshake) -> None:
         challenge = response.authentication or b""
         if not CHALLENGE_SIZE_MIN <= len(challenge) <= CHALLENGE_SIZE_MAX:
             raise UnlawfulMessage(f"challenge of {len(challenge)} octets; 8 to 64 are lawful")
-        if hmac.compare_digest(challenge, self._challenge):
+        if hmac.compare_digest(challenge, handshake.sent):
             # Whoever sends our own challenge back would have us make the very proof that we wait for.
             raise TagError("the server sent our own challenge back")
-        if self._cipher is None:
-            raise StateError("mechanism 5 without keys")
-        proof = make_proof(self._cipher, self.settings.system_title or b"", self._counter.next(), challenge)
-        request = ActionRequest(INVOKE, REPLY_TO_HLS, encode_octet_string(proof)).to_bytes()
-        form = CipherForm.GLO if self.settings.dedicated_key is None else CipherForm.DED
-        self._output.append(self._protect(request, form))
+        handshake.received = challenge
+        handshake.peer_title = self.server_title or b""
+        proof = encode_octet_string(handshake.prove(self._counter.next))
+        if self.settings.short_names:
+            request = ReadRequest((Parameterised(REPLY_TO_HLS_NAME, 1, proof),)).to_bytes()
+        else:
+            request = ActionRequest(INVOKE, REPLY_TO_HLS, proof).to_bytes()
+        if self.settings.ciphering > Ciphering.GENERAL:
+            self._output.append(self._protect(request))
+        else:
+            form = CipherForm.GLO if self.settings.dedicated_key is None else CipherForm.DED
+            self._output.append(self._protect(request, form))
         self._move(_Move.CHALLENGED)
 
     def _receive_proof(self, apdu: bytes, outer: Unprotected | None) -> list[ClientEvent]:
+        value = self._proof_in(apdu)
+        handshake, self._handshake = self._handshake, None
+        if value is None:
+            self._move(_Move.REJECTED)
+            return [AssociationRejected(1, Diagnostic.AUTHENTICATION_FAILURE)]
+        proof = decode_all(value)
+        if not isinstance(proof, bytes) or handshake is None or self._opened is None:
+            raise UnlawfulMessage("proof of the server is not an octet-string")
+        counter = handshake.verify(proof)
+        if counter is not None:
+            within = outer is not None and not outer.form & 1 and outer.lowest_before <= counter <= outer.counter
+            if not within and not self._server_counter.accept(counter):
+                raise TagError("proof of the server was made with a used counter")
+        self._move(_Move.PROVED)
+        return [self._opened]
+
+    def _proof_in(self, apdu: bytes) -> bytes | None:
+        """Give the value that answers our proof, None where ours was refused."""
+        if self.settings.short_names:
+            results = ReadResponse.from_bytes(apdu).results
+            return results[0] if len(results) == 1 and isinstance(results[0], bytes) else None
         response = decode_action_response(apdu)
         if not isinstance(response, ActionResponse):
             raise UnlawfulMessage("answer to our proof is not a plain action response")
         outcome = response.outcome
-        if outcome.result != ActionResult.SUCCESS or not isinstance(outcome.value, bytes):
-            self._move(_Move.REJECTED)
-            return [AssociationRejected(1, Diagnostic.AUTHENTICATION_FAILURE)]
-        proof = decode_all(outcome.value)
-        if not isinstance(proof, bytes) or self._security is None or self._cipher is None or self._opened is None:
-            raise UnlawfulMessage("proof of the server is not an octet-string")
-        counter = open_proof(self._cipher, self._security.peer_title, proof, self._challenge)
-        within = outer is not None and not outer.form & 1 and outer.lowest_before <= counter <= outer.counter
-        if not within and not self._server_counter.accept(counter):
-            raise TagError("proof of the server was made with a used counter")
-        self._move(_Move.PROVED)
-        return [self._opened]
+        return outcome.value if outcome.result == ActionResult.SUCCESS and isinstance(outcome.value, bytes) else None
 
     # --- releasing --------------------------------------------------------------------------------------------------
 
     def _receive_release(self, apdu: bytes) -> list[ClientEvent]:
-        """Take whatever comes as released; widely used servers answer with malformed bodies."""
+        """Take whatever comes as released, where the settings allow it; some servers answer with malformed bodies."""
         clean = True
         try:
             response = ReleaseResponse.from_bytes(apdu)
             if response.user_information is not None and self._security is not None and self._protection:
-                body = self._security.unprotect(response.user_information, self._protection).apdu
+                body = self._security.unprotect(response.user_information, self._protection & _BOTH).apdu
                 InitiateResponse.from_bytes(body)
         except (DecodeError, ProtectionError):
+            if not self.settings.tolerance & Tolerance.RELEASE:
+                raise
             clean = False
         self._move(_Move.RELEASED)
         self._security = None
+        self._layers = None
         return [AssociationReleased(clean)]
 
 
-def _notification(apdu: bytes, protected: bool) -> NotificationReceived:
-    if apdu[0] == ApduTag.DATA_NOTIFICATION:
-        return NotificationReceived(DataNotification.from_bytes(apdu), protected)
-    return NotificationReceived(EventNotification.from_bytes(apdu), protected)
+def _cipher_of(settings: ClientSettings) -> ApduCipher | None:
+    """Give the cipher of the settings: without authentication key only where they take what cannot be checked."""
+    if settings.guek is None or (settings.gak is None and not settings.tolerance & Tolerance.UNVERIFIED):
+        return None
+    return ApduCipher(settings.guek, settings.gak, settings.suite, broadcast_key=settings.gbek)
+
+
+def _rare_fields(settings: ClientSettings) -> tuple[tuple[int, bytes], ...]:
+    fields: dict[str, bytes | int] = {}
+    if settings.certificate is not None:
+        fields["calling_qualifier"] = settings.certificate
+    if settings.user_id is not None:
+        fields["calling_ae_invocation_id"] = settings.user_id
+    return request_fields(**fields) if fields else ()
 
 
 def _initiate_error(response: AssociationResponse) -> int | None:

@@ -1,7 +1,7 @@
 """What an association needs of the device behind it, and what a client needs of its counter."""
 
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from meterworks.protocols.dlms.cosem import AccessRights
 from meterworks.protocols.dlms.descriptor import AttributeAddress, MethodAddress
@@ -111,6 +111,7 @@ class InvocationCounter(Protocol):
         """Give a number that was never given before, growing."""
 
 
+@runtime_checkable
 class AdoptableCounter(InvocationCounter, Protocol):
     """A client's counter that can be moved ahead when the server expects a higher one."""
 

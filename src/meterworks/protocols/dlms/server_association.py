@@ -29,28 +29,24 @@ from meterworks.protocols.dlms.acse import (
     ReleaseRequest,
     ReleaseResponse,
 )
-from meterworks.protocols.dlms.action import ActionOutcome, ActionRequest, ActionResponse, decode_action_request
+from meterworks.protocols.dlms.action import ActionOutcome, ActionResponse
 from meterworks.protocols.dlms.challenge import (
     CHALLENGE_SIZE,
     CHALLENGE_SIZE_ECDSA,
     CHALLENGE_SIZE_MAX,
     CHALLENGE_SIZE_MIN,
-    REPLY_TO_HLS,
-    REPLY_TO_HLS_NAME,
     Handshake,
 )
 from meterworks.protocols.dlms.conformance import Conformance
 from meterworks.protocols.dlms.data import decode_all, encode_octet_string
 from meterworks.protocols.dlms.device import BaseLogicalDevice, LogicalDevice, SecurityEventKind
-from meterworks.protocols.dlms.fault import ConfirmedServiceError, ExceptionResponse
+from meterworks.protocols.dlms.fault import ExceptionResponse
 from meterworks.protocols.dlms.general_block import JOINED_SIZE_MAX, BlockTransfer
 from meterworks.protocols.dlms.initiate import (
     DLMS_VERSION,
-    VAA_LOGICAL_NAME,
-    VAA_SHORT_NAME,
     InitiateRequest,
-    InitiateResponse,
 )
+from meterworks.protocols.dlms.layer_settings import layers_of
 from meterworks.protocols.dlms.result import (
     AcseResult,
     ActionResult,
@@ -66,14 +62,20 @@ from meterworks.protocols.dlms.security import (
     TITLE_SIZE,
     ApduCipher,
     CipherLayer,
-    GeneralLayer,
-    KeyChoice,
-    Layered,
-    LayerKeys,
     Layers,
     SecurityContext,
     SignLayer,
     Unprotected,
+)
+from meterworks.protocols.dlms.server_opened import (
+    Opened,
+    Refusal,
+    answer_layers,
+    cipher_of,
+    encode_initiate_response,
+    encode_refusal,
+    reply_to_hls,
+    security_of,
 )
 from meterworks.protocols.dlms.server_service import INCOMING_SIZE_MAX, ServerServices
 from meterworks.protocols.dlms.server_short_name import ShortNameServices
@@ -82,9 +84,8 @@ from meterworks.protocols.dlms.settings import (
     TITLED_MECHANISMS,
     AssociationSettings,
     Mechanism,
-    Tolerance,
 )
-from meterworks.protocols.dlms.short_name import Parameterised, ReadRequest, ReadResponse
+from meterworks.protocols.dlms.short_name import ReadResponse
 from meterworks.protocols.dlms.tag import FORM_OF, ApduTag, CipherForm
 from meterworks.protocols.errors import (
     CounterError,
@@ -150,74 +151,6 @@ _EVENT_OF: Final[tuple[tuple[type[ProtectionError], SecurityEventKind], ...]] = 
 )
 
 
-class _Refusal(Exception):
-    """Why an association request is refused."""
-
-    def __init__(self, diagnostic: Diagnostic, kind: SecurityEventKind | None = None, error: int | None = None) -> None:
-        super().__init__(diagnostic.name)
-        self.diagnostic = diagnostic
-        self.kind = kind
-        self.error = error
-
-
-class _DeviceCounter:
-    """The device's memory of a client's counter, as a security context asks for it."""
-
-    __slots__ = ("_client_title", "_device")
-
-    def __init__(self, device: LogicalDevice, client_title: bytes) -> None:
-        self._device = device
-        self._client_title = client_title
-
-    def lowest(self) -> int:
-        return self._device.lowest_acceptable_counter(self._client_title)
-
-    def accept(self, counter: int) -> bool:
-        return self._device.accept_invocation_counter(self._client_title, counter)
-
-
-class _Opened:
-    """What was agreed when an association opened.
-
-    protection: bits that requests must have; response: bits that responses get beyond those of their requests.
-    security: None on a plain association. handshake: while the client has to prove itself. layers, guard: made when
-    they are needed first, or where the device tells rights.
-    """
-
-    __slots__ = (
-        "answer_size_max",
-        "client_pdu",
-        "conformance",
-        "guard",
-        "handshake",
-        "is_ciphered",
-        "layers",
-        "protection",
-        "response",
-        "security",
-        "services",
-        "settings",
-        "title",
-        "user_id",
-    )
-
-    def __init__(self, settings: AssociationSettings, title: bytes) -> None:
-        self.settings = settings
-        self.title = title
-        self.protection = int(settings.required_protection)
-        self.response = int(settings.response_protection)
-        self.is_ciphered = self.protection != 0
-        self.security: SecurityContext | None = None
-        self.handshake: Handshake | None = None
-        self.layers: Layers | None = None
-        self.guard: AccessGuard | None = None
-        self.user_id: int | None = None
-        self.client_pdu = PDU_SIZE_MAX
-        self.answer_size_max = PDU_SIZE_MAX  # larger than client_pdu where answers go in general blocks
-        self.conformance = 0
-        self.services: ServerServices | ShortNameServices
-
-
 class ServerAssociation:
     """One association between a device and one client address."""
 
@@ -227,7 +160,7 @@ class ServerAssociation:
         self._device = device
         self._random_bytes = random_bytes
         self._failures = 0
-        self._opened: _Opened | None = None
+        self._opened: Opened | None = None
         self._blocks: BlockTransfer | None = None  # where general block transfer was agreed
         self._output: list[bytes] = []
         self.client_sap = client_sap
@@ -324,7 +257,7 @@ class ServerAssociation:
             opened.guard.begin(0, apdu)
         return opened.services.answer(apdu, opened.answer_size_max)
 
-    def _receive_ciphered(self, apdu: bytes, opened: _Opened, security: SecurityContext) -> bytes | None:
+    def _receive_ciphered(self, apdu: bytes, opened: Opened, security: SecurityContext) -> bytes | None:
         tag = apdu[0]
         if tag not in FORM_OF or opened.protection > _BOTH:
             if tag not in FORM_OF and tag not in _LAYERED:
@@ -354,7 +287,7 @@ class ServerAssociation:
 
     # --- general-ciphering and general-signing ----------------------------------------------------------------------
 
-    def _receive_layered(self, apdu: bytes, opened: _Opened, outer: Unprotected | None) -> bytes | None:
+    def _receive_layered(self, apdu: bytes, opened: Opened, outer: Unprotected | None) -> bytes | None:
         """Answer a request in general-ciphering or general-signing in the same layers."""
         layers = self._layers_of(opened)
         request = layers.remove(apdu, opened.protection, outer)
@@ -368,38 +301,24 @@ class ServerAssociation:
             if opened.guard is not None:
                 needed |= opened.guard.response_protection
         if answer is not None and answer[0] != ApduTag.EXCEPTION_RESPONSE:
-            answer = layers.apply(answer, _answer_layers(request, needed, can_sign=opened.settings.signer is not None))
+            answer = layers.apply(answer, answer_layers(request, needed, can_sign=opened.settings.signer is not None))
         if request.apdu[0] in _CHANGES_KEYS:
             self._take_changed_settings(opened)
         return answer
 
-    def _sign_answer(self, answer: bytes, opened: _Opened, form: CipherForm, control: int) -> bytes:
+    def _sign_answer(self, answer: bytes, opened: Opened, form: CipherForm, control: int) -> bytes:
         """Sign the answer to a request that was not signed, around the form of the request."""
         layers = self._layers_of(opened)
         around = SignLayer(layers.new_transaction_id()), CipherLayer(form, control & ~_SIGNED)
         return layers.apply(answer, around)
 
-    def _layers_of(self, opened: _Opened) -> Layers:
+    def _layers_of(self, opened: Opened) -> Layers:
         if opened.layers is None:
-            settings = opened.settings
-            tolerance = settings.tolerance
-            keys = LayerKeys(
-                suite=settings.suite,
-                random_bytes=self._random_bytes,
-                authentication_key=settings.gak,
-                kek=settings.kek,
-                signer=settings.signer,
-                peer_signing_key=settings.peer_signing_key,
-                key_agreement=settings.key_agreement,
-                peer_agreement_key=settings.peer_agreement_key,
-                old_algorithm_id=bool(tolerance & Tolerance.OLD_ALGORITHM_ID),
-                fresh_counters=bool(tolerance & Tolerance.FRESH_KEY_COUNTER),
-                signed_length=bool(tolerance & Tolerance.SIGNED_LENGTH),
-            )
-            opened.layers = Layers(keys, opened.security, self._device.system_title, opened.title)
+            own_title = self._device.system_title
+            opened.layers = layers_of(opened.settings, self._random_bytes, opened.security, own_title, opened.title)
         return opened.layers
 
-    def _take_changed_settings(self, opened: _Opened) -> None:
+    def _take_changed_settings(self, opened: Opened) -> None:
         """Take keys and policy that the request just answered has changed: they hold from the next APDU on."""
         settings = self._device.association(self.client_sap)
         if settings is opened.settings or settings == opened.settings:
@@ -412,7 +331,7 @@ class ServerAssociation:
         opened.response = int(settings.response_protection)
         opened.layers = None
         if opened.security is not None:
-            opened.security.change_cipher(_cipher_of(settings))
+            opened.security.change_cipher(cipher_of(settings))
 
     def _move(self, move: _Move) -> None:
         self.state = _TRANSITIONS[self.state, move]
@@ -434,76 +353,67 @@ class ServerAssociation:
             initiate = self._open_initiate(request, opened)
             self._negotiate(initiate, opened)
             self._authenticate(request, opened)
-        except _Refusal as refusal:
+        except Refusal as refusal:
             self._move(_Move.REFUSED)
             if refusal.kind is not None:
                 self._breach(refusal.kind)
-            return _refuse(request, refusal)
+            return encode_refusal(request, refusal)
         self._opened = opened
         return self._accept(request, opened, initiate)
 
-    def _check_request(self, request: AssociationRequest) -> _Opened:
+    def _check_request(self, request: AssociationRequest) -> Opened:
         """Compare context, mechanism, titles and user with the settings of this client address."""
         settings = self._device.association(self.client_sap)
         if settings is None:
-            raise _Refusal(Diagnostic.NO_REASON, SecurityEventKind.UNKNOWN_CLIENT)
+            raise Refusal(Diagnostic.NO_REASON, SecurityEventKind.UNKNOWN_CLIENT)
         if request.context != CONTEXTS[settings.short_names, settings.is_ciphered] or settings.pre_established:
-            raise _Refusal(Diagnostic.CONTEXT_NOT_SUPPORTED, SecurityEventKind.WRONG_CONTEXT)
+            raise Refusal(Diagnostic.CONTEXT_NOT_SUPPORTED, SecurityEventKind.WRONG_CONTEXT)
         mechanism = request.mechanism or Mechanism.NONE
         if mechanism != settings.mechanism:
             absent = mechanism == Mechanism.NONE
             diagnostic = Diagnostic.MECHANISM_REQUIRED if absent else Diagnostic.MECHANISM_NOT_RECOGNISED
-            raise _Refusal(diagnostic, SecurityEventKind.WEAKER_MECHANISM)
+            raise Refusal(diagnostic, SecurityEventKind.WEAKER_MECHANISM)
         if request.others:
             self._check_rare_fields(request, settings)
         elif settings.users:
-            raise _Refusal(Diagnostic.CALLING_AE_INVOCATION_ID_NOT_RECOGNISED, SecurityEventKind.UNKNOWN_CLIENT)
+            raise Refusal(Diagnostic.CALLING_AE_INVOCATION_ID_NOT_RECOGNISED, SecurityEventKind.UNKNOWN_CLIENT)
         if settings.is_ciphered or mechanism in TITLED_MECHANISMS:
             self._check_title(request, settings)
-        opened = _Opened(settings, request.calling_title or b"")
+        opened = Opened(settings, request.calling_title or b"")
         if settings.is_ciphered:
-            opened.security = self._security_of(opened)
+            opened.security = security_of(self._device, settings, opened.title)
         return opened
 
     def _check_rare_fields(self, request: AssociationRequest, settings: AssociationSettings) -> None:
         """Refuse what is addressed to another server, and users that the settings do not list."""
         called = request.field("called_title")
         if called and called != self._device.system_title:
-            raise _Refusal(Diagnostic.CALLED_TITLE_NOT_RECOGNISED, SecurityEventKind.WRONG_TITLE)
+            raise Refusal(Diagnostic.CALLED_TITLE_NOT_RECOGNISED, SecurityEventKind.WRONG_TITLE)
         if settings.users and request.user_id not in settings.users:
-            raise _Refusal(Diagnostic.CALLING_AE_INVOCATION_ID_NOT_RECOGNISED, SecurityEventKind.UNKNOWN_CLIENT)
+            raise Refusal(Diagnostic.CALLING_AE_INVOCATION_ID_NOT_RECOGNISED, SecurityEventKind.UNKNOWN_CLIENT)
 
     def _check_title(self, request: AssociationRequest, settings: AssociationSettings) -> None:
         title = request.calling_title or b""
         unexpected = settings.client_title is not None and title != settings.client_title
         if len(title) != TITLE_SIZE or title == self._device.system_title or unexpected:
             # A client that calls itself by our title could send our own protected messages back to us.
-            raise _Refusal(Diagnostic.CALLING_TITLE_NOT_RECOGNISED, SecurityEventKind.WRONG_TITLE)
+            raise Refusal(Diagnostic.CALLING_TITLE_NOT_RECOGNISED, SecurityEventKind.WRONG_TITLE)
 
-    def _security_of(self, opened: _Opened) -> SecurityContext:
-        return SecurityContext(
-            own_title=self._device.system_title,
-            peer_title=opened.title,
-            cipher=_cipher_of(opened.settings),
-            next_counter=self._device.next_invocation_counter,
-            peer_counter=_DeviceCounter(self._device, opened.title),
-        )
-
-    def _open_pre_established(self) -> _Opened | None:
+    def _open_pre_established(self) -> Opened | None:
         """Open what the settings say is open from the start; None where they do not."""
         settings = self._device.association(self.client_sap)
         if settings is None or not settings.pre_established:
             return None
-        opened = _Opened(settings, settings.client_title or b"")
+        opened = Opened(settings, settings.client_title or b"")
         if settings.is_ciphered:
-            opened.security = self._security_of(opened)
+            opened.security = security_of(self._device, settings, opened.title)
         opened.conformance = int(settings.conformance)
         self._open_services(opened)
         self._opened = opened
         self._move(_Move.ACCEPTED)
         return opened
 
-    def _open_services(self, opened: _Opened) -> None:
+    def _open_services(self, opened: Opened) -> None:
         device = self._device
         if tells_rights(device):
             signs = _SIGNED if opened.settings.signer is not None and opened.is_ciphered else 0
@@ -518,57 +428,57 @@ class ServerAssociation:
             self._blocks = BlockTransfer(opened.client_pdu, window=window, joined_size_max=INCOMING_SIZE_MAX)
             opened.answer_size_max = JOINED_SIZE_MAX
 
-    def _open_initiate(self, request: AssociationRequest, opened: _Opened) -> InitiateRequest:
+    def _open_initiate(self, request: AssociationRequest, opened: Opened) -> InitiateRequest:
         apdu = request.user_information or b""
         if opened.security is not None:
             if apdu[:1] != b"\x21":
-                raise _Refusal(Diagnostic.NO_REASON, SecurityEventKind.UNPROTECTED_REQUEST)
+                raise Refusal(Diagnostic.NO_REASON, SecurityEventKind.UNPROTECTED_REQUEST)
             try:
                 apdu = opened.security.unprotect(apdu, opened.protection & _BOTH).apdu
             except CounterError:
                 raise  # answered by an exception response with the counter to use
             except ProtectionError as error:
-                raise _Refusal(Diagnostic.AUTHENTICATION_FAILURE, _kind_of(error)) from error
+                raise Refusal(Diagnostic.AUTHENTICATION_FAILURE, _kind_of(error)) from error
         try:
             return InitiateRequest.from_bytes(apdu)
         except DecodeError as error:
-            raise _Refusal(Diagnostic.NO_REASON, SecurityEventKind.MALFORMED_MESSAGE) from error
+            raise Refusal(Diagnostic.NO_REASON, SecurityEventKind.MALFORMED_MESSAGE) from error
 
-    def _negotiate(self, initiate: InitiateRequest, opened: _Opened) -> None:
+    def _negotiate(self, initiate: InitiateRequest, opened: Opened) -> None:
         if initiate.version < DLMS_VERSION:
-            raise _Refusal(Diagnostic.NO_REASON, error=InitiateError.VERSION_TOO_LOW)
+            raise Refusal(Diagnostic.NO_REASON, error=InitiateError.VERSION_TOO_LOW)
         opened.conformance = int(initiate.conformance) & int(opened.settings.conformance)
         if not opened.conformance:
-            raise _Refusal(Diagnostic.NO_REASON, error=InitiateError.INCOMPATIBLE_CONFORMANCE)
+            raise Refusal(Diagnostic.NO_REASON, error=InitiateError.INCOMPATIBLE_CONFORMANCE)
         if 0 < initiate.max_pdu < CLIENT_PDU_SIZE_MIN:
-            raise _Refusal(Diagnostic.NO_REASON, error=InitiateError.PDU_TOO_SHORT)
+            raise Refusal(Diagnostic.NO_REASON, error=InitiateError.PDU_TOO_SHORT)
         opened.client_pdu = initiate.max_pdu or PDU_SIZE_MAX
         if initiate.dedicated_key is not None:
             settings = opened.settings
             if opened.security is None or len(initiate.dedicated_key) != SUITES[settings.suite].key_size:
-                raise _Refusal(Diagnostic.NO_REASON, error=InitiateError.REFUSED)
+                raise Refusal(Diagnostic.NO_REASON, error=InitiateError.REFUSED)
             opened.security.use_dedicated_key(ApduCipher(initiate.dedicated_key, settings.keys[1], settings.suite))
 
-    def _authenticate(self, request: AssociationRequest, opened: _Opened) -> None:
+    def _authenticate(self, request: AssociationRequest, opened: Opened) -> None:
         value = request.authentication or b""
         settings = opened.settings
         mechanism = settings.mechanism
         if mechanism == Mechanism.LOW and not hmac.compare_digest(value, settings.password or b""):
-            raise _Refusal(Diagnostic.AUTHENTICATION_FAILURE, SecurityEventKind.AUTHENTICATION_FAILED)
+            raise Refusal(Diagnostic.AUTHENTICATION_FAILURE, SecurityEventKind.AUTHENTICATION_FAILED)
         if mechanism > Mechanism.LOW:
             challenge = self._random_bytes(CHALLENGE_SIZE_ECDSA if mechanism == Mechanism.ECDSA else CHALLENGE_SIZE)
             if not CHALLENGE_SIZE_MIN <= len(value) <= CHALLENGE_SIZE_MAX or value == challenge:
-                raise _Refusal(Diagnostic.AUTHENTICATION_FAILURE, SecurityEventKind.AUTHENTICATION_FAILED)
+                raise Refusal(Diagnostic.AUTHENTICATION_FAILURE, SecurityEventKind.AUTHENTICATION_FAILED)
             opened.handshake = self._begin_handshake(request, opened, challenge, value)
         if request.others:
             opened.user_id = request.user_id
         self._open_services(opened)
 
-    def _begin_handshake(self, request: AssociationRequest, opened: _Opened, sent: bytes, received: bytes) -> Handshake:
+    def _begin_handshake(self, request: AssociationRequest, opened: Opened, sent: bytes, received: bytes) -> Handshake:
         settings = opened.settings
         cipher: ApduCipher | None = None
         if settings.mechanism == Mechanism.GMAC:
-            cipher = _cipher_of(settings) if opened.security is None else opened.security.cipher
+            cipher = cipher_of(settings) if opened.security is None else opened.security.cipher
         handshake = Handshake(settings, cipher, self._device.system_title, sent)
         handshake.peer_title = opened.title
         handshake.received = received
@@ -579,7 +489,7 @@ class ServerAssociation:
                 handshake.peer_key = key or handshake.peer_key
         return handshake
 
-    def _accept(self, request: AssociationRequest, opened: _Opened, initiate: InitiateRequest) -> bytes:
+    def _accept(self, request: AssociationRequest, opened: Opened, initiate: InitiateRequest) -> bytes:
         handshake = opened.handshake
         self._move(_Move.ACCEPTED if handshake is None else _Move.CHALLENGED)
         if handshake is None:
@@ -592,10 +502,10 @@ class ServerAssociation:
             responding_title=self._device.system_title if titled else None,
             mechanism=None if handshake is None else request.mechanism,
             authentication=None if handshake is None else handshake.sent,
-            user_information=_initiate_response(opened, initiate.quality_of_service),
+            user_information=encode_initiate_response(opened, initiate.quality_of_service),
         ).to_bytes()
 
-    def _tell_opened(self, opened: _Opened) -> None:
+    def _tell_opened(self, opened: Opened) -> None:
         if isinstance(self._device, BaseLogicalDevice):
             self._device.association_opened(self.client_sap, opened.user_id)
 
@@ -611,18 +521,18 @@ class ServerAssociation:
         if request.user_information is not None and opened is not None:
             if opened.security is not None:
                 opened.security.unprotect(request.user_information, opened.protection & _BOTH)
-            body = _initiate_response(opened, None)
+            body = encode_initiate_response(opened, None)
         self._move(_Move.RELEASED)
         return ReleaseResponse(reason=0, user_information=body).to_bytes()
 
     # --- proving ----------------------------------------------------------------------------------------------------
 
-    def _take_proof(self, apdu: bytes, opened: _Opened, outer: Unprotected | None) -> bytes:
+    def _take_proof(self, apdu: bytes, opened: Opened, outer: Unprotected | None) -> bytes:
         """Verify the client's proof and give ours; anything else is refused, a false proof ends the association."""
         handshake = opened.handshake
         if handshake is None:
             return self._refuse_unproved()
-        reply = _reply_to_hls(apdu, short_names=opened.settings.short_names)
+        reply = reply_to_hls(apdu, short_names=opened.settings.short_names)
         if reply is None:
             return self._refuse_unproved()
         invoke, parameter = reply
@@ -671,72 +581,3 @@ def _exception(state: ExceptionState, service: ExceptionService, counter: int | 
 
 def _kind_of(error: ProtectionError) -> SecurityEventKind:
     return next(kind for cls, kind in _EVENT_OF if isinstance(error, cls))
-
-
-def _cipher_of(settings: AssociationSettings) -> ApduCipher:
-    guek, gak = settings.keys
-    return ApduCipher(guek, gak, settings.suite, broadcast_key=settings.gbek)
-
-
-def _reply_to_hls(apdu: bytes, *, short_names: bool) -> tuple[int, bytes | None] | None:
-    """Give invoke id and parameter of the method that carries a proof; None for any other request."""
-    if short_names:
-        if apdu[0] != ApduTag.READ_REQUEST:
-            return None
-        variables = ReadRequest.from_bytes(apdu).variables
-        match variables:
-            case (Parameterised(name=name, parameter=parameter),) if name == REPLY_TO_HLS_NAME:
-                return 0, parameter
-        return None
-    if apdu[0] != ApduTag.ACTION_REQUEST:
-        return None
-    request = decode_action_request(apdu)
-    if not isinstance(request, ActionRequest) or request.address != REPLY_TO_HLS:
-        return None
-    return request.invoke, request.parameter
-
-
-def _answer_layers(
-    request: Layered, needed: int, *, can_sign: bool
-) -> tuple[SignLayer | GeneralLayer | CipherLayer, ...]:
-    """Give the layers of an answer: those of its request, and what is needed beyond."""
-    found: list[SignLayer | GeneralLayer | CipherLayer] = []
-    transaction_id = b""
-    for layer in request.layers:
-        if isinstance(layer, SignLayer):
-            transaction_id = layer.transaction_id
-            if can_sign:
-                found.append(layer)
-        elif isinstance(layer, GeneralLayer):
-            # What came under the broadcast key is answered to one client alone.
-            choice = KeyChoice.IDENTIFIED if layer.choice == KeyChoice.IDENTIFIED_BROADCAST else layer.choice
-            transaction_id = layer.transaction_id
-            control = layer.control | needed & _BOTH
-            found.append(GeneralLayer(choice, control, layer.transaction_id, layer.arc))
-        else:
-            found.append(CipherLayer(layer.form, layer.control | needed & _BOTH))
-    if needed & _SIGNED and not request.protection & _SIGNED:
-        found.insert(0, SignLayer(transaction_id))
-    return tuple(found)
-
-
-def _initiate_response(opened: _Opened, quality_of_service: int | None) -> bytes:
-    apdu = InitiateResponse(
-        conformance=Conformance(opened.conformance),
-        max_pdu=opened.settings.max_pdu,
-        quality_of_service=quality_of_service,
-        vaa=VAA_SHORT_NAME if opened.settings.short_names else VAA_LOGICAL_NAME,
-    ).to_bytes()
-    if opened.security is None:
-        return apdu
-    return opened.security.protect(apdu, CipherForm.GLO, (opened.protection | opened.response) & _BOTH)
-
-
-def _refuse(request: AssociationRequest, refusal: _Refusal) -> bytes:
-    error = InitiateError.REFUSED if refusal.error is None else refusal.error
-    return AssociationResponse(
-        context=request.context,
-        result=AcseResult.REJECTED_PERMANENTLY,
-        diagnostic=refusal.diagnostic,
-        user_information=ConfirmedServiceError(1, 6, error).to_bytes(),
-    ).to_bytes()

@@ -57,7 +57,10 @@ class Mechanism(IntEnum):
 
 
 class Protection(IntFlag):
-    """Protection of an APDU: bits of the security control octet, and (SIGNED, not in that octet) general-signing."""
+    """Protection of an APDU: bits of the security control octet, and SIGNED (not in that octet): general-signing.
+
+    A signature goes with authentication or encryption, never alone.
+    """
 
     NONE = 0x00
     AUTHENTICATED = 0x10
@@ -104,16 +107,27 @@ _NEEDS_SECRET: Final = frozenset({Mechanism.MANUFACTURER, Mechanism.MD5, Mechani
 TITLED_MECHANISMS: Final = frozenset({Mechanism.GMAC, Mechanism.SHA256, Mechanism.ECDSA})  # proofs name the titles
 
 
-def _check_keys(settings: "AssociationSettings | ClientSettings", *, protected: bool, unverified: bool) -> None:
-    """Refuse with StateError settings with which no association can be."""
-    suite, mechanism = settings.suite, settings.mechanism
-    size = SUITES[suite].key_size
-    for name in ("guek", "gak", "gbek", "kek"):
+def _check_sizes(settings: "AssociationSettings | ClientSettings") -> None:
+    """Refuse keys of the wrong size for the suite."""
+    suite = settings.suite
+    size, public_size = SUITES[suite].key_size, SUITES[suite].public_key_size
+    for name, expected in (
+        ("guek", size), ("gak", size), ("gbek", size), ("kek", size),
+        ("peer_signing_key", public_size), ("peer_agreement_key", public_size),
+    ):  # fmt: skip
         key = getattr(settings, name)
-        if key is not None and len(key) != size:
-            raise StateError(f"{name} has {len(key)} octets; suite {int(suite)} takes {size}")
+        if key is not None and len(key) != expected:
+            raise StateError(f"{name} has {len(key)} octets; suite {int(suite)} takes {expected}")
+
+
+def _check_keys(settings: "AssociationSettings | ClientSettings", *, protection: Protection, unverified: bool) -> None:
+    """Refuse with StateError settings with which no association can be."""
+    _check_sizes(settings)
+    mechanism = settings.mechanism
+    if protection == Protection.SIGNED:
+        raise StateError("a signature goes with authentication or encryption")
     has_keys = settings.guek is not None and (settings.gak is not None or (unverified and mechanism != Mechanism.GMAC))
-    if (protected or mechanism == Mechanism.GMAC) and not has_keys:
+    if (protection or mechanism == Mechanism.GMAC) and not has_keys:
         raise StateError("protection and mechanism 5 need both keys, guek and gak")
     if mechanism == Mechanism.LOW and not 0 < len(settings.password or b"") <= PASSWORD_SIZE_MAX:
         raise StateError(f"mechanism 1 needs a password of 1 to {PASSWORD_SIZE_MAX} octets")
@@ -121,11 +135,8 @@ def _check_keys(settings: "AssociationSettings | ClientSettings", *, protected: 
         raise StateError(f"mechanism {int(mechanism)} needs a secret")
     if mechanism == Mechanism.MANUFACTURER and settings.manufacturer_proof is None:
         raise StateError("mechanism 2 needs the manufacturer's proof")
-    if mechanism == Mechanism.ECDSA and (suite == SecuritySuite.SUITE_0 or settings.signer is None):
+    if mechanism == Mechanism.ECDSA and (settings.suite == SecuritySuite.SUITE_0 or settings.signer is None):
         raise StateError("mechanism 7 needs a signing key, and suite 1 or 2")
-    for name, key in (("peer_signing_key", settings.peer_signing_key), ("agreement", settings.peer_agreement_key)):
-        if key is not None and len(key) != SUITES[suite].public_key_size:
-            raise StateError(f"{name} has {len(key)} octets; suite {int(suite)} takes {SUITES[suite].public_key_size}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +180,7 @@ class AssociationSettings:
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
-        _check_keys(self, protected=bool(self.required_protection), unverified=False)
+        _check_keys(self, protection=self.required_protection, unverified=False)
         if self.pre_established and (self.mechanism != Mechanism.NONE or (self.is_ciphered and not self.client_title)):
             raise StateError("a pre-established association has no mechanism, and ciphered it needs the client's title")
 
@@ -190,7 +201,8 @@ class AssociationSettings:
 class ClientSettings:
     """How a client opens an association.
 
-    protection: given to every APDU; with none the application context is the plain one. dedicated_key: fresh octets,
+    protection: given to every APDU and asked of answers; with none the application context is the plain one. SIGNED in
+    it asks for signed answers. dedicated_key: fresh octets,
     None to cipher with the global key. max_pdu: largest APDU taken, 0 for no limit. server_title: if given, no other is
     accepted. server_counter_lowest: a smaller counter of the server under the global key is a replay.
     release_ciphered: whether the release request carries a protected initiate request.
@@ -241,7 +253,7 @@ class ClientSettings:
             chosen = Protection.NONE if self.guek is None or self.gak is None else Protection.BOTH
             object.__setattr__(self, "protection", chosen)
         unverified = bool(self.tolerance & Tolerance.UNVERIFIED) and self.protection == Protection.ENCRYPTED
-        _check_keys(self, protected=bool(self.protection), unverified=unverified)
+        _check_keys(self, protection=self.protection or Protection.NONE, unverified=unverified)
         if (self.protection or self.mechanism in TITLED_MECHANISMS) and len(self.system_title or b"") != TITLE_SIZE:
             raise StateError(f"protection and mechanisms 5 to 7 need the client's system title of {TITLE_SIZE} octets")
         size = SUITES[self.suite].key_size

@@ -100,9 +100,16 @@ class SecurityContext:
             raise CounterError(f"invocation counter {counter} was used already; the lowest is {lowest}", lowest=lowest)
         return lowest
 
-    def change_cipher(self, cipher: ApduCipher) -> None:
-        """Take a new global key; what comes next is under it, both ways."""
+    def change_cipher(
+        self,
+        cipher: ApduCipher,
+        next_counter: Callable[[], int] | None = None,
+        peer_counter: PeerCounter | None = None,
+    ) -> None:
+        """Take a new global key, and the counters that go with it; what comes next is under it, both ways."""
         self._keys = (cipher, self._keys[1])
+        self._next = (next_counter or self._next[0], self._next[1])
+        self._counters = (peer_counter or self._counters[0], self._counters[1])
 
     @property
     def has_dedicated_key(self) -> bool:

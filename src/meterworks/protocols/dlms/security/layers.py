@@ -146,6 +146,8 @@ def protection_of(layers: tuple[Layer, ...]) -> int:
 class Layers:
     """General-ciphering and general-signing of one association, seen from one of its ends."""
 
+    OVERHEAD_MAX: Final = 2 * GENERAL_OVERHEAD
+
     __slots__ = ("_context", "_fresh", "_keys", "_last_signed", "_session", "_transaction", "own_title", "peer_title")
 
     def __init__(self, keys: LayerKeys, context: SecurityContext | None, own_title: bytes, peer_title: bytes) -> None:
