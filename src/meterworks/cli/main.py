@@ -37,6 +37,9 @@ class Commands(LateGroup):
             "meter": Row(module="meterworks.cli.meter", help="Meters: read one, or be one."),
             "readings": Row(module="meterworks.cli.readings", help="Readings of the warehouse."),
             "device": Row(module="meterworks.cli.device", help="Devices of the registry."),
+            "conformance": Row(
+                module="meterworks.cli.conformance", help="Conformance of DLMS/COSEM: vectors, servers, clients."
+            ),
             "config": Row(module="meterworks.cli.config", help="The system's settings."),
         }
     )

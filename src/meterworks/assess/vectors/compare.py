@@ -1,0 +1,105 @@
+"""Our meaning of a message beside the vector's: what that states must hold, what it leaves out does not matter."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from meterworks.assess.vectors.verdict import Mismatch, expect
+
+__all__ = ["Either", "check_meaning", "same_text"]
+
+_FLOAT32_TOLERANCE: Final = 1e-6
+_REMARKS: Final = frozenset({"note", "quirk", "source", "what", "comment", "error", "length_mismatch"})
+
+
+class Either:
+    """A value that may be written in several ways: a number or its name, octets as hex or as text."""
+
+    __slots__ = ("forms",)
+
+    def __init__(self, *forms: object) -> None:
+        self.forms = forms
+
+    def __repr__(self) -> str:
+        """Give the forms."""
+        return " or ".join(map(repr, self.forms))
+
+
+def same_text(one: str, other: str) -> bool:
+    """Whether two names are the same but for case, spaces, hyphens and underscores."""
+    return _plain(one) == _plain(other)
+
+
+def _plain(text: str) -> str:
+    return "".join(character for character in text.lower() if character not in " -_")
+
+
+def check_meaning(name: str, ours: Any, theirs: Any) -> None:
+    """Raise Mismatch at the first place where the vector states what we do not have."""
+    if isinstance(theirs, Mapping):
+        _check_mapping(name, ours, theirs)
+    elif isinstance(theirs, list) and isinstance(ours, Sequence) and not isinstance(ours, str | bytes):
+        expect(f"{name}, entries", len(ours), len(theirs))
+        for number, (own, their) in enumerate(zip(ours, theirs, strict=True)):
+            check_meaning(f"{name}[{number}]", own, their)
+    elif not is_same(ours, theirs):
+        expect(name, ours, theirs)
+        raise Mismatch(f"{name}: the vector says {theirs!r}, we have a value of another type, {ours!r}")
+
+
+def _check_mapping(name: str, ours: Any, theirs: Mapping[str, Any]) -> None:
+    if isinstance(ours, Either):
+        ours = next((form for form in ours.forms if isinstance(form, Mapping)), ours)
+    if not isinstance(ours, Mapping):
+        raise Mismatch(f"{name}: the vector says {theirs!r}, we have {ours!r}")
+    for key, their in theirs.items():
+        if key in ours:
+            check_meaning(f"{name}.{key}", ours[key], their)
+        elif key not in _REMARKS and not _is_stated(ours, their):
+            raise Mismatch(f"{name}.{key}: the vector says {their!r}, we have nothing such in {sorted(ours)}")
+
+
+def is_same(ours: Any, theirs: Any) -> bool:
+    """Whether a leaf is the same in one of its forms."""
+    if isinstance(ours, Either):
+        return any(is_same(form, theirs) for form in ours.forms)
+    if isinstance(ours, bytes):
+        return isinstance(theirs, str) and ours.hex() == theirs.lower().replace(" ", "").removeprefix("0x")
+    if isinstance(ours, str) and isinstance(theirs, str):
+        return same_text(ours, theirs)
+    if isinstance(ours, bool) or isinstance(theirs, bool):
+        return bool(ours == theirs) and isinstance(ours, bool | int) and isinstance(theirs, bool | int)
+    if isinstance(ours, float) and isinstance(theirs, int | float):
+        return math.isclose(ours, theirs, rel_tol=_FLOAT32_TOLERANCE) or (math.isnan(ours) and math.isnan(theirs))
+    return type(ours) is type(theirs) and bool(ours == theirs)
+
+
+def _is_stated(ours: Any, theirs: Any) -> bool:
+    """Whether a value under a name that we do not use stands somewhere in what we have.
+
+    Absence and prose under an unknown name state nothing that could be judged.
+    """
+    if theirs is None or theirs == "" or theirs == [] or theirs is False:
+        return True
+    if isinstance(theirs, Mapping):
+        return all(_is_stated(ours, value) for value in theirs.values())
+    if isinstance(theirs, list):
+        return all(_is_stated(ours, value) for value in theirs)
+    if isinstance(theirs, str) and not _is_hex(theirs):
+        return True
+    return any(is_same(leaf, theirs) for leaf in _leaves(ours))
+
+
+def _is_hex(text: str) -> bool:
+    return len(text) % 2 == 0 and all(character in "0123456789abcdefABCDEF" for character in text)
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, Mapping):
+        for item in value.values():
+            yield from _leaves(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _leaves(item)
+    else:
+        yield value

@@ -1,0 +1,224 @@
+"""Telegrams of real meters and whole conversations, read to the end as a receiver would.
+
+What stands in frames, blocks and ciphered APDUs is taken out by the dissector, which uses the decoders and ciphers of
+client and server; each APDU is then read by the decoder that they use.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from meterworks.assess.vectors.compare import check_meaning
+from meterworks.assess.vectors.field import octets, octets_of
+from meterworks.assess.vectors.hdlc_vector import check_frame
+from meterworks.assess.vectors.hls_vector import check_handshake
+from meterworks.assess.vectors.lookup import Lookup
+from meterworks.assess.vectors.meaning import meaning_of
+from meterworks.assess.vectors.verdict import Document, Mismatch, expect
+from meterworks.errors import PeerError
+from meterworks.protocols import dlms
+from meterworks.protocols.dlms.dissect import Dissector, KeyRing, KeySet, Node, messages_of
+
+__all__ = ["check_conversation", "check_telegram"]
+
+VERIFIED: Final = "tag verified"
+_KEY_NAMES: Final = {
+    "guek": ("guek", "key"), "gbek": ("gbek",), "gak": ("gak", "aad"), "kek": ("kek",),
+    "dedicated": ("dedicated_key", "dedicated"),
+}  # fmt: skip
+
+
+def key_ring(document: Document) -> KeyRing:
+    """Give the keys of a document for both titles that it names, and for any other."""
+    found = {name: octets(document, *fields) for name, fields in _KEY_NAMES.items()}
+    if not any(found.values()):
+        return KeyRing()
+    keys = KeySet(**found)
+    titles = (octets(document, "client_system_title"), octets(document, "server_system_title", "system_title"))
+    return KeyRing({None: keys, **{title: keys for title in titles if title}})
+
+
+# --- telegrams ------------------------------------------------------------------------------------------------------
+
+
+def check_telegram(document: Document, _lookup: Lookup) -> None:
+    """A telegram as received, its frames and the messages in it."""
+    received = octets_of(document["bytes"])
+    for frame in document.get("frames") or []:
+        _check_stated_frame(frame)
+    tree = Dissector(key_ring(document)).dissect(received)
+    found = list(messages_of(tree))
+    stated = document["messages"]
+    position = 0
+    for number, message in enumerate(stated):
+        name = f"messages[{number}]"
+        if "error" in message:
+            _check_irregular(name, tree, message)
+            continue
+        apdu = octets_of(message["apdu"])
+        place = next((place for place in range(position, len(found)) if found[place][1] == apdu), None)
+        if place is None:
+            raise Mismatch(f"{name}: the receiver does not find this APDU in the octets")
+        position = place + 1
+        _check_message(name, message, apdu, found[place][0])
+    if not document.get("expect") and "error" not in str([list(message) for message in stated]):
+        _check_complete(tree, len(found), len(stated))
+
+
+def _check_complete(tree: Node, found: int, stated: int) -> None:
+    errors = tree.errors
+    if errors:
+        raise Mismatch(f"the dissector does not understand octet {errors[0].offset}: {errors[0].error}")
+    expect("messages", found, stated)
+
+
+def _check_stated_frame(frame: Document) -> None:
+    raw = octets(frame, "raw", "bytes")
+    if raw is None:
+        return
+    if "dest" in frame:
+        check_frame(raw, frame)
+        return
+    tree = Dissector().dissect(raw)
+    data = tree.find("data")
+    if data is None:
+        raise Mismatch("a frame of the telegram is not recognised")
+    expect("information", raw[data.offset : data.offset + data.size], octets_of(frame["information"]))
+    expect("check sum is right", not any("check sum" in node.error for node in tree.walk()), frame["checksum_ok"])
+
+
+def _check_irregular(name: str, tree: Node, message: Document) -> None:
+    """What is broken on purpose: refused by the decoder, and told by the receiver."""
+    if not tree.errors:
+        raise Mismatch(f"{name}: nothing is reported, though {message['error']!r} is to be met")
+    try:
+        dlms.decode_apdu(octets_of(message.get("apdu") or ""))
+    except PeerError:
+        return
+    raise Mismatch(f"{name}: a message that is broken ({message['error']}) was taken")
+
+
+def _check_message(name: str, message: Document, apdu: bytes, node: Node) -> None:
+    decoded = message.get("decoded")
+    plain = octets(message, "plain_apdu", "plain")
+    if plain is None:
+        _check_decoded(name, apdu, decoded)
+        return
+    _check_ciphering(name, message.get("ciphering") or {}, apdu)
+    verified = (message.get("ciphering") or message).get("tag_verified")
+    _check_opened(name, node, plain, verified)
+    inner = message.get("plain_decoded") or decoded
+    if isinstance(inner, Mapping):
+        _check_decoded(name, plain, inner)
+
+
+def _check_decoded(name: str, apdu: bytes, decoded: Any) -> None:
+    read = dlms.decode_apdu(apdu)
+    if decoded is not None:
+        check_meaning(f"{name}.decoded", meaning_of(read), decoded)
+
+
+def _check_ciphering(name: str, stated: Mapping[str, Any], apdu: bytes) -> None:
+    ours = meaning_of(dlms.decode_apdu(apdu))
+    for field in ("tag", "system_title", "security_control", "invocation_counter"):
+        if stated.get(field) is not None:
+            check_meaning(f"{name}.ciphering.{field}", ours.get(field), stated[field])
+
+
+def _check_opened(name: str, node: Node, plain: bytes, verified: bool | None) -> None:
+    inside = node.find("deciphered")
+    if inside is None:
+        raise Mismatch(f"{name}: the message does not open with the keys given")
+    expect(f"{name}, deciphered", inside.octets, plain)
+    if verified is not None:
+        expect(f"{name}, tag is verified", VERIFIED in inside.value, verified)
+
+
+# --- conversations --------------------------------------------------------------------------------------------------
+
+
+def check_conversation(document: Document, lookup: Lookup) -> None:
+    """A whole exchange between a client and a server, over frames of any kind."""
+    dissector = Dissector(key_ring(document))
+    for number, message in enumerate(document["messages"]):
+        _check_exchanged(f"messages[{number}]", message, dissector)
+    challenges = document.get("challenges") or {}
+    if "f_stoc" in challenges or "f_ctos" in challenges:
+        row = {key: value for key, value in document.items() if not isinstance(value, list | Mapping)}
+        check_handshake({**row, **challenges}, lookup)
+
+
+def _check_exchanged(name: str, message: Document, dissector: Dissector) -> None:
+    received = octets_of(message["bytes"])
+    for frame in _frames(message):
+        check_frame(octets(frame, "raw") or received, frame)
+    tree = dissector.dissect(received, direction=str(message.get("dir", "")))
+    found = list(messages_of(tree))
+    stated = octets(message, "apdu")
+    if stated is None and "wrapper" in message:
+        stated = _check_wrapper(name, message["wrapper"], received)
+    elif stated is None and ("decoded" in message or "plain" in message):
+        stated = found[-1][1] if found else received
+    if stated is None:
+        return
+    node = next((node for node, apdu in found if apdu == stated), None)
+    if "error" in message:
+        _try_decode(stated)
+        return
+    if node is None:
+        raise Mismatch(f"{name}: the receiver does not find the APDU in the octets")
+    _check_exchanged_apdu(name, message, stated, node)
+
+
+def _frames(message: Document) -> Iterator[Document]:
+    if isinstance(message.get("frame"), Mapping):
+        yield message["frame"]
+    yield from message.get("frames") or []
+
+
+def _check_wrapper(name: str, stated: Document, received: bytes) -> bytes:
+    reader = dlms.WrapperReader()
+    reader.feed(received)
+    frame = reader.next_frame()
+    if frame is None:
+        raise Mismatch(f"{name}: the wrapper's frame is not whole")
+    source, destination, apdu = frame
+    expect(f"{name}, source", source, stated["source"])
+    expect(f"{name}, destination", destination, stated["destination"])
+    expect(f"{name}, length", len(apdu), stated["length"])
+    expect(f"{name}, frame written back", dlms.encode_wrapper(source, destination, apdu), received[: 8 + len(apdu)])
+    return apdu
+
+
+def _try_decode(apdu: bytes) -> None:
+    """What the recording's own reader failed on: we may read it or refuse it, with an error of ours."""
+    try:
+        meaning_of(dlms.decode_apdu(apdu))
+    except PeerError:
+        return
+
+
+def _check_exchanged_apdu(name: str, message: Document, apdu: bytes, node: Node) -> None:
+    decoded = message.get("decoded")
+    if isinstance(decoded, Mapping) and "length_mismatch" in decoded:
+        _check_misshapen(name, decoded, apdu, node)
+    else:
+        _check_decoded(name, apdu, decoded)
+    plain = octets(message, "plain", "plain_apdu")
+    if plain is None:
+        return
+    _check_opened(name, node, plain, message.get("tag_verified"))
+    if "plain_error" in message:
+        _try_decode(plain)
+    else:
+        _check_decoded(f"{name}.plain", plain, message.get("plain_decoded"))
+
+
+def _check_misshapen(name: str, decoded: Document, apdu: bytes, node: Node) -> None:
+    """A release response whose length is wrong: shown as what it is with its fault, taken or refused by the decoder."""
+    expect(f"{name}, APDU", node.name, decoded["apdu"])
+    expect(f"{name}, fault is told", bool(node.errors), True)
+    try:
+        read = dlms.decode_apdu(apdu)
+    except PeerError:
+        return
+    expect(f"{name}, reason", getattr(read, "reason", None), decoded.get("reason"))
