@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, Self, TypeAlias
 
+from meterworks.protocols.dlms.access import AccessRequest, AccessResponse
 from meterworks.protocols.dlms.acse import AssociationRequest, AssociationResponse, ReleaseRequest, ReleaseResponse
 from meterworks.protocols.dlms.action import (
     ActionRequestMessage,
@@ -12,6 +13,7 @@ from meterworks.protocols.dlms.action import (
     decode_action_response,
 )
 from meterworks.protocols.dlms.fault import ConfirmedServiceError, ExceptionResponse
+from meterworks.protocols.dlms.general_block import GeneralBlock
 from meterworks.protocols.dlms.get import (
     GetRequestMessage,
     GetResponseMessage,
@@ -19,13 +21,22 @@ from meterworks.protocols.dlms.get import (
     decode_get_response,
 )
 from meterworks.protocols.dlms.initiate import InitiateRequest, InitiateResponse
-from meterworks.protocols.dlms.length import encode_length, take
-from meterworks.protocols.dlms.notification import DataNotification, EventNotification
-from meterworks.protocols.dlms.security import split_ciphered
+from meterworks.protocols.dlms.length import encode_length, take, unsigned_at
+from meterworks.protocols.dlms.notification import DataNotification, DataNotificationConfirm, EventNotification
+from meterworks.protocols.dlms.security import GeneralCiphering, GeneralSigning, split_ciphered
 from meterworks.protocols.dlms.set import SetRequestMessage, SetResponseMessage, decode_set_request, decode_set_response
+from meterworks.protocols.dlms.short_name import (
+    InformationReport,
+    ReadRequest,
+    ReadResponse,
+    UnconfirmedWriteRequest,
+    WriteRequest,
+    WriteResponse,
+)
 from meterworks.protocols.dlms.tag import FORM_OF, ApduTag, CipherForm
+from meterworks.protocols.errors import DecodeError, EncodeError
 
-__all__ = ["CipheredApdu", "Message", "UnknownApdu", "decode_apdu"]
+__all__ = ["CipheredApdu", "GatewayApdu", "Message", "UnknownApdu", "decode_apdu"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +55,35 @@ class CipheredApdu:
         protected = bytes((self.control,)) + self.counter.to_bytes(4, "big") + self.body
         title = b"" if self.form <= CipherForm.DED else bytes((len(self.title),)) + self.title
         return bytes((self.tag,)) + title + encode_length(len(protected)) + protected
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayApdu:
+    """An APDU for a meter behind a gateway, or from one. tag: E6 or E7. physical_address: at most 255 octets.
+
+    apdu: what is carried, at least one octet; `decode_apdu` reads it.
+    """
+
+    tag: int
+    network_id: int
+    physical_address: bytes
+    apdu: bytes
+
+    def to_bytes(self) -> bytes:
+        """Encode the APDU. EncodeError for an address that does not fit."""
+        if len(self.physical_address) > 0xFF:
+            raise EncodeError(f"physical address of {len(self.physical_address)} octets")
+        head = bytes((self.tag, self.network_id, len(self.physical_address)))
+        return head + self.physical_address + self.apdu
+
+    @classmethod
+    def from_bytes(cls, apdu: bytes) -> Self:
+        """Decode the APDU."""
+        network_id, size = unsigned_at(apdu, 1, 1), unsigned_at(apdu, 2, 1)
+        address = take(apdu, 3, size)
+        if len(apdu) == 3 + size:
+            raise DecodeError("a gateway's prefix without an APDU behind it", offset=len(apdu))
+        return cls(tag=apdu[0], network_id=network_id, physical_address=address, apdu=apdu[3 + size :])
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +110,24 @@ Message: TypeAlias = (
     | SetResponseMessage
     | ActionRequestMessage
     | ActionResponseMessage
+    | AccessRequest
+    | AccessResponse
+    | ReadRequest
+    | ReadResponse
+    | WriteRequest
+    | WriteResponse
+    | UnconfirmedWriteRequest
+    | InformationReport
     | DataNotification
+    | DataNotificationConfirm
     | EventNotification
     | ExceptionResponse
     | ConfirmedServiceError
     | CipheredApdu
+    | GeneralCiphering
+    | GeneralSigning
+    | GeneralBlock
+    | GatewayApdu
     | UnknownApdu
 )
 
@@ -86,9 +139,16 @@ def _pull_ciphered(apdu: bytes) -> CipheredApdu:
 
 _DECODERS: Final[dict[int, Callable[[bytes], Message]]] = {
     ApduTag.INITIATE_REQUEST: InitiateRequest.from_bytes,
+    ApduTag.READ_REQUEST: ReadRequest.from_bytes,
+    ApduTag.WRITE_REQUEST: WriteRequest.from_bytes,
     ApduTag.INITIATE_RESPONSE: InitiateResponse.from_bytes,
+    ApduTag.READ_RESPONSE: ReadResponse.from_bytes,
+    ApduTag.WRITE_RESPONSE: WriteResponse.from_bytes,
     ApduTag.CONFIRMED_SERVICE_ERROR: ConfirmedServiceError.from_bytes,
     ApduTag.DATA_NOTIFICATION: DataNotification.from_bytes,
+    ApduTag.DATA_NOTIFICATION_CONFIRM: DataNotificationConfirm.from_bytes,
+    ApduTag.UNCONFIRMED_WRITE: UnconfirmedWriteRequest.from_bytes,
+    ApduTag.INFORMATION_REPORT: InformationReport.from_bytes,
     ApduTag.AARQ: AssociationRequest.from_bytes,
     ApduTag.AARE: AssociationResponse.from_bytes,
     ApduTag.RLRQ: ReleaseRequest.from_bytes,
@@ -101,11 +161,21 @@ _DECODERS: Final[dict[int, Callable[[bytes], Message]]] = {
     ApduTag.SET_RESPONSE: decode_set_response,
     ApduTag.ACTION_RESPONSE: decode_action_response,
     ApduTag.EXCEPTION_RESPONSE: ExceptionResponse.from_bytes,
+    ApduTag.ACCESS_REQUEST: AccessRequest.from_bytes,
+    ApduTag.ACCESS_RESPONSE: AccessResponse.from_bytes,
+    ApduTag.GENERAL_CIPHERING: GeneralCiphering.from_bytes,
+    ApduTag.GENERAL_SIGNING: GeneralSigning.from_bytes,
+    ApduTag.GENERAL_BLOCK_TRANSFER: GeneralBlock.from_bytes,
+    ApduTag.GATEWAY_REQUEST: GatewayApdu.from_bytes,
+    ApduTag.GATEWAY_RESPONSE: GatewayApdu.from_bytes,
     **dict.fromkeys(FORM_OF, _pull_ciphered),
 }
 
 
 def decode_apdu(apdu: bytes) -> Message:
     """Decode any APDU; one whose tag we do not know is kept as `UnknownApdu`. Ciphered ones stay closed."""
-    decoder = _DECODERS.get(take(apdu, 0, 1)[0])
-    return UnknownApdu(apdu) if decoder is None else decoder(apdu)
+    decoder = _DECODERS.get(apdu[0] if apdu else -1)
+    if decoder is None:
+        take(apdu, 0, 1)
+        return UnknownApdu(apdu)
+    return decoder(apdu)
