@@ -161,7 +161,8 @@ def settings_of(server: HdlcAddress, dialogue: Dialogue) -> HdlcSettings:
 
 def messages_of(dialogue: Dialogue, *, by_client: bool) -> list[bytes]:
     """Give the APDUs of one side, put together from their segments, each number once."""
-    messages, parts, numbers = [], b"", set()
+    messages, parts = [], b""
+    numbers: set[int] = set()
     for from_client, frame in dialogue:
         if frame.control == SNRM:
             numbers = set()

@@ -97,7 +97,8 @@ from meterworks.protocols.dlms.device import (
     LogicalDevice,
     SecurityEventKind,
 )
-from meterworks.protocols.dlms.framing import ClientFraming, ClientLink, ServerFraming, ServerLink
+from meterworks.protocols.dlms.framing import ClientFraming, ClientLink, LineFormat, ServerFraming, ServerLink
+from meterworks.protocols.dlms.gateway import GatewayFraming, GatewayPrefix
 from meterworks.protocols.dlms.initiate import InitiateRequest, InitiateResponse
 from meterworks.protocols.dlms.notification import DataNotification, EventNotification
 from meterworks.protocols.dlms.obis import ObisCode
@@ -136,7 +137,7 @@ from meterworks.protocols.dlms.security import (
     verify_signature,
     wrap_key,
 )
-from meterworks.protocols.dlms.server import ServerConnection
+from meterworks.protocols.dlms.server import GatewayResolver, ServerConnection
 from meterworks.protocols.dlms.server_association import ServerAssociation, ServerState
 from meterworks.protocols.dlms.settings import (
     MANAGEMENT_CLIENT,
@@ -222,6 +223,9 @@ __all__ = [
     "ExceptionReceived",
     "ExceptionService",
     "ExceptionState",
+    "GatewayFraming",
+    "GatewayPrefix",
+    "GatewayResolver",
     "Get",
     "GetItem",
     "GetList",
@@ -235,6 +239,7 @@ __all__ = [
     "KeyAgreement",
     "KeyChoice",
     "KeyUse",
+    "LineFormat",
     "LogicalDevice",
     "Mechanism",
     "Message",

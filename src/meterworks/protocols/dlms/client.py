@@ -10,7 +10,7 @@ from meterworks.errors import PeerError, SecurityError, UnreachableError
 from meterworks.protocols.dlms.client_association import ClientAssociation, ClientState
 from meterworks.protocols.dlms.command import ClientEvent, Command
 from meterworks.protocols.dlms.device import InvocationCounter
-from meterworks.protocols.dlms.framing import ClientFraming
+from meterworks.protocols.dlms.framing import ClientFraming, LineFormat
 from meterworks.protocols.dlms.settings import PDU_SIZE_MAX, ClientSettings
 from meterworks.protocols.dlms.wrapper import WRAPPER
 from meterworks.protocols.errors import StateError
@@ -93,6 +93,16 @@ class ClientConnection:
             self._error = error
             raise
         return self.receive(b"", now)
+
+    @property
+    def progress(self) -> int:
+        """A number that grows with each frame that brings a long transfer forward, where the framing has such."""
+        return self._link.progress
+
+    @property
+    def line(self) -> LineFormat | None:
+        """The format that a serial line must have from now on; None where the framing does not care."""
+        return self._link.line
 
     def close(self, now: float = 0.0) -> bytes:
         """Give the octets that end the link, if its framing has such. Nothing may be sent afterwards."""

@@ -4,12 +4,22 @@ A framing (a frozen value: wrapper, HDLC, a gateway's prefix around either) make
 client or for the server. A link is sans-I/O: time comes in as seconds of any clock that does not go back.
 """
 
-from typing import Protocol, TypeAlias
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
 
-__all__ = ["ClientFraming", "ClientLink", "ServerFrame", "ServerFraming", "ServerLink"]
+__all__ = ["ClientFraming", "ClientLink", "LineFormat", "ServerFrame", "ServerFraming", "ServerLink"]
 
 ServerFrame: TypeAlias = tuple[int, int, bytes | None]
 """(client address, server address, APDU); None in place of an APDU says that this client's link has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineFormat:
+    """How a serial line carries octets: bits/s, data bits and parity (even or none); one stop bit."""
+
+    baud: int
+    data_bits: Literal[7, 8] = 8
+    parity: Literal["E", "N"] = "N"
 
 
 class ClientLink(Protocol):
@@ -36,6 +46,14 @@ class ClientLink(Protocol):
     def close(self, now: float) -> bytes:
         """Give what ends the link, if anything."""
 
+    @property
+    def progress(self) -> int:
+        """A number that grows with each frame that brings a transfer forward; for shells that watch it."""
+
+    @property
+    def line(self) -> LineFormat | None:
+        """The format that the serial line must have from now on; None where the link does not care."""
+
 
 class ServerLink(Protocol):
     """The server's side: one connection, or one line with several clients."""
@@ -57,6 +75,10 @@ class ServerLink(Protocol):
 
     def advance(self, now: float) -> None:
         """Let time pass; see then `next_frame` and `data_to_send`."""
+
+    @property
+    def line(self) -> LineFormat | None:
+        """The format that the serial line must have from now on; None where the link does not care."""
 
 
 class ClientFraming(Protocol):

@@ -4,7 +4,7 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
-from meterworks.protocols.dlms.framing import ClientLink, ServerLink
+from meterworks.protocols.dlms.framing import ClientLink, LineFormat, ServerLink
 from meterworks.protocols.dlms.tag import ApduTag
 from meterworks.protocols.errors import UnlawfulMessage
 
@@ -13,6 +13,16 @@ __all__ = ["HEADER_SIZE", "WRAPPER", "WrapperFrame", "WrapperFraming", "WrapperR
 HEADER_SIZE: Final = 8
 _HEADER: Final = struct.Struct(">HHHH")
 _VERSION: Final = 1
+_UNASKED: Final = frozenset(
+    {
+        int(ApduTag.DATA_NOTIFICATION),
+        int(ApduTag.EVENT_NOTIFICATION),
+        int(ApduTag.GENERAL_GLO_CIPHERING),
+        int(ApduTag.GENERAL_CIPHERING),
+        int(ApduTag.GENERAL_BLOCK_TRANSFER),
+        int(ApduTag.GATEWAY_REQUEST),
+    }
+)
 
 WrapperFrame = tuple[int, int, bytes]  # (source address, destination address, APDU)
 
@@ -100,6 +110,16 @@ class _Untimed(WrapperReader):
         """Nothing: the stream below is closed."""
         return b""
 
+    @property
+    def progress(self) -> int:
+        """Always 0: a frame is an APDU, and events tell of those."""
+        return 0
+
+    @property
+    def line(self) -> LineFormat | None:
+        """None: a serial line carries HDLC."""
+        return None
+
 
 class _ClientLink(_Untimed):
     """The client's side: our address first when we send, last when we receive."""
@@ -123,7 +143,7 @@ class _ClientLink(_Untimed):
         source, destination, apdu = frame
         if source != self._server_sap or destination != self._client_sap:
             # Pushes carry the addresses of the push set-up, all else those of the association.
-            if apdu[0] != ApduTag.DATA_NOTIFICATION:
+            if apdu[0] not in _UNASKED:
                 raise UnlawfulMessage(f"frame from {source} to {destination} is not ours", source=source)
         return apdu
 

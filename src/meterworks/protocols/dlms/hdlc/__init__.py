@@ -5,6 +5,7 @@ from meterworks.protocols.dlms.hdlc.frame import FRAME_SIZE_MAX, INFORMATION_SIZ
 from meterworks.protocols.dlms.hdlc.framing import HDLC, HdlcFraming
 from meterworks.protocols.dlms.hdlc.parameter import LinkParameters, read_parameters
 from meterworks.protocols.dlms.hdlc.push import HdlcPush, HdlcPushReader, encode_push
+from meterworks.protocols.dlms.hdlc.server_link import HdlcServerLink
 from meterworks.protocols.dlms.hdlc.settings import DEFAULT_SETTINGS, HdlcSettings
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "HdlcPush",
     "HdlcPushReader",
     "HdlcReader",
+    "HdlcServerLink",
     "HdlcSettings",
     "LinkParameters",
     "encode_push",

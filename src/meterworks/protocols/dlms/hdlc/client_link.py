@@ -12,6 +12,7 @@ from collections import deque
 from enum import Enum
 from typing import Final
 
+from meterworks.protocols.dlms.framing import LineFormat
 from meterworks.protocols.dlms.hdlc import control
 from meterworks.protocols.dlms.hdlc.address import HdlcAddress
 from meterworks.protocols.dlms.hdlc.exchange import NumberedExchange
@@ -137,6 +138,11 @@ class HdlcClientLink:
         if not was_open:
             return b""
         return HdlcFrame(self._peer, self._own, control.DISC | control.POLL).to_bytes()
+
+    @property
+    def line(self) -> LineFormat | None:
+        """None: the line stays as it is."""
+        return None
 
     def _end(self) -> None:
         self._state = _State.ENDED

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from meterworks.protocols.dlms.framing import ClientLink, ServerLink
+from meterworks.protocols.dlms.framing import ClientLink
 from meterworks.protocols.dlms.hdlc.client_link import HdlcClientLink
 from meterworks.protocols.dlms.hdlc.server_link import HdlcServerLink
 from meterworks.protocols.dlms.hdlc.settings import DEFAULT_SETTINGS, HdlcSettings
@@ -21,7 +21,7 @@ class HdlcFraming:
         """Give a fresh link. Raises EncodeError where an address does not fit."""
         return HdlcClientLink(self.settings, client_sap, server_sap, apdu_size_max)
 
-    def server_link(self, server_sap: int, apdu_size_max: int) -> ServerLink:
+    def server_link(self, server_sap: int, apdu_size_max: int) -> HdlcServerLink:
         """Give the server's end of a line."""
         return HdlcServerLink(self.settings, server_sap, apdu_size_max)
 

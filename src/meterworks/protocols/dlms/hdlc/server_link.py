@@ -9,7 +9,7 @@ Source: IEC 62056-46, 6.4; ISO/IEC 13239, normal response mode; fact sheet secti
 from collections import deque
 from typing import Final
 
-from meterworks.protocols.dlms.framing import ServerFrame
+from meterworks.protocols.dlms.framing import LineFormat, ServerFrame
 from meterworks.protocols.dlms.hdlc import control
 from meterworks.protocols.dlms.hdlc.address import HdlcAddress
 from meterworks.protocols.dlms.hdlc.exchange import NumberedExchange
@@ -118,6 +118,16 @@ class HdlcServerLink:
         for station in self._stations.values():
             if station.exchange is not None and now - station.last_heard >= self._settings.inactivity_s_max:
                 self._end(station)
+
+    @property
+    def line(self) -> LineFormat | None:
+        """None: the line stays as it is."""
+        return None
+
+    @property
+    def has_link(self) -> bool:
+        """Whether the link of any client stands."""
+        return any(station.exchange is not None for station in self._stations.values())
 
     # --- what comes in ----------------------------------------------------------------------------------------------
 

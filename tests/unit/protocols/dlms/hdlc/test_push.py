@@ -9,8 +9,8 @@ LONG = b"\x0f" + bytes(range(256)) * 3
 RESPONSE = b"\xe6\xe7\x00"
 
 
-def pushes_in(octets: bytes, **settings: int) -> tuple[list[bytes], HdlcPushReader]:
-    reader = HdlcPushReader(**settings)
+def pushes_in(octets: bytes, *, apdu_size_max: int = 0xFFFF) -> tuple[list[bytes], HdlcPushReader]:
+    reader = HdlcPushReader(apdu_size_max)
     reader.feed(octets)
     apdus = []
     while (push := reader.next_push()) is not None:
