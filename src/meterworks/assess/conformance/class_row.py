@@ -85,7 +85,10 @@ def _judge(faults: list[str], what: str) -> str:
 
 
 def _list_is_whole(t: Tester) -> str:
-    return f"{len(t.objects())} objects"
+    t.agreed()
+    if not t.survey.objects:
+        fail(f"the object list cannot be read: {t.survey.fault or 'it is empty'}")
+    return f"{len(t.survey.objects)} objects"
 
 
 def _no_object_twice(t: Tester) -> str:

@@ -14,7 +14,17 @@ from typing import Final
 from meterworks.assess.conformance.row import CheckFailed, expect
 from meterworks.assess.conformance.wire import Octets, Trace
 
-__all__ = ["CONTROL_DISC", "CONTROL_DM", "CONTROL_RR", "CONTROL_SNRM", "CONTROL_UA", "Frame", "HdlcWire", "LinkAddress"]
+__all__ = [
+    "CONTROL_DISC",
+    "CONTROL_DM",
+    "CONTROL_RR",
+    "CONTROL_SNRM",
+    "CONTROL_UA",
+    "Frame",
+    "HdlcWire",
+    "LinkAddress",
+    "frame_check",
+]
 
 CONTROL_SNRM: Final = 0x93
 CONTROL_UA: Final = 0x73
@@ -45,7 +55,7 @@ def _crc_table() -> tuple[int, ...]:
 _TABLE: Final = _crc_table()
 
 
-def _check(octets: bytes) -> bytes:
+def frame_check(octets: bytes) -> bytes:
     """Give the check sequence: CRC-16/X-25, low octet first."""
     crc = 0xFFFF
     for octet in octets:
@@ -134,10 +144,10 @@ class HdlcWire:
         head = (self.server_address if to is None else to) + self.client_address + bytes((control,))
         size = 2 + len(head) + 2 + (len(information) + 2 if information else 0)
         octets = struct.pack(">H", FORMAT | (SEGMENTED if segmented else 0) | size) + head
-        octets += _check(octets)
+        octets += frame_check(octets)
         if information:
             octets += information
-            octets += _check(octets)
+            octets += frame_check(octets)
         return bytes((FLAG,)) + octets + bytes((FLAG,))
 
     def send_octets(self, octets: bytes, note: str = "") -> None:
@@ -260,9 +270,9 @@ def _read_frame(octets: bytes) -> Frame:
     source, offset = _read_address(octets, offset)
     expect(offset + 3 <= len(octets), f"a frame of {len(octets)} octets has no room for its parts")
     has_information = len(octets) > offset + 3
-    whole = _check(octets[:-2]) == octets[-2:]
+    whole = frame_check(octets[:-2]) == octets[-2:]
     if has_information:
-        whole = whole and _check(octets[: offset + 1]) == octets[offset + 1 : offset + 3]
+        whole = whole and frame_check(octets[: offset + 1]) == octets[offset + 1 : offset + 3]
     return Frame(
         destination=destination,
         source=source,
