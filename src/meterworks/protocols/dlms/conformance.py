@@ -2,7 +2,7 @@
 
 from enum import IntFlag
 
-__all__ = ["CLIENT_CONFORMANCE", "METER_CONFORMANCE", "Conformance"]
+__all__ = ["CLIENT_CONFORMANCE", "FULL_CONFORMANCE", "METER_CONFORMANCE", "SHORT_NAME_CONFORMANCE", "Conformance"]
 
 
 def _bit(number: int) -> int:
@@ -49,6 +49,27 @@ METER_CONFORMANCE = (
     | Conformance.SET
     | Conformance.SELECTIVE_ACCESS
     | Conformance.EVENT_NOTIFICATION
+    | Conformance.ACCESS
     | Conformance.ACTION
 )
 CLIENT_CONFORMANCE = METER_CONFORMANCE
+# All that a server or client of ours can do with logical names. General blocks are not in the others: where both ends
+# agree to them, they take the place of the blocks of GET, SET and ACTION, and not every fielded stack has them right.
+FULL_CONFORMANCE = (
+    METER_CONFORMANCE
+    | Conformance.GENERAL_BLOCK_TRANSFER
+    | Conformance.ATTRIBUTE_0_WITH_GET
+    | Conformance.ATTRIBUTE_0_WITH_SET
+)
+SHORT_NAME_CONFORMANCE = (
+    Conformance.GENERAL_PROTECTION
+    | Conformance.READ
+    | Conformance.WRITE
+    | Conformance.UNCONFIRMED_WRITE
+    | Conformance.BLOCK_TRANSFER_WITH_GET
+    | Conformance.BLOCK_TRANSFER_WITH_SET
+    | Conformance.MULTIPLE_REFERENCES
+    | Conformance.INFORMATION_REPORT
+    | Conformance.DATA_NOTIFICATION
+    | Conformance.PARAMETERISED_ACCESS
+)
