@@ -1,5 +1,6 @@
 """DLMS/COSEM (IEC 62056): codecs, security, and sans-I/O client and server.  Facts: reference sheet DLMS."""
 
+from meterworks.protocols.dlms.access import AccessKind, AccessRequest, AccessResponse, AccessSpecification, LongInvoke
 from meterworks.protocols.dlms.acse import (
     ApplicationContext,
     AssociationRequest,
@@ -8,12 +9,19 @@ from meterworks.protocols.dlms.acse import (
     ReleaseResponse,
 )
 from meterworks.protocols.dlms.action import ActionOutcome
-from meterworks.protocols.dlms.apdu import CipheredApdu, Message, UnknownApdu, decode_apdu
+from meterworks.protocols.dlms.apdu import CipheredApdu, GatewayApdu, Message, UnknownApdu, decode_apdu
 from meterworks.protocols.dlms.block import GetItem, GetResult
 from meterworks.protocols.dlms.challenge import Handshake, aes_ecb_proof, make_proof, open_proof
 from meterworks.protocols.dlms.client import ClientConnection
 from meterworks.protocols.dlms.client_association import ClientAssociation, ClientState
 from meterworks.protocols.dlms.command import (
+    Access,
+    AccessAction,
+    AccessFinished,
+    AccessGet,
+    AccessItem,
+    AccessOutcome,
+    AccessSet,
     Action,
     ActionFinished,
     ActionList,
@@ -29,16 +37,26 @@ from meterworks.protocols.dlms.command import (
     Get,
     GetList,
     NotificationReceived,
+    Read,
     Release,
     Selection,
+    ServiceErrorReceived,
     Set,
     SetFinished,
     SetList,
     SetListFinished,
+    UnconfirmedWrite,
     ValueReceived,
     ValuesReceived,
+    Write,
 )
-from meterworks.protocols.dlms.conformance import CLIENT_CONFORMANCE, METER_CONFORMANCE, Conformance
+from meterworks.protocols.dlms.conformance import (
+    CLIENT_CONFORMANCE,
+    FULL_CONFORMANCE,
+    METER_CONFORMANCE,
+    SHORT_NAME_CONFORMANCE,
+    Conformance,
+)
 from meterworks.protocols.dlms.data import (
     DONT_CARE,
     BitString,
@@ -97,10 +115,12 @@ from meterworks.protocols.dlms.device import (
     LogicalDevice,
     SecurityEventKind,
 )
+from meterworks.protocols.dlms.fault import CONFIRMED_SERVICES, SERVICE_ERRORS, ConfirmedServiceError, ExceptionResponse
 from meterworks.protocols.dlms.framing import ClientFraming, ClientLink, LineFormat, ServerFraming, ServerLink
 from meterworks.protocols.dlms.gateway import GatewayFraming, GatewayPrefix
+from meterworks.protocols.dlms.general_block import BlockReceiver, BlockTransfer, GeneralBlock, cut_stream
 from meterworks.protocols.dlms.initiate import InitiateRequest, InitiateResponse
-from meterworks.protocols.dlms.notification import DataNotification, EventNotification
+from meterworks.protocols.dlms.notification import DataNotification, DataNotificationConfirm, EventNotification
 from meterworks.protocols.dlms.obis import ObisCode
 from meterworks.protocols.dlms.profile import ProfileTable, decode_profile
 from meterworks.protocols.dlms.profile_encode import TimeColumn, ValueColumn, encode_profile
@@ -153,15 +173,34 @@ from meterworks.protocols.dlms.settings import (
     Protection,
     Tolerance,
 )
+from meterworks.protocols.dlms.short_name import (
+    InformationReport,
+    Parameterised,
+    ReadRequest,
+    ReadResponse,
+    UnconfirmedWriteRequest,
+    Variable,
+    WriteRequest,
+    WriteResponse,
+)
+from meterworks.protocols.dlms.short_name_map import (
+    ASSOCIATION_BASE_NAME,
+    SHORT_NAME_OBJECT_LIST,
+    NamedObject,
+    ShortNameMap,
+)
 from meterworks.protocols.dlms.tag import ApduTag, CipherForm
 from meterworks.protocols.dlms.wrapper import WRAPPER, WrapperFraming, WrapperReader, encode_wrapper
 
 __all__ = [
     "ANY",
     "ANY_YEAR",
+    "ASSOCIATION_BASE_NAME",
     "CLIENT_CONFORMANCE",
     "CLOCK_OBJECT",
+    "CONFIRMED_SERVICES",
     "DONT_CARE",
+    "FULL_CONFORMANCE",
     "MANAGEMENT_CLIENT",
     "MANAGEMENT_DEVICE",
     "METER_CONFORMANCE",
@@ -169,8 +208,22 @@ __all__ = [
     "PDU_SIZE_MAX",
     "PUBLIC_CLIENT",
     "READER_CLIENT",
+    "SERVICE_ERRORS",
+    "SHORT_NAME_CONFORMANCE",
+    "SHORT_NAME_OBJECT_LIST",
     "SUITES",
     "WRAPPER",
+    "Access",
+    "AccessAction",
+    "AccessFinished",
+    "AccessGet",
+    "AccessItem",
+    "AccessKind",
+    "AccessOutcome",
+    "AccessRequest",
+    "AccessResponse",
+    "AccessSet",
+    "AccessSpecification",
     "AcseResult",
     "Action",
     "ActionFinished",
@@ -191,6 +244,8 @@ __all__ = [
     "AttributeAddress",
     "BaseLogicalDevice",
     "BitString",
+    "BlockReceiver",
+    "BlockTransfer",
     "BlockTransferred",
     "CaptureLayout",
     "CaptureObject",
@@ -207,6 +262,7 @@ __all__ = [
     "ClockStatus",
     "Command",
     "CompactArray",
+    "ConfirmedServiceError",
     "Conformance",
     "CosemDate",
     "CosemDateTime",
@@ -214,6 +270,7 @@ __all__ = [
     "CountUp",
     "DataAccessResult",
     "DataNotification",
+    "DataNotificationConfirm",
     "DataValue",
     "Delta",
     "Diagnostic",
@@ -221,17 +278,21 @@ __all__ = [
     "EntrySelection",
     "EventNotification",
     "ExceptionReceived",
+    "ExceptionResponse",
     "ExceptionService",
     "ExceptionState",
+    "GatewayApdu",
     "GatewayFraming",
     "GatewayPrefix",
     "GatewayResolver",
+    "GeneralBlock",
     "Get",
     "GetItem",
     "GetList",
     "GetResult",
     "GrowingCounter",
     "Handshake",
+    "InformationReport",
     "InitiateError",
     "InitiateRequest",
     "InitiateResponse",
@@ -241,15 +302,21 @@ __all__ = [
     "KeyUse",
     "LineFormat",
     "LogicalDevice",
+    "LongInvoke",
     "Mechanism",
     "Message",
     "MethodAddress",
+    "NamedObject",
     "NotificationReceived",
     "ObisCode",
+    "Parameterised",
     "PlainValue",
     "ProfileTable",
     "Protection",
     "RangeSelection",
+    "Read",
+    "ReadRequest",
+    "ReadResponse",
     "Release",
     "ReleaseRequest",
     "ReleaseResponse",
@@ -263,10 +330,12 @@ __all__ = [
     "ServerFraming",
     "ServerLink",
     "ServerState",
+    "ServiceErrorReceived",
     "Set",
     "SetFinished",
     "SetList",
     "SetListFinished",
+    "ShortNameMap",
     "Signer",
     "SoftwareKeyAgreement",
     "SoftwareSigner",
@@ -275,15 +344,22 @@ __all__ = [
     "Tag",
     "TimeColumn",
     "Tolerance",
+    "UnconfirmedWrite",
+    "UnconfirmedWriteRequest",
     "Unit",
     "UnknownApdu",
     "ValueColumn",
     "ValueReceived",
     "ValuesReceived",
+    "Variable",
     "WrapperFraming",
     "WrapperReader",
+    "Write",
+    "WriteRequest",
+    "WriteResponse",
     "aes_ecb_proof",
     "algorithm_id",
+    "cut_stream",
     "decode",
     "decode_all",
     "decode_apdu",
