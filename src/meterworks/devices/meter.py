@@ -9,7 +9,9 @@ from typing import Final
 
 from meterworks.devices.access import CLIENTS, Rights, rights_of
 from meterworks.devices.errors import FleetStateError, ModelError
+from meterworks.devices.meter_key import put_keys_in_force
 from meterworks.devices.model import BoundAttribute, BoundObject, DeviceModel
+from meterworks.devices.security_setup import association_settings
 from meterworks.devices.view import LOG_TAMPER, MeterView
 from meterworks.devices.watch import catch_up
 from meterworks.errors import PeerError, UsageError
@@ -21,7 +23,6 @@ from meterworks.protocols.dlms import (
     DataAccessResult,
     MethodAddress,
     PlainValue,
-    Protection,
     SecurityEventKind,
     decode_all,
     encode_structure,
@@ -64,20 +65,20 @@ class ElectricityMeter:
 
     def association(self, client_sap: int) -> AssociationSettings | None:
         """Give what this client must bring; None for a client that is not in the table of clients."""
+        client = CLIENTS.get(client_sap)
+        if client is None:
+            return None
+        if client.ciphered and self.view.state.overlay.values(self.view.index):  # keys and policy may be other ones
+            put_keys_in_force(self.view)
+            return association_settings(self.view, client.mechanism)
         known = self._associations.get(client_sap)
-        if known is None and client_sap in CLIENTS:
-            known = self._associations[client_sap] = self._settings_for(client_sap)
+        if known is None:
+            known = self._associations[client_sap] = (
+                association_settings(self.view, client.mechanism)
+                if client.ciphered
+                else AssociationSettings(mechanism=client.mechanism, max_pdu=PDU_SIZE_MAX)
+            )
         return known
-
-    def _settings_for(self, client_sap: int) -> AssociationSettings:
-        client = CLIENTS[client_sap]
-        if not client.ciphered:
-            return AssociationSettings(mechanism=client.mechanism, max_pdu=PDU_SIZE_MAX)
-        specification = self.view.specification
-        return AssociationSettings(
-            mechanism=client.mechanism, guek=specification.guek, gak=specification.gak,
-            required_protection=Protection.BOTH, max_pdu=PDU_SIZE_MAX,
-        )  # fmt: skip
 
     def catch_up(self) -> None:
         """Let everything happen that the meter was to do by itself until now; costs nothing where nothing was set."""

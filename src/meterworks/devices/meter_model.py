@@ -16,6 +16,7 @@ from meterworks.devices import (
     limiter,
     push_object,
     register_object,
+    security_setup,
 )
 from meterworks.devices.access import CLIENTS, Audience
 from meterworks.devices.history import HISTORIES, HistoryTable, encode_capture_objects
@@ -39,6 +40,7 @@ from meterworks.protocols.dlms import (
 )
 from meterworks.protocols.dlms.cosem import (
     ASSOCIATION,
+    CLASSES,
     CLOCK,
     DATA,
     DEMAND_REGISTER,
@@ -51,7 +53,6 @@ from meterworks.protocols.dlms.cosem import (
     REGISTER,
     SAP_ASSIGNMENT,
     SCRIPT_TABLE,
-    SECURITY_SETUP,
     SINGLE_ACTION_SCHEDULE,
 )
 
@@ -73,8 +74,6 @@ SORT_FIFO: Final = 1
 CLOCK_CRYSTAL: Final = 1
 SERVICE_EXECUTE: Final = 2  # of a script's action
 TYPE_LIST_OF_TIMES: Final = 5  # class 22: several times, dates with wildcards
-SECURITY_BOTH: Final = 3  # class 64 version 0: authenticated and encrypted
-SECURITY_SUITE_0: Final = 0
 NOTHING: Final = encode_structure()
 
 
@@ -139,9 +138,15 @@ MANAGEMENT_PART: Final = (
     ),
     entry("0.0.43.1.0.255", DATA, EVERYONE, value=state("invocation_counter")),
     entry(
-        "0.0.43.0.0.255", SECURITY_SETUP,
-        security_policy=encode_enum(SECURITY_BOTH), security_suite=encode_enum(SECURITY_SUITE_0),
+        "0.0.43.0.0.255", CLASSES[64, 1],
+        security_policy=state("security_policy"), security_suite=state("security_suite"),
         client_system_title=encode_octet_string(b""), server_system_title=state("system_title"),
+        certificates=state("certificates"), security_activate=command("security_activate"),
+        key_transfer=command("key_transfer"), key_agreement=command("key_agreement"),
+        generate_key_pair=command("generate_key_pair"),
+        generate_certificate_request=command("generate_certificate_request"),
+        import_certificate=command("import_certificate"), export_certificate=command("export_certificate"),
+        remove_certificate=command("remove_certificate"),
     ),
     entry("0.0.96.1.0.255", DATA, value=state("serial")),
     entry("0.0.96.1.1.255", DATA, value=encode_octet_string(b"Meterworks emulated electricity meter")),
@@ -284,7 +289,7 @@ _PROFILE_STATES: Final[Mapping[str, Callable[[MeterView, int], bytes]]] = {
 METER_BINDINGS: Final = Bindings(
     states={
         **clock_object.STATES, **register_object.STATES, **identity_object.STATES, **disconnect_control.STATES,
-        **limiter.STATES, **image_transfer.STATES, **push_object.STATES, **_PROFILE_STATES,
+        **limiter.STATES, **image_transfer.STATES, **security_setup.STATES, **push_object.STATES, **_PROFILE_STATES,
     },
     settings={
         **clock_object.SETTINGS, **disconnect_control.SETTINGS, **limiter.SETTINGS, **image_transfer.SETTINGS,
@@ -292,7 +297,8 @@ METER_BINDINGS: Final = Bindings(
     },
     histories={name: table.read for name, table in HISTORIES.items()},
     commands={
-        **clock_object.COMMANDS, **disconnect_control.COMMANDS, **image_transfer.COMMANDS, **push_object.COMMANDS,
+        **clock_object.COMMANDS, **disconnect_control.COMMANDS, **image_transfer.COMMANDS,
+        **security_setup.COMMANDS, **push_object.COMMANDS,
     },
     watches=(image_transfer.IMAGE_WATCH, limiter.LIMITER_WATCH),
 )  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Final
 
 from meterworks.devices.access import Client
 from meterworks.devices.meter import ElectricityMeter
+from meterworks.devices.meter_key import keys_of
 from meterworks.devices.push_object import PUSH_SETUPS
 from meterworks.protocols.dlms import (
     MANAGEMENT_DEVICE,
@@ -36,11 +37,11 @@ def push_frame(meter: ElectricityMeter, instance: int) -> bytes:
     Raises UsageError when the meter's invocation counters are used up.
     """
     view = meter.view
-    specification = view.specification
+    specification, keys = view.specification, keys_of(view)
     context = SecurityContext(
         own_title=specification.system_title,
         peer_title=b"",
-        cipher=Suite0Cipher(specification.guek, specification.gak),
+        cipher=Suite0Cipher(keys.guek, keys.gak, specification.suite),
         next_counter=meter.next_invocation_counter,
         peer_counter=GrowingCounter(),
     )

@@ -11,7 +11,7 @@ from meterworks.devices.overlay import OverlayKey
 from meterworks.devices.state import FleetState
 from meterworks.devices.supply_gap import NO_GAPS, SupplyGaps, SwitchedLoad, without_current
 from meterworks.devices.zone import ZoneTable, zone_table
-from meterworks.protocols.dlms import ActionResult, DataAccessResult, PlainValue
+from meterworks.protocols.dlms import SUITES, ActionResult, DataAccessResult, PlainValue, SecuritySuite
 from meterworks.protocols.dlms.cosem import InterfaceClass
 
 __all__ = [
@@ -109,6 +109,7 @@ class MeterView:
         "object_lists",
         "objects",
         "push",
+        "script_depth",
         "specification",
         "state",
         "unswitched_load",
@@ -136,6 +137,7 @@ class MeterView:
         self.zone: ZoneTable = zone_table(specification.time_zone)
         self._epoch_s = epoch_s
         self._as_of_s: float | None = None
+        self.script_depth = 0  # how many scripts are running one out of the other
         self._registers: tuple[int, Registers] | None = None  # of the second it names
         self._instant: tuple[int, Instant] | None = None
         self._recall_gaps()

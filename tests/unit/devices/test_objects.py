@@ -115,7 +115,7 @@ def test_other_association_objects_describe_their_own_client(bench):
 
 
 def test_security_setup_says_suite_policy_and_title(bench):
-    assert [bench.read("0.0.43.0.0.255", number) for number in (2, 3, 5)] == [3, 0, TITLE]
+    assert [bench.read("0.0.43.0.0.255", number) for number in (2, 3, 5)] == [0x6C, 0, TITLE]
 
 
 def test_the_newest_event_is_shown_by_log_and_over_all(make_bench):
