@@ -6,7 +6,7 @@ keeps its place in the next cycle, after a failure the back-off table decides.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from meterworks.catalogue import EVENT_LOGS, PROFILES
@@ -19,7 +19,7 @@ from meterworks.headend.errors import ModelMismatchError, UnknownDeviceError
 from meterworks.headend.expectation import Pair, ProfileRule
 from meterworks.headend.model_book import ModelBook
 from meterworks.headend.ranges import Ranges, floor_to, total_s, union
-from meterworks.headend.schedule import Failure, back_off_s, newest_first, next_visit
+from meterworks.headend.schedule import REGISTER_ASK_S, Failure, back_off_s, newest_first, next_visit
 from meterworks.headend.session import REGISTERS, DeviceSession
 from meterworks.headend.settings import HeadendSettings
 from meterworks.headend.slots import Job, Lane, SessionSlots
@@ -38,8 +38,6 @@ FIRST_PROFILE = "load_import"
 """What is read of every device before anything else of any."""
 BACKLOG_S = 36 * 3600
 """More of a profile missing than this is a gap to be recovered, not the coming in of fresh data."""
-REGISTER_ASK_S: Mapping[str, int] = {"daily": 23 * 3600, "monthly": 28 * DAY_S - 3600}
-"""How long after the last register the next one may be there."""
 RECHECK_S = DAY_S
 """A gap at the newest end is asked for again for so long: the device may have been late."""
 LASTING_REFUSALS = frozenset(

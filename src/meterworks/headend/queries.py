@@ -10,9 +10,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from meterworks.catalogue import PROFILES
 from meterworks.errors import UsageError
 from meterworks.headend.models import DeviceRow, EventRow, ExpectationRecord, IncidentRow, RunRow, SessionRow
 from meterworks.headend.read_rate import DAY_HOURS, HOUR_S, SILENT_S, HourRate, hour_rates, late_before
+from meterworks.headend.schedule import REGISTER_ASK_S
 from meterworks.headend.store import DeviceMemory, Event, Incident, Run, SessionRecord
 from meterworks.runtime import Database
 
@@ -160,7 +162,7 @@ class HeadendQueries:
         table = ExpectationRecord.__table__
         if not set(states) <= set(OPEN_STATES):
             raise UsageError(f"states are {', '.join(OPEN_STATES)}, not {', '.join(states)}")
-        conditions: list[sa.ColumnElement[bool]] = [table.c.state.in_(states)]
+        conditions: list[sa.ColumnElement[bool]] = [table.c.state.in_(states), ~_is_not_due(table)]
         if device_ids is not None:
             conditions.append(table.c.device_id.in_(_bounded(device_ids)))
         if profile is not None:
@@ -182,7 +184,8 @@ class HeadendQueries:
         """Seconds by profile and state, over all devices."""
         table = ExpectationRecord.__table__
         length = sa.func.sum(table.c.end_epoch_s - table.c.start_epoch_s)
-        statement = sa.select(table.c.profile, table.c.state, length).group_by(table.c.profile, table.c.state)
+        state = sa.case((_is_not_due(table), sa.literal("not due")), else_=table.c.state)
+        statement = sa.select(table.c.profile, state, length).group_by(table.c.profile, state)
         async with self._database.read() as connection:
             found = (await connection.execute(statement)).all()
         by_profile: dict[str, dict[str, int]] = {}
@@ -191,7 +194,7 @@ class HeadendQueries:
         return [
             FillProgress(
                 profile=profile,
-                expected_s=states.get("expected", 0),
+                expected_s=states.get("expected", 0) - states.get("not due", 0),
                 missing_s=states.get("missing", 0),
                 sent_s=states.get("sent", 0),
                 absent_s=states.get("absent", 0),
@@ -251,6 +254,20 @@ class HeadendQueries:
     async def _rows(self, statement: sa.Select[Any]) -> list[dict[str, Any]]:
         async with self._database.read() as connection:
             return [dict(row) for row in (await connection.execute(statement)).mappings()]
+
+
+def _is_not_due(table: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Whether a range is the time since a register's last entry, of which nobody can say yet that an entry is missing.
+
+    Entries of a register are a day or a month apart, so a range in which one is missing is longer than that.
+    """
+    length_s = table.c.end_epoch_s - table.c.start_epoch_s
+    of_registers = (
+        sa.and_(table.c.profile == name, length_s < REGISTER_ASK_S[row.kind])
+        for name, row in PROFILES.items()
+        if row.kind in REGISTER_ASK_S
+    )
+    return sa.and_(table.c.state == "missing", sa.or_(*of_registers))
 
 
 def _checked(limit: int) -> int:

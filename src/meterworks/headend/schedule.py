@@ -5,6 +5,7 @@ calls at the same second.
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -21,11 +22,23 @@ from meterworks.headend.errors import CounterExhaustedError, ModelMismatchError
 from meterworks.protocols.dlms import AcseResult, Diagnostic, ExceptionService
 from meterworks.protocols.errors import AssociationRefused
 
-__all__ = ["BACK_OFF_S", "Failure", "TokenBucket", "back_off_s", "classify", "newest_first", "next_visit", "share_of"]
+__all__ = [
+    "BACK_OFF_S",
+    "REGISTER_ASK_S",
+    "Failure",
+    "TokenBucket",
+    "back_off_s",
+    "classify",
+    "newest_first",
+    "next_visit",
+    "share_of",
+]
 
 BACK_OFF_S = (5.0, 30.0, 120.0, 600.0, 3600.0)
 """Waits after the first, second ... failure in a row; then the next cycle. The short first one is for what is over at
 once: a modem that was busy, a process of ours that was started again."""
+REGISTER_ASK_S: Mapping[str, int] = {"daily": 23 * 3600, "monthly": 28 * 86_400 - 3600}
+"""How long after the last register the next one may be there. What is missing for less is not due yet."""
 JITTER_SHARE = 0.2
 ROUNDING = 1e-6
 WRAP_MARGIN_S = 7 * 86_400

@@ -14,6 +14,7 @@ from meterworks.registry.errors import (
     UnknownRecordError,
 )
 from meterworks.registry.installation import Installation
+from meterworks.registry.key import has_device_keys
 from meterworks.registry.organisation import Organisation, OrganisationKind, OrganisationRole
 from meterworks.registry.registration import Registration
 from meterworks.registry.registry import Registry
@@ -71,4 +72,5 @@ __all__ = [
     "UsagePointId",
     "Viewer",
     "channel_rows",
+    "has_device_keys",
 ]

@@ -12,10 +12,10 @@ from meterworks.registry.errors import UnknownRecordError
 from meterworks.registry.part import RegistryPart, chunks, lock_devices
 from meterworks.registry.tables import DeviceKeyRow, DeviceRow
 from meterworks.registry.value import DeviceId, checked_number
-from meterworks.runtime import upsert
+from meterworks.runtime import Database, upsert
 from meterworks.trust import KeyStore, KeyUnwrapError
 
-__all__ = ["DeviceKeyring", "read_keys"]
+__all__ = ["DeviceKeyring", "has_device_keys", "read_keys"]
 
 _WrappedKeys = dict[DeviceId, dict[str, bytes]]
 
@@ -79,3 +79,11 @@ def _unwrapped(keystore: KeyStore, wrapped: _WrappedKeys) -> dict[DeviceId, Devi
                 device=number,
             ) from error
     return opened
+
+
+async def has_device_keys(database: Database) -> bool:
+    """Whether keys of devices are kept, which only the master key that wrapped them opens."""
+    async with database.read() as connection:
+        return (
+            await connection.execute(sa.select(sa.literal(1)).select_from(DeviceKeyRow).limit(1))
+        ).first() is not None

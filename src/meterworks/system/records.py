@@ -51,7 +51,7 @@ async def open_records(layout: Layout) -> AsyncIterator[Records]:
     try:
         yield Records(
             clock=clock,
-            registry=Registry(database, KeyStore.open(layout.master_key), clock=clock),
+            registry=Registry(database, KeyStore.open(layout.master_key, may_create=False), clock=clock),
             readings=ReadingStore(warehouse=Warehouse(layout.warehouse), database=database),
         )
     finally:

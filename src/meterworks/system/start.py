@@ -21,7 +21,7 @@ import orjson
 from meterworks.catalogue import Role
 from meterworks.errors import UnreachableError
 from meterworks.market import Credential, ensure_demo_accounts, ensure_operator
-from meterworks.registry import Registry
+from meterworks.registry import Registry, has_device_keys
 from meterworks.runtime import (
     METRICS_FOLDER_VARIABLE,
     Bus,
@@ -198,7 +198,8 @@ async def _prepare(layout: Layout) -> list[Credential]:
         await migrate(database)
         neighbourhood = await asyncio.to_thread(find_neighbourhood, layout)
         clock = SystemClock(load_clock(layout.clock))
-        registry = Registry(database, KeyStore.open(layout.master_key), clock=clock)
+        keystore = KeyStore.open(layout.master_key, may_create=not await has_device_keys(database))
+        registry = Registry(database, keystore, clock=clock)
         await registry.seed_channels()
         await enrol_neighbourhood(neighbourhood, registry)
         password = await ensure_operator(database)

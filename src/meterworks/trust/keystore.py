@@ -34,13 +34,19 @@ class KeyStore:
         return "KeyStore(...)"
 
     @classmethod
-    def open(cls, path: Path) -> "KeyStore":
+    def open(cls, path: Path, *, may_create: bool = True) -> "KeyStore":
         """Open the store of a key file, made with a fresh key if absent.
 
-        Two processes that start together end with the same key: the file appears whole and only once. Raises
-        KeyFileError when others than the owner can read the file, when it is not ours, or holds no key.
+        may_create: say no where keys are wrapped already, for a fresh master key opens none of them. Two processes that
+        start together end with the same key: the file appears whole and only once. Raises KeyFileError when others than
+        the owner can read the file, when it is not ours, holds no key, or is absent and may not be created.
         """
         if not os.path.lexists(path):
+            if not may_create:
+                raise KeyFileError(
+                    f"the master key {path} is gone, and keys are kept that only it opens: put the saved copy back",
+                    path=str(path),
+                )
             _create(path)
         return cls(_read(path))
 

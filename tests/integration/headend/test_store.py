@@ -190,6 +190,20 @@ async def test_progress_and_rates_by_hour(store, queries):
     assert [rate.rate for rate in rates] == [1.0] * 22 + [0.5, 0.5]
 
 
+async def test_the_time_since_the_last_register_is_neither_missing_nor_expected(store, queries):
+    midnight = int(NOW.timestamp()) // DAY * DAY
+    rows = [
+        row(1, "expected", midnight - 3 * DAY, midnight + 9 * 3600, profile="daily"),
+        row(1, "missing", midnight - 2 * DAY, midnight - DAY, profile="daily"),  # an entry is missing between two
+        row(1, "missing", midnight, midnight + 9 * 3600, profile="daily"),  # the next one comes at midnight
+    ]
+    await store.flush(Batch(expectation={(1, "daily"): rows}))
+    progress = (await queries.progress())[0]
+    assert (progress.expected_s, progress.missing_s) == (3 * DAY, DAY)
+    missing = await queries.open_ranges([1])
+    assert [int(each.start.timestamp()) for each in missing] == [midnight - 2 * DAY]
+
+
 async def test_late_and_silent_devices(store, queries):
     now = NOW.timestamp()
     await store.flush(

@@ -19,6 +19,7 @@ from meterworks.registry import (
     Registry,
     UnknownRecordError,
     channel_rows,
+    has_device_keys,
 )
 from meterworks.registry.tables import ChannelRow, DeviceKeyRow
 from meterworks.trust import KeyStore, KeyUnwrapError
@@ -181,3 +182,9 @@ async def test_channels_are_seeded_twice_without_harm(registry, database):
     async with database.read() as connection:
         rows = (await connection.execute(select(ChannelRow.__table__).order_by(ChannelRow.id))).mappings().all()
     assert [dict(row) for row in rows] == sorted(channel_rows(), key=lambda row: int(str(row["id"])))
+
+
+async def test_whether_keys_are_kept_is_known_before_any_master_key_is_opened(registry, database, new_device):
+    assert not await has_device_keys(database)
+    await registry.add_devices([new_device(1)])
+    assert await has_device_keys(database)

@@ -27,6 +27,14 @@ def test_a_key_wrapped_before_a_restart_opens_after_it(path):
     assert KeyStore.open(path).unwrap(wrapped) == b"k" * 16
 
 
+def test_an_absent_key_is_not_made_anew_where_keys_are_kept(path):
+    with pytest.raises(KeyFileError, match="put the saved copy back"):
+        KeyStore.open(path, may_create=False)
+    assert not path.exists()
+    wrapped = KeyStore.open(path).wrap(b"k" * 16)
+    assert KeyStore.open(path, may_create=False).unwrap(wrapped) == b"k" * 16
+
+
 def test_processes_that_start_together_end_with_one_key(path):
     with ThreadPoolExecutor(8) as pool:
         stores = list(pool.map(lambda _: KeyStore.open(path), range(32)))

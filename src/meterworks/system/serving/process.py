@@ -64,7 +64,7 @@ async def open_ground(layout: Layout, *, behind: Collection[str] = ()) -> AsyncI
             clock=SystemClock(load_clock(layout.clock)),
             bus=bus,
             database=database,
-            keystore=KeyStore.open(layout.master_key),
+            keystore=KeyStore.open(layout.master_key, may_create=False),
         )
 
 
