@@ -28,6 +28,12 @@ class MeterCommands(LateGroup):
                 module="meterworks.cli.meter_read",
                 help="Read anything by OBIS code, short code or name; a profile as a table.",
             ),
+            "write": Row(module="meterworks.cli.meter_write", help="Write an attribute, after showing what changes."),
+            "act": Row(module="meterworks.cli.meter_act", help="Invoke a method, after showing what will be sent."),
+            "update": Row(
+                module="meterworks.cli.meter_update",
+                help="Transfer an image to a meter or to an M-Bus device behind it, verify and activate it.",
+            ),
             "serve": Row(module="meterworks.cli.meter_serve", help="Be one emulated meter, until Ctrl-C."),
         }
     )

@@ -21,8 +21,8 @@ def _numbers(option: str, text: str) -> list[int]:
     found: list[int] = []
     try:
         for part in text.split(","):
-            first, _, last = part.partition("-")
-            found += range(int(first), int(last or first) + 1)
+            first, dash, last = part.partition("-")
+            found += range(int(first), int(last if dash else first) + 1)
     except ValueError as error:
         raise ConfigurationError(f"{option} {text}: write numbers and ranges, as 16,1-3") from error
     if not found or len(found) > ADDRESSES_MAX or min(found) < 0 or max(found) > 0xFFFF:

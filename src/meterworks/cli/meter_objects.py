@@ -1,5 +1,6 @@
 """`meterworks meter objects`: what a meter has, as a tree."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,8 @@ from meterworks.system.meter_access import meter_session
 from meterworks.system.meter_objects import book_of, object_document, object_tree, rights_text, save_dump
 
 __all__ = ["objects"]
+
+WIDTH_PIPED = 240  # a pipe has no edge to fold at
 
 
 @asks_meter
@@ -54,4 +57,5 @@ def _print_tree(target: str, entries: tuple[ObjectListEntry, ...]) -> None:
                     f"{entry.obis_code.text:<18} {describe(entry.obis_code)}"
                     f"  · {row.name} {entry.class_id} v{entry.version}  · {rights_text(entry)}"
                 )
-    Console(highlight=False, markup=False, soft_wrap=True).print(tree)
+    width = None if sys.stdout.isatty() else WIDTH_PIPED
+    Console(highlight=False, markup=False, width=width).print(tree)

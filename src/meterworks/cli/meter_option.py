@@ -2,9 +2,9 @@
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import IntEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
@@ -26,10 +26,12 @@ from meterworks.system import ConfigurationError
 from meterworks.system.meter_access import TOLERANT, MeterAccess, with_title
 from meterworks.system.meter_key import MeterKeys, load_keys
 
-__all__ = ["Asked", "asks_meter", "progress_bar"]
+__all__ = ["Asked", "Confirmed", "DryRun", "asks_meter", "confirm", "progress_bar"]
 
 Command = TypeVar("Command", bound=Callable[..., None])
-Named = TypeVar("Named", bound=IntEnum)
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="show what would be done, and do nothing")]
+Confirmed = Annotated[bool, typer.Option("--yes", help="do it without asking")]
 
 _CIPHERINGS: Final = {
     "service": Ciphering.SERVICE, "general": Ciphering.GENERAL, "general-ciphering": Ciphering.GENERAL_CIPHERING,
@@ -138,6 +140,15 @@ def asks_meter(command: Command) -> Command:
     wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what the command line reads
     wrapper.__annotations__ = {row.name: row.annotation for row in parameters} | {"return": None}
     return wrapper  # type: ignore[return-value]  # the same command with more parameters
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask whether to go on. Raises ConfigurationError where nobody is there to ask, Abort for a no."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise ConfigurationError("this changes the meter: confirm it with --yes, or look first with --dry-run")
+    typer.confirm(question, abort=True, err=True)
 
 
 def progress_bar() -> Progress:

@@ -209,7 +209,7 @@ class _Probe:
                 ciphered or answer.why == _diagnostic_text(Diagnostic.AUTHENTICATION_FAILURE)
             ):
                 # It minds something else now, keys or password: this was the right mechanism.
-                return replace(answer, standing=Standing.LOCKED, mechanism=mechanism, ciphered=ciphered)
+                return replace(answer, standing=Standing.LOCKED, mechanism=mechanism, ciphered=ciphered, why="")
         return replace(first, ciphered=ciphered or None)
 
 

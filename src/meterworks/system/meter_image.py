@@ -346,4 +346,4 @@ def _lost(step: Read | Invoke, error: MeterworksError) -> MeterworksError:
     """A block that may or may not have arrived does no harm: the bitmap tells when the command is run again."""
     activating = isinstance(step, Invoke) and step.address.method == ACTIVATE
     hint = "it may be restarting: read its firmware identifiers in a while" if activating else "run it again to go on"
-    return OutcomeUnknown(f"{error}; {hint}")
+    return OutcomeUnknown(f"{error}; {hint}", activating=activating)

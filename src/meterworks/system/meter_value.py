@@ -198,7 +198,12 @@ def _like(text: str, present: bytes) -> DataValue:
         raise ConfigurationError(
             f"the attribute is of type {tag.name.lower()} now: write the value as JSON or as raw:.."
         )
-    return typed_value(_NAME_OF[tag], text)
+    try:
+        return typed_value(_NAME_OF[tag], text)
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            f"{error}; another type is written as type:value, of {', '.join(TYPE_NAMES)}"
+        ) from error
 
 
 # --- for people to read ---------------------------------------------------------------------------------------------

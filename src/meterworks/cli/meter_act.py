@@ -1,0 +1,48 @@
+"""`meterworks meter act`: invoke a method, after showing what will be sent."""
+
+from typing import Annotated
+
+import typer
+
+from meterworks.cli.meter_option import Asked, Confirmed, DryRun, asks_meter, confirm
+from meterworks.cli.option import AsJson
+from meterworks.cli.output import notice, print_json
+from meterworks.system.meter_access import meter_session
+from meterworks.system.meter_change import act as carry_out
+from meterworks.system.meter_change import change_document, plan_action
+from meterworks.system.meter_objects import ObjectBook, book_of
+from meterworks.system.meter_value import change_text
+
+__all__ = ["act"]
+
+
+@asks_meter
+def act(
+    asked: Asked,
+    method: Annotated[str, typer.Argument(help="CODE/METHOD, as 0-0:96.3.10.255/remote_disconnect; CLASS/OBIS/NUMBER")],
+    parameter: Annotated[str | None, typer.Argument(help="as in `meter write`; int8:0 if left out")] = None,
+    dry_run: DryRun = False,
+    yes: Confirmed = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="read the object list anew")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Invoke a method, after showing what will be sent."""
+    with meter_session(asked.access, trace=asked.trace) as meter:
+        book = ObjectBook(identity="", entries=())
+        if method.count("/") < 2:
+            book = book_of(meter.client, client=asked.access.client, cache=asked.cache, fresh=fresh)
+        plan = plan_action(book, method, parameter)
+        notice(plan.text)
+        for doubt in plan.doubts:
+            notice(f"note: {doubt}")
+        if dry_run:
+            notice("nothing was sent")
+            if as_json:
+                print_json(change_document(plan, done=False))
+            return
+        confirm("Invoke it?", yes=yes)
+        returned = carry_out(meter.client, plan)
+    if as_json:
+        print_json(change_document(plan, done=True, result=returned))
+    else:
+        notice("done" if returned is None else f"done; it returned {change_text(None, returned).removeprefix('? → ')}")
