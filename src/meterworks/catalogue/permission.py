@@ -58,6 +58,7 @@ _PERMISSIONS = """
     event.read          | all      | registered | registered       | -
 
     meter.read-now      | all      | registered | registered       | -
+    meter.release       | all      | -          | -                | -
     meter.set-clock     | all      | -          | -                | -
     session.read        | all      | -          | -                | -
     collection.read     | all      | -          | -                | -

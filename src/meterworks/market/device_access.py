@@ -8,7 +8,7 @@ import orjson
 
 from meterworks.catalogue import CHANNELS, Channel, event_code
 from meterworks.errors import MeterworksError, UnreachableError
-from meterworks.headend import LAST_BUCKET, READ_SUBJECT, SeenEvent
+from meterworks.headend import LAST_BUCKET, READ_SUBJECT, RELEASE_SUBJECT, SeenEvent
 from meterworks.market.audit import AccessEntry, AccessLog
 from meterworks.market.errors import ReadFailed, ReadTimeout
 from meterworks.market.principal import Principal
@@ -119,6 +119,16 @@ class DeviceAccess:
             raise ReadFailed(f"device {device_id} could not be read: {error}", device=device_id) from error
         document = orjson.loads(answer)
         return DeviceRead(device_id=device_id, drift_s=document.get("drift_s"), values=_values(document["values"]))
+
+    async def release(self, principal: Principal, device_id: int, *, purpose: str, request_id: str) -> None:
+        """Have the head-end try a device again that it leaves alone because the device refused our keys.
+
+        Raises NotFound, UnreachableError where no head-end answers, UsageError where it does not know the device.
+        """
+        view = await self._scope.device(principal, device_id, instant(self._services.clock.now()))
+        await self._record(principal, view.parts, purpose=purpose, request_id=request_id, what="release")
+        question = orjson.dumps({"device": device_id})
+        await self._services.bus.request(RELEASE_SUBJECT, question, timeout_s=self._read_timeout_s)
 
     async def events(
         self, principal: Principal, device_id: int, asked: TimeRange, *, after: str | None, limit: int

@@ -196,6 +196,31 @@ async def test_a_read_without_a_head_end_times_out(without_head_end: SmallNeighb
     assert (answer.status_code, answer.json()["code"], answer.json()["retry"]) == (504, "read-timeout", "safe")
 
 
+async def test_a_refused_device_is_released_by_the_operator(
+    without_head_end: SmallNeighbourhood, client_of: ClientOf
+) -> None:
+    asked: list[bytes] = []
+
+    async def release(question: bytes) -> bytes:
+        asked.append(question)
+        return b'{"device": 1, "released": true}'
+
+    await without_head_end.bus.respond("headend.release", release)
+    answer = await (await client_of("olivia")).post("/devices/1/release")
+    assert (answer.status_code, answer.json()) == (200, {"device": 1, "released": True})
+    assert [orjson.loads(question) for question in asked] == [{"device": 1}]
+    refused = await (await client_of("sam")).post("/devices/1/release")
+    assert (refused.status_code, refused.json()["code"]) == (403, "not-permitted")
+    assert len(asked) == 1
+
+
+async def test_a_release_without_a_head_end_is_told(without_head_end: SmallNeighbourhood, client_of: ClientOf) -> None:
+    answer = await (await client_of("olivia")).post("/devices/1/release")
+    assert (answer.status_code, answer.json()["retry"]) == (503, "safe")
+    unknown = await (await client_of("olivia")).post("/devices/999/release")
+    assert unknown.status_code == 404
+
+
 # --- collection ---------------------------------------------------------------------------------------------------
 
 

@@ -229,6 +229,20 @@ async def read_now(
     return OrjsonResponse(read.document(), headers={"Cache-Control": "no-store"})
 
 
+@router.post("/devices/{device_id}/release", tags=["devices"], summary="Try a refused device again")
+async def release(
+    request: Request,
+    principal: Annotated[Principal, permit("meter.release")],
+    device_id: DeviceNumber,
+    purpose: PurposeText = None,
+) -> Response:
+    """End the quarantine of a device that refused our keys: the head-end calls it again from its next run on."""
+    await market_of(request).device_access.release(
+        principal, device_id, purpose=parse_purpose(purpose, default="API"), request_id=request_id_of(request)
+    )
+    return OrjsonResponse({"device": device_id, "released": True}, headers={"Cache-Control": "no-store"})
+
+
 @router.post("/shipments", tags=["devices"], summary="Import a shipment file")
 async def import_shipment(
     request: Request,
