@@ -37,6 +37,11 @@ class Commands(LateGroup):
             "meter": Row(module="meterworks.cli.meter", help="Meters: read one, or be one."),
             "readings": Row(module="meterworks.cli.readings", help="Readings of the warehouse."),
             "device": Row(module="meterworks.cli.device", help="Devices of the registry."),
+            "decode": Row(
+                module="meterworks.cli.decode",
+                help="Decode octets, a file or a packet capture into an annotated tree; exit code 1 where something is"
+                " malformed.",
+            ),
             "conformance": Row(
                 module="meterworks.cli.conformance", help="Conformance of DLMS/COSEM: vectors, servers, clients."
             ),

@@ -124,7 +124,7 @@ def _leaf(tag: int, value: Any) -> tuple[str, str]:
     if isinstance(value, str):
         return repr(value), value
     if isinstance(value, bool):
-        return ("true", "1") if value else ("false", "0")
+        return ("true", "true") if value else ("false", "false")
     return str(value), str(value)
 
 

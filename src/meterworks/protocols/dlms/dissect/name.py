@@ -18,12 +18,10 @@ __all__ = [
     "DIAGNOSTICS",
     "EXCEPTION_SERVICES",
     "EXCEPTION_STATES",
-    "INITIATE_ERRORS",
     "MECHANISMS",
     "PROVIDER_DIAGNOSTICS",
     "RELEASE_REASONS",
     "RELEASE_RESPONSE_REASONS",
-    "SERVICE_ERRORS",
     "TYPE_NAMES",
     "conformance_names",
 ]
@@ -107,17 +105,5 @@ EXCEPTION_SERVICES: Final[Mapping[int, str]] = MappingProxyType(
     {
         1: "operation-not-possible", 2: "service-not-supported", 3: "other-reason", 4: "pdu-too-long",
         5: "deciphering-error", 6: "invocation-counter-error",
-    }
-)  # fmt: skip
-SERVICE_ERRORS: Final[Mapping[int, str]] = MappingProxyType(
-    {
-        0: "application-reference", 1: "hardware-resource", 2: "vde-state-error", 3: "service", 4: "definition",
-        5: "access", 6: "initiate", 7: "load-data-set", 8: "change-scope", 9: "task", 10: "other",
-    }
-)  # fmt: skip
-INITIATE_ERRORS: Final[Mapping[int, str]] = MappingProxyType(
-    {
-        0: "other", 1: "dlms-version-too-low", 2: "incompatible-conformance", 3: "pdu-size-too-short",
-        4: "refused-by-the-VDE-Handler",
     }
 )  # fmt: skip

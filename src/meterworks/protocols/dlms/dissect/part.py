@@ -5,7 +5,7 @@ from typing import Final
 
 from meterworks.protocols.dlms.dissect.data import pull_value
 from meterworks.protocols.dlms.dissect.name import ACCESS_RESULTS
-from meterworks.protocols.dlms.dissect.node import Node, Walk, shown, upper
+from meterworks.protocols.dlms.dissect.node import Node, Walk
 from meterworks.protocols.dlms.dissect.object_name import attribute_name, class_name, describe_name, method_name
 from meterworks.protocols.errors import DecodeError
 
@@ -91,9 +91,9 @@ def pull_choice(walk: Walk, *pulls: Callable[[Walk], object]) -> None:
     pulls[choice](walk)
 
 
-def pull_list(walk: Walk, name: str, pull: Callable[[Walk], object], item: str = "") -> int:
-    """Take a counted list; `item` names an element around each entry."""
-    with walk.group(name) as node:
+def pull_list(walk: Walk, name: str, pull: Callable[[Walk], object], item: str = "", *, is_wire: bool = False) -> int:
+    """Take a counted list; `item` names an element around each entry. is_wire: the list itself has no element."""
+    with walk.group(name, is_wire=is_wire) as node:
         count = walk.count()
         node.value = f"{count} entr{'y' if count == 1 else 'ies'}"
         if count > walk.left:
@@ -126,10 +126,3 @@ def pull_block(walk: Walk, name: str = "datablock") -> Node:
         walk.counted("raw-data")
         node.value = f"block {number}{', the last' if last else ''}"
     return node
-
-
-def pull_raw(walk: Walk, name: str) -> None:
-    """Take counted octets that the XML shows without their length."""
-    start = walk.offset
-    octets = walk.raw(walk.count())
-    walk.add(Node(name, shown(octets), start, walk.offset - start, xml=upper(octets)))

@@ -5,12 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from meterworks.protocols.dlms.dissect.data import pull_date_time, pull_value
-from meterworks.protocols.dlms.dissect.name import (
-    EXCEPTION_SERVICES,
-    EXCEPTION_STATES,
-    INITIATE_ERRORS,
-    SERVICE_ERRORS,
-)
+from meterworks.protocols.dlms.dissect.name import EXCEPTION_SERVICES, EXCEPTION_STATES
 from meterworks.protocols.dlms.dissect.node import Walk
 from meterworks.protocols.dlms.dissect.part import (
     pull_block,
@@ -24,13 +19,13 @@ from meterworks.protocols.dlms.dissect.part import (
     pull_optional,
     pull_result,
 )
+from meterworks.protocols.dlms.fault import CONFIRMED_SERVICES, SERVICE_ERRORS
 from meterworks.protocols.errors import DecodeError
 
 __all__ = ["SERVICES", "Pull", "pull_get_result", "pull_outcome"]
 
 Pull = Callable[[Walk], None]  # takes what follows the tag of an APDU
 
-_SERVICE_ERROR_INITIATE: Final = 6
 _COUNTER_ERROR: Final = 6
 _WITH_SELECTION: Final = "Cosem-Attribute-Descriptor-With-Selection"
 
@@ -220,12 +215,11 @@ def _pull_exception(walk: Walk) -> None:
 
 def _pull_service_error(walk: Walk) -> None:
     service = walk.peek()
-    with walk.group("initiateError" if service == 1 else f"service-{service}"):
+    with walk.group(f"{CONFIRMED_SERVICES.get(service, f'service-{service}')}Error"):
         walk.raw(1)
-        kind = walk.peek()
+        kind, names = SERVICE_ERRORS.get(walk.peek(), (f"kind-{walk.peek()}", ()))
         walk.raw(1)
-        names = INITIATE_ERRORS if kind == _SERVICE_ERROR_INITIATE else None
-        walk.unsigned(SERVICE_ERRORS.get(kind, f"error-{kind}"), names=names)
+        walk.unsigned(kind, names=dict(enumerate(names)))
 
 
 # --- ACCESS ---------------------------------------------------------------------------------------------------------

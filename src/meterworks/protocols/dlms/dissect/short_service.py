@@ -69,6 +69,10 @@ def _pull_accesses(walk: Walk) -> None:
     pull_list(walk, "variable-access-specification", _pull_access, _SPECIFICATION)
 
 
+def _pull_read(walk: Walk) -> None:
+    pull_list(walk, "list", _pull_access, _SPECIFICATION, is_wire=True)
+
+
 def _pull_values(walk: Walk) -> None:
     pull_list(walk, "list-of-data", pull_value, "Data")
 
@@ -97,15 +101,15 @@ def _pull_success(walk: Walk) -> None:
 _READ_RESULTS: Final[Mapping[int, Pull]] = MappingProxyType(
     {0: pull_data, 1: _pull_access_error, 2: _pull_block_result, 3: _pull_taken}
 )
-_WRITE_RESULTS: Final[Mapping[int, Pull]] = MappingProxyType({0: _pull_success, 1: _pull_access_error, 2: _pull_taken})
+_WRITE_RESULTS: Final[Mapping[int, Pull]] = MappingProxyType({0: _pull_success, 1: pull_result, 2: _pull_taken})
 
 
 def _pull_read_response(walk: Walk) -> None:
-    pull_list(walk, "list-of-results", lambda inner: _chosen(inner, _READ_RESULTS, "result"), "CHOICE")
+    pull_list(walk, "list", lambda inner: _chosen(inner, _READ_RESULTS, "result"), "CHOICE", is_wire=True)
 
 
 def _pull_write_response(walk: Walk) -> None:
-    pull_list(walk, "list-of-results", lambda inner: _chosen(inner, _WRITE_RESULTS, "result"), "CHOICE")
+    pull_list(walk, "list", lambda inner: _chosen(inner, _WRITE_RESULTS, "result"), is_wire=True)
 
 
 def _pull_report(walk: Walk) -> None:
@@ -121,7 +125,7 @@ def _pull_report(walk: Walk) -> None:
 
 SHORT_SERVICES: Final[Mapping[int, Pull]] = MappingProxyType(
     {
-        0x05: _pull_accesses,
+        0x05: _pull_read,
         0x06: _pull_written,
         0x0C: _pull_read_response,
         0x0D: _pull_write_response,
