@@ -44,6 +44,14 @@ def accounts(neighbourhood: SmallNeighbourhood, time: Time) -> Accounts:
     return Accounts(neighbourhood.database, now=time.now, monotonic=time.monotonic)
 
 
+@pytest.mark.parametrize("field", ["user", "username"])
+async def test_a_token_is_given_for_a_password_under_either_usual_field(client_of: ClientOf, field: str) -> None:
+    client = await client_of(None)
+    answer = await client.post("/tokens", json={field: "olivia", "password": PASSWORD})
+    assert answer.status_code == 201
+    assert answer.json()["token"]
+
+
 async def test_a_token_tells_whose_it_is_and_when_it_ends(client_of: ClientOf) -> None:
     client = await client_of("sam")
     answer = (await client.get("/tokens/current")).json()

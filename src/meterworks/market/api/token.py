@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, Field
+from pydantic import AliasChoices, BaseModel, Field
 
 from meterworks.catalogue import Role
 from meterworks.market.account import NewUser, User
@@ -22,7 +22,7 @@ router = APIRouter()
 class Credentials(BaseModel):
     """A user's name and password."""
 
-    user: str = Field(min_length=1, max_length=128)
+    user: str = Field(min_length=1, max_length=128, validation_alias=AliasChoices("user", "username"))
     password: str = Field(min_length=1, max_length=256)
 
 
