@@ -281,6 +281,16 @@ class ClientAssociation:
             self._output = []
         return output
 
+    def blocks_timed_out(self) -> list[bytes]:
+        """Give the general blocks to send again when nothing came for too long. StateError where none are under way;
+        UnlawfulMessage, and the association is broken, when it was tried often enough.
+        """
+        try:
+            return self._blocks.timed_out()
+        except UnlawfulMessage:
+            self.state = ClientState.BROKEN
+            raise
+
     def _check_move(self, move: _Move) -> None:
         if (self.state, move) not in _TRANSITIONS:
             raise StateError(f"the association is {self.state.value}: it cannot {move.value}", state=self.state.value)
@@ -348,7 +358,7 @@ class ClientAssociation:
             choice = settings.key_choice
             if choice is None:
                 choice = KeyChoice.IDENTIFIED if settings.peer_agreement_key is None else KeyChoice.ONE_PASS
-            around.append(GeneralLayer(choice, self._protection, transaction_id))
+            around.append(GeneralLayer(choice, self._protection, transaction_id, settings.algorithm_arc))
         return layers.apply(apdu, tuple(around))
 
     def _layers_of(self) -> Layers:

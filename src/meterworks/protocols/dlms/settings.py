@@ -10,7 +10,15 @@ from enum import IntEnum, IntFlag
 from typing import Final
 
 from meterworks.protocols.dlms.conformance import CLIENT_CONFORMANCE, METER_CONFORMANCE, Conformance
-from meterworks.protocols.dlms.security import SUITES, TITLE_SIZE, KeyAgreement, KeyChoice, SecuritySuite, Signer
+from meterworks.protocols.dlms.security import (
+    SUITES,
+    TITLE_SIZE,
+    AlgorithmArc,
+    KeyAgreement,
+    KeyChoice,
+    SecuritySuite,
+    Signer,
+)
 from meterworks.protocols.errors import StateError
 
 __all__ = [
@@ -208,8 +216,8 @@ class ClientSettings:
     release_ciphered: whether the release request carries a protected initiate request.
     suite, secret, signer, peer_signing_key, key_agreement, peer_agreement_key, gbek, kek, manufacturer_proof and
     short_names as in `AssociationSettings`, seen from the client. key_choice: the key of general-ciphering; None takes
-    ONE_PASS where there is an agreement key of the server, else IDENTIFIED. certificate: ours, sent in the
-    calling-AE-qualifier. user_id: who of the client's users asks, 0 to 255. pre_established: send no AARQ.
+    ONE_PASS where there is an agreement key of the server, else IDENTIFIED. algorithm_arc: of the AlgorithmID that our
+    agreed keys are derived with. certificate: ours, sent in the calling-AE-qualifier. user_id: who of the client's users asks, 0 to 255. pre_established: send no AARQ.
     tolerance: what is taken though it is irregular. counter_leap_max: how far an unauthenticated exception response may
     move our counter ahead when `ClientAssociation.adopt_counter` is called. block_window: as in `AssociationSettings`.
     """
@@ -240,6 +248,7 @@ class ClientSettings:
     manufacturer_proof: ManufacturerProof | None = field(default=None, repr=False)
     short_names: bool = False
     key_choice: KeyChoice | None = None
+    algorithm_arc: AlgorithmArc = AlgorithmArc.CURRENT
     certificate: bytes | None = field(default=None, repr=False)
     user_id: int | None = None
     pre_established: bool = False
