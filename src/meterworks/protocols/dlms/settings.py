@@ -217,7 +217,8 @@ class ClientSettings:
     suite, secret, signer, peer_signing_key, key_agreement, peer_agreement_key, gbek, kek, manufacturer_proof and
     short_names as in `AssociationSettings`, seen from the client. key_choice: the key of general-ciphering; None takes
     ONE_PASS where there is an agreement key of the server, else IDENTIFIED. algorithm_arc: of the AlgorithmID that our
-    agreed keys are derived with. certificate: ours, sent in the calling-AE-qualifier. user_id: who of the client's users asks, 0 to 255. pre_established: send no AARQ.
+    agreed keys are derived with. certificate: ours, sent in the calling-AE-qualifier. user_id: who of the client's
+    users asks, 0 to 255. pre_established: send no AARQ.
     tolerance: what is taken though it is irregular. counter_leap_max: how far an unauthenticated exception response may
     move our counter ahead when `ClientAssociation.adopt_counter` is called. block_window: as in `AssociationSettings`.
     """
