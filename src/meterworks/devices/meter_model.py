@@ -23,6 +23,7 @@ from meterworks.devices.history import HISTORIES, HistoryTable, encode_capture_o
 from meterworks.devices.image_transfer import IMAGE_BLOCK_SIZE
 from meterworks.devices.model import HIDDEN, Bindings, DeviceModel, Entry, command, entry, history, setting, state
 from meterworks.devices.push_object import PUSH_SETUPS, push_constants
+from meterworks.devices.tariff_part import TARIFF_PART, TARIFF_WATCHES
 from meterworks.devices.view import MeterView
 from meterworks.protocols.dlms import (
     CLOCK_OBJECT,
@@ -300,14 +301,15 @@ METER_BINDINGS: Final = Bindings(
         **clock_object.COMMANDS, **disconnect_control.COMMANDS, **image_transfer.COMMANDS,
         **security_setup.COMMANDS, **push_object.COMMANDS,
     },
-    watches=(image_transfer.IMAGE_WATCH, limiter.LIMITER_WATCH),
+    watches=(image_transfer.IMAGE_WATCH, limiter.LIMITER_WATCH, *TARIFF_WATCHES),
 )  # fmt: skip
 
 SINGLE_PHASE_METER: Final = DeviceModel(
-    name="single-phase meter", phases=1, entries=MANAGEMENT_PART + METROLOGY_PART, bindings=METER_BINDINGS
-)
+    name="single-phase meter", phases=1, entries=MANAGEMENT_PART + METROLOGY_PART + TARIFF_PART,
+    bindings=METER_BINDINGS,
+)  # fmt: skip
 THREE_PHASE_METER: Final = DeviceModel(
-    name="three-phase meter", phases=3, entries=MANAGEMENT_PART + METROLOGY_PART + FURTHER_PHASES,
+    name="three-phase meter", phases=3, entries=MANAGEMENT_PART + METROLOGY_PART + FURTHER_PHASES + TARIFF_PART,
     bindings=METER_BINDINGS,
 )  # fmt: skip
 

@@ -14,7 +14,7 @@ from meterworks.devices.access import CLIENTS, Audience, Rights, rights_of
 from meterworks.devices.errors import ModelError
 from meterworks.devices.overlay import OverlayKey
 from meterworks.devices.view import MeterView
-from meterworks.devices.watch import Watch
+from meterworks.devices.watch import Watch, note_change
 from meterworks.protocols.dlms import (
     ActionResult,
     DataAccessResult,
@@ -348,6 +348,8 @@ def _bind_kept(place: Place, source: Kept, where: str) -> BoundAttribute:
             if verdict is not DataAccessResult.SUCCESS:
                 return verdict
         view.write(key, value)
+        if view.looked_s is None:
+            note_change(view)  # what it sets in motion begins now, not when somebody looks next
         return DataAccessResult.SUCCESS
 
     return BoundAttribute(attribute.tags, get=get, keep=keep)

@@ -102,6 +102,7 @@ class MeterView:
         "_epoch_s",
         "_instant",
         "_registers",
+        "forget_push",
         "gaps",
         "index",
         "load",
@@ -134,6 +135,7 @@ class MeterView:
         self.object_lists = object_lists
         self.objects: Mapping[bytes, ServedObject] = {}  # of its model, once it is a meter
         self.push = push
+        self.forget_push: Callable[[int, int], None] | None = None  # drops what `push` was asked for
         self.zone: ZoneTable = zone_table(specification.time_zone)
         self._epoch_s = epoch_s
         self._as_of_s: float | None = None

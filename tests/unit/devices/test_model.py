@@ -109,6 +109,7 @@ def test_only_a_three_phase_meter_has_further_phases():
 
 
 WATT_HOUR = ScalerUnit(0, Unit.WATT_HOUR).to_bytes()
+WRONG_TYPE = encode_unsigned(1)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +118,7 @@ WATT_HOUR = ScalerUnit(0, Unit.WATT_HOUR).to_bytes()
         ([entry("0.0.96.1.0.255", DATA, value=state("no_such_state"))], "no_such_state"),
         ([entry("1.0.1.8.0.255", REGISTER, value=state("import_wh"))], "scaler_unit"),
         ([entry("1.0.1.8.0.255", REGISTER, value=state("import_wh"), unit=WATT_HOUR)], "unit"),
-        ([entry("1.0.1.8.0.255", REGISTER, value=state("import_wh"), scaler_unit=encode_unsigned(1))], "scaler_unit takes"),
+        ([entry("1.0.1.8.0.255", REGISTER, value=state("import_wh"), scaler_unit=WRONG_TYPE)], "scaler_unit takes"),
         ([entry("0.0.96.1.0.255", DATA, value=setting("serial"))], "serial"),
         ([entry("0.0.96.1.0.255", DATA, value=command("disconnect"))], "command"),
         ([entry("0.0.96.1.0.255", DATA, value=history("weekly"))], "weekly"),
@@ -152,7 +153,7 @@ def test_the_object_list_shows_what_the_client_may_see(bench, client):
         assert (class_id, version) == (bound.interface_class.class_id, bound.interface_class.version)
         assert [row[0] for row in attributes] == list(range(1, len(bound.attributes) + 1))
         for (_, mode, selectors), attribute in zip(attributes, bound.attributes, strict=True):
-            writable = attribute.set is not None and Rights.WRITE in allowed
+            writable = attribute.writable and Rights.WRITE in allowed
             assert mode == (0 if attribute.hidden else 3 if writable else 1)
             assert (selectors is not None) == (attribute.read is not None)
         assert [row[1] for row in methods] == [
