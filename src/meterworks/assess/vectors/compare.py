@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from meterworks.assess.vectors.verdict import Mismatch, expect
+from meterworks.assess.vectors.verdict import Mismatch, expect, shortened
 
 __all__ = ["Either", "check_meaning", "same_text"]
 
@@ -36,7 +36,10 @@ def _plain(text: str) -> str:
 
 def check_meaning(name: str, ours: Any, theirs: Any) -> None:
     """Raise Mismatch at the first place where the vector states what we do not have."""
-    if isinstance(theirs, Mapping):
+    if isinstance(ours, Either):
+        if not any(_holds(form, theirs) for form in ours.forms):
+            raise Mismatch(f"{name}: the vector says {shortened(theirs)}, we have {shortened(ours)}")
+    elif isinstance(theirs, Mapping):
         _check_mapping(name, ours, theirs)
     elif isinstance(theirs, list) and isinstance(ours, Sequence) and not isinstance(ours, str | bytes):
         expect(f"{name}, entries", len(ours), len(theirs))
@@ -47,11 +50,17 @@ def check_meaning(name: str, ours: Any, theirs: Any) -> None:
         raise Mismatch(f"{name}: the vector says {theirs!r}, we have a value of another type, {ours!r}")
 
 
+def _holds(ours: Any, theirs: Any) -> bool:
+    try:
+        check_meaning("", ours, theirs)
+    except Mismatch:
+        return False
+    return True
+
+
 def _check_mapping(name: str, ours: Any, theirs: Mapping[str, Any]) -> None:
-    if isinstance(ours, Either):
-        ours = next((form for form in ours.forms if isinstance(form, Mapping)), ours)
     if not isinstance(ours, Mapping):
-        raise Mismatch(f"{name}: the vector says {theirs!r}, we have {ours!r}")
+        raise Mismatch(f"{name}: the vector says {shortened(theirs)}, we have {shortened(ours)}")
     for key, their in theirs.items():
         if key in ours:
             check_meaning(f"{name}.{key}", ours[key], their)

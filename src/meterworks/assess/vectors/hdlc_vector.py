@@ -48,6 +48,10 @@ def _check_parts(tree: Node, octets: bytes, stated: Document) -> None:
         if node is None:
             raise Mismatch(f"the dissector finds no {name}")
         expect(name, octets[node.offset : node.offset + node.size], octets_of(stated[field]))
+    link, information = tree.find("hdlc"), tree.find("information")
+    expect("segmented", link is not None and "segmented" in link.value, stated["segmented"])
+    found = b"" if information is None else octets[information.offset : information.offset + information.size]
+    expect("information", found, octets_of(stated["information"]))
 
 
 def check_frame_vector(document: Document, _lookup: Lookup) -> None:

@@ -8,7 +8,19 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from meterworks.assess.vectors.compare import Either
-from meterworks.assess.vectors.data_meaning import date_time_fields, value_meaning
+from meterworks.assess.vectors.data_meaning import value_meaning
+from meterworks.assess.vectors.other_meaning import OTHER_MEANINGS
+from meterworks.assess.vectors.part_meaning import (
+    address_meaning,
+    block_meaning,
+    date_time_meaning,
+    invoke_meaning,
+    item_meaning,
+    number_meaning,
+    outcome_meaning,
+    parameter_meaning,
+    result_meaning,
+)
 from meterworks.protocols import dlms
 from meterworks.protocols.dlms.dissect import APDU_NAMES, conformance_names
 
@@ -16,7 +28,6 @@ __all__ = ["MEANINGS", "meaning_of"]
 
 Meaning = dict[str, Any]
 
-_DATE_SIZE: Final = 12
 _ACSE_ARC: Final = "2.16.756.5.8"
 _CONFORMANCE_SIZE: Final = 3
 _OTHER_FIELDS: Final = {
@@ -25,68 +36,6 @@ _OTHER_FIELDS: Final = {
     0xA9: "calling_ae_invocation_id", 0x8A: "sender_acse_requirements", 0x88: "responder_acse_requirements",
     0xBD: "implementation_information",
 }  # fmt: skip
-
-
-# --- parts ----------------------------------------------------------------------------------------------------------
-
-
-def _invoke(octet: int) -> Meaning:
-    return {
-        "invoke_id": octet & 0x0F,
-        "self_descriptive": bool(octet & 0x10),
-        "processing_option": Either("break", "break-on-error") if octet & 0x20 else "continue",
-        "service_class": "confirmed" if octet & 0x40 else "unconfirmed",
-        "priority": "high" if octet & 0x80 else "normal",
-        "invoke_id_and_priority": Either(octet, bytes((octet,))),
-    }
-
-
-def _address(address: dlms.AttributeAddress | dlms.MethodAddress) -> Meaning:
-    number = {"attribute": address.attribute} if isinstance(address, dlms.AttributeAddress) else {
-        "method": address.method
-    }  # fmt: skip
-    name = Either(str(address.obis_code), address.obis_code.text, bytes(address.obis_code))
-    return {"class_id": address.class_id, "instance": name, **number}
-
-
-def _selection(selection: bytes | None) -> Meaning | None:
-    return None if selection is None else {"selector": selection[0], "parameters": value_meaning(selection[1:])}
-
-
-def _item(item: tuple[dlms.AttributeAddress, bytes | None]) -> Meaning:
-    return _address(item[0]) | {"access_selection": _selection(item[1])}
-
-
-def _number(result: int) -> Either:
-    name = getattr(result, "name", "")
-    return Either(int(result), name)
-
-
-def _result(result: bytes | dlms.DataAccessResult) -> Meaning:
-    if isinstance(result, bytes):
-        return {"data": value_meaning(result)}
-    return {"data_access_result": _number(result)}
-
-
-def _outcome(outcome: dlms.ActionOutcome) -> Meaning:
-    returned = {} if outcome.value is None else {"return": _result(outcome.value)}
-    return {"action_result": _number(outcome.result), "result": _number(outcome.result)} | returned
-
-
-def _block(last: bool, number: int, octets: bytes) -> Meaning:
-    return {"last_block": last, "block_number": number, "raw_data": octets}
-
-
-def _date_time(octets: bytes) -> Meaning:
-    absent = Either(None, "")
-    return {
-        "date_time": octets or absent,
-        "date_time_fields": date_time_fields(octets) if len(octets) == _DATE_SIZE else None,
-    }
-
-
-def _optional_parameter(parameter: bytes | None) -> Meaning | None:
-    return None if parameter is None else value_meaning(parameter)
 
 
 # --- association ----------------------------------------------------------------------------------------------------
@@ -128,8 +77,8 @@ def _aare(message: dlms.AssociationResponse) -> Meaning:
     source = "acse-service-provider" if message.by_provider else "acse-service-user"
     return {
         "apdu": "AARE",
-        "result": _number(message.result),
-        "result_source_diagnostic": {source: _number(message.diagnostic)},
+        "result": number_meaning(message.result),
+        "result_source_diagnostic": {source: number_meaning(message.diagnostic)},
     } | _acse_parts(message, side="responding", title=message.responding_title)
 
 
@@ -169,11 +118,11 @@ def _initiate_response(message: Any) -> Meaning:
 
 
 def _service(apdu: str, kind: str, message: Any, **parts: Any) -> Meaning:
-    return {"apdu": apdu, "type": kind, **_invoke(message.invoke), **parts}
+    return {"apdu": apdu, "type": kind, **invoke_meaning(message.invoke), **parts}
 
 
 def _get_request(message: Any) -> Meaning:
-    return _service("get-request", "normal", message, **_item((message.address, message.selection)))
+    return _service("get-request", "normal", message, **item_meaning((message.address, message.selection)))
 
 
 def _get_next(message: Any) -> Meaning:
@@ -181,37 +130,37 @@ def _get_next(message: Any) -> Meaning:
 
 
 def _get_with_list(message: Any) -> Meaning:
-    return _service("get-request", "with-list", message, list=[_item(item) for item in message.items])
+    return _service("get-request", "with-list", message, list=[item_meaning(item) for item in message.items])
 
 
 def _get_response(message: Any) -> Meaning:
-    return _service("get-response", "normal", message, result=_result(message.result))
+    return _service("get-response", "normal", message, result=result_meaning(message.result))
 
 
 def _get_response_block(message: Any) -> Meaning:
     if isinstance(message.result, dlms.DataAccessResult):
-        number = _number(message.result)
+        number = number_meaning(message.result)
         parts = {"last_block": message.last, "block_number": message.number, "data_access_result": number}
     else:
-        parts = _block(message.last, message.number, message.result)
+        parts = block_meaning(message.last, message.number, message.result)
     return _service("get-response", "with-datablock", message, **parts)
 
 
 def _get_with_list_response(message: Any) -> Meaning:
-    return _service("get-response", "with-list", message, list=[_result(result) for result in message.results])
+    return _service("get-response", "with-list", message, list=[result_meaning(result) for result in message.results])
 
 
 def _set_request(message: Any) -> Meaning:
-    item = _item((message.address, message.selection))
+    item = item_meaning((message.address, message.selection))
     return _service("set-request", "normal", message, **item, value=value_meaning(message.value))
 
 
 def _datablock(message: Any) -> Meaning:
-    return _block(message.block.last, message.block.number, message.block.octets)
+    return block_meaning(message.block.last, message.block.number, message.block.octets)
 
 
 def _set_first_block(message: Any) -> Meaning:
-    item = _item((message.address, message.selection))
+    item = item_meaning((message.address, message.selection))
     kind = Either("with-first-datablock", "first-datablock")
     return _service("set-request", "", message, **item, **_datablock(message)) | {"type": kind}
 
@@ -222,19 +171,19 @@ def _set_block(message: Any) -> Meaning:
 
 def _set_with_list(message: Any) -> Meaning:
     values = [value_meaning(value) for value in message.values]
-    items = [_item(item) for item in message.items]
+    items = [item_meaning(item) for item in message.items]
     rows = [item | {"value": value} for item, value in zip(items, values, strict=True)]
     return _service("set-request", "with-list", message, list=rows, values=values, value_list=values, data=values)
 
 
 def _set_list_first_block(message: Any) -> Meaning:
     kind = Either("with-list-and-first-datablock", "with-list-and-with-first-datablock")
-    items = [_item(item) for item in message.items]
+    items = [item_meaning(item) for item in message.items]
     return _service("set-request", "", message, list=items, **_datablock(message)) | {"type": kind}
 
 
 def _set_response(message: Any) -> Meaning:
-    number = _number(message.result)
+    number = number_meaning(message.result)
     return _service("set-response", "normal", message, data_access_result=number, result=number)
 
 
@@ -245,13 +194,13 @@ def _set_response_block(message: Any) -> Meaning:
 
 
 def _set_response_last(message: Any) -> Meaning:
-    number = _number(message.result)
+    number = number_meaning(message.result)
     parts = {"data_access_result": number, "result": number, "block_number": message.number}
     return _service("set-response", "", message, **parts) | {"type": Either("last-datablock", "with-last-datablock")}
 
 
 def _results(results: Any) -> Meaning:
-    numbers = [Either(_number(result), {"data_access_result": _number(result)}) for result in results]
+    numbers = [Either(number_meaning(result), {"data_access_result": number_meaning(result)}) for result in results]
     return {"list": numbers, "results": numbers, "result": numbers}
 
 
@@ -266,8 +215,8 @@ def _set_list_response(message: Any) -> Meaning:
 
 
 def _action_request(message: Any) -> Meaning:
-    parameters = _optional_parameter(message.parameter)
-    return _service("action-request", "normal", message, **_address(message.address), parameters=parameters)
+    parameters = parameter_meaning(message.parameter)
+    return _service("action-request", "normal", message, **address_meaning(message.address), parameters=parameters)
 
 
 def _action_next(message: Any) -> Meaning:
@@ -278,18 +227,23 @@ def _action_next(message: Any) -> Meaning:
 
 def _action_with_list(message: Any) -> Meaning:
     values = [value_meaning(value) for value in message.parameters]
-    rows = [_address(address) | {"parameters": value} for address, value in zip(message.addresses, values, strict=True)]
+    rows = [
+        address_meaning(address) | {"parameters": value}
+        for address, value in zip(message.addresses, values, strict=True)
+    ]
     return _service("action-request", "with-list", message, list=rows, parameters=values, data=values, values=values)
 
 
 def _action_first_block(message: Any) -> Meaning:
     kind = Either("with-first-pblock", "first-pblock")
-    return _service("action-request", "", message, **_address(message.address), **_datablock(message)) | {"type": kind}
+    return _service("action-request", "", message, **address_meaning(message.address), **_datablock(message)) | {
+        "type": kind
+    }
 
 
 def _action_list_first_block(message: Any) -> Meaning:
     kind = Either("with-list-and-first-pblock", "with-list-and-with-first-pblock")
-    rows = [_address(address) for address in message.addresses]
+    rows = [address_meaning(address) for address in message.addresses]
     return _service("action-request", "", message, list=rows, **_datablock(message)) | {"type": kind}
 
 
@@ -298,7 +252,7 @@ def _action_block(message: Any) -> Meaning:
 
 
 def _action_response(message: Any) -> Meaning:
-    return _service("action-response", "normal", message, **_outcome(message.outcome))
+    return _service("action-response", "normal", message, **outcome_meaning(message.outcome))
 
 
 def _action_response_block(message: Any) -> Meaning:
@@ -306,7 +260,7 @@ def _action_response_block(message: Any) -> Meaning:
 
 
 def _action_list_response(message: Any) -> Meaning:
-    return _service("action-response", "with-list", message, list=[_outcome(row) for row in message.outcomes])
+    return _service("action-response", "with-list", message, list=[outcome_meaning(row) for row in message.outcomes])
 
 
 def _action_response_next(message: Any) -> Meaning:
@@ -320,7 +274,7 @@ def _data_notification(message: Any) -> Meaning:
     return {
         "apdu": "data-notification",
         "long_invoke_id_and_priority": long_invoke,
-        **_date_time(message.date_time),
+        **date_time_meaning(message.date_time),
         "body": value_meaning(message.body),
     }
 
@@ -329,8 +283,8 @@ def _event_notification(message: Any) -> Meaning:
     value = value_meaning(message.value)
     return {
         "apdu": Either("event-notification-request", "event-notification"),
-        **_date_time(message.date_time),
-        **_address(message.address),
+        **date_time_meaning(message.date_time),
+        **address_meaning(message.address),
         "value": value,
         "attribute_value": value,
     }
@@ -342,8 +296,8 @@ def _event_notification(message: Any) -> Meaning:
 def _exception(message: Any) -> Meaning:
     return {
         "apdu": "exception-response",
-        "state_error": _number(message.state),
-        "service_error": _number(message.service),
+        "state_error": number_meaning(message.state),
+        "service_error": number_meaning(message.service),
         "invocation_counter": message.counter,
         "invocation_counter_error": message.counter,
     }
@@ -390,7 +344,7 @@ MEANINGS: Final[dict[str, Callable[[Any], Meaning]]] = {
     "ActionWithListResponse": _action_list_response, "ActionResponseNext": _action_response_next,
     "DataNotification": _data_notification, "EventNotification": _event_notification,
     "ExceptionResponse": _exception, "ConfirmedServiceError": _service_error,
-    "CipheredApdu": _ciphered, "UnknownApdu": _unknown,
+    "CipheredApdu": _ciphered, "UnknownApdu": _unknown, **OTHER_MEANINGS,
 }  # fmt: skip
 
 

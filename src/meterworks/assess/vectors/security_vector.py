@@ -163,14 +163,18 @@ def _check_agreement(row: Document) -> None:
 
 
 def _check_secret(row: Document, suite: SecuritySuite) -> None:
-    """Compute the shared secret with every private key that the row has, against every public key of another."""
-    private = {name: octets_of(value) for name, value in row.items() if "private" in name and value}
-    public = {name: octets_of(value) for name, value in row.items() if "public" in name and value}
-    pairs = {name: SoftwareKeyAgreement(suite, key) for name, key in private.items()}
-    points = dict.fromkeys([*public.values(), *(pair.public_key for pair in pairs.values())])
-    secrets = [pair.agree(point) for pair in pairs.values() for point in points if point != pair.public_key]
-    if secrets and needed(row, "z") not in secrets:
-        raise Mismatch("shared secret: none of the keys of the vector give it")
+    """Compute the shared secret with every private key that the row has, each against the public key of another."""
+    pairs = {
+        name: SoftwareKeyAgreement(suite, octets_of(value))
+        for name, value in row.items()
+        if "private" in name and value
+    }
+    points = [octets_of(value) for name, value in row.items() if "public" in name and value]
+    points += [pair.public_key for pair in pairs.values()]
+    for name, pair in pairs.items():
+        secrets = [pair.agree(point) for point in dict.fromkeys(points) if point != pair.public_key]
+        if secrets and needed(row, "z") not in secrets:
+            raise Mismatch(f"shared secret: {name} gives another with every public key of the vector")
 
 
 def _derived(row: Document, suite: SecuritySuite, secret: bytes, identifier: bytes) -> bytes:

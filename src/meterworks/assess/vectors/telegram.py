@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from meterworks.assess.vectors.compare import check_meaning
+from meterworks.assess.vectors.field import number as number_of
 from meterworks.assess.vectors.field import octets, octets_of
 from meterworks.assess.vectors.hdlc_vector import check_frame
 from meterworks.assess.vectors.hls_vector import check_handshake
@@ -37,15 +38,23 @@ def key_ring(document: Document) -> KeyRing:
     return KeyRing({None: keys, **{title: keys for title in titles if title}})
 
 
+_FLAGS: Final = b"\x7e"
+_MBUS_FIELDS: Final = {
+    "control": "c", "address": "a", "control-information": "ci", "source": "stsap", "destination": "dtsap",
+}  # fmt: skip
+_TRANSPORTS: Final = {"hdlc": "hdlc", "mbus": "m-bus", "m-bus": "m-bus", "wrapper": "wrapper", "llc": "llc", "none": ""}
+_LAYERS: Final = frozenset({"hdlc", "m-bus", "wrapper", "llc"})
+
+
 # --- telegrams ------------------------------------------------------------------------------------------------------
 
 
 def check_telegram(document: Document, _lookup: Lookup) -> None:
     """A telegram as received, its frames and the messages in it."""
     received = octets_of(document["bytes"])
-    for frame in document.get("frames") or []:
-        _check_stated_frame(frame)
+    _check_stated_frames(document.get("frames") or [], received)
     tree = Dissector(key_ring(document)).dissect(received)
+    _check_layers(document, tree)
     found = list(messages_of(tree))
     stated = document["messages"]
     position = 0
@@ -71,19 +80,54 @@ def _check_complete(tree: Node, found: int, stated: int) -> None:
     expect("messages", found, stated)
 
 
-def _check_stated_frame(frame: Document) -> None:
-    raw = octets(frame, "raw", "bytes")
-    if raw is None:
-        return
-    if "dest" in frame:
-        check_frame(raw, frame)
-        return
+def _check_stated_frames(frames: list[Document], received: bytes) -> None:
+    """Each frame stands in the octets, behind the one before it, and is what is said of it."""
+    place = 0
+    for number, frame in enumerate(frames):
+        raw = octets(frame, "raw", "bytes")
+        if raw is None:
+            continue
+        found = received.find(raw.strip(_FLAGS), place)
+        if found < 0:
+            raise Mismatch(f"frames[{number}] does not stand in the octets of the telegram")
+        place = found + 1
+        if "dest" in frame:
+            check_frame(raw, frame)
+        else:
+            _check_mbus_frame(raw, frame)
+
+
+def _check_mbus_frame(raw: bytes, frame: Document) -> None:
     tree = Dissector().dissect(raw)
     data = tree.find("data")
     if data is None:
         raise Mismatch("a frame of the telegram is not recognised")
     expect("information", raw[data.offset : data.offset + data.size], octets_of(frame["information"]))
     expect("check sum is right", not any("check sum" in node.error for node in tree.walk()), frame["checksum_ok"])
+    for name, field in _MBUS_FIELDS.items():
+        node = tree.find(name)
+        if node is not None and frame.get(field) is not None:
+            expect(name, raw[node.offset], number_of(frame[field]))
+
+
+def _check_layers(document: Document, tree: Node) -> None:
+    """The layer below the messages, and the blocks of general block transfers, are those stated."""
+    transport = _TRANSPORTS.get(str(document.get("transport", "")).split(" ")[0])
+    if transport is not None:
+        names = [child.name for child in tree.children]
+        expect("transport", transport in names or (not transport and not _LAYERS.intersection(names)), True)
+    stated = [block for run in document.get("gbt") or [] for block in run]
+    blocks = [node for node in tree.walk() if node.name == "general-block-transfer"]
+    if stated:
+        expect("general blocks", len(blocks), len(stated))
+    for block, (node, octets_) in zip(stated, _general_blocks(tree), strict=False):
+        check_meaning(f"block {node.value}", meaning_of(dlms.decode_apdu(octets_)), block)
+
+
+def _general_blocks(tree: Node) -> Iterator[tuple[Node, bytes]]:
+    for node in tree.walk():
+        if node.name == "general-block-transfer":
+            yield node, tree.octets[node.offset : node.offset + node.size]
 
 
 def _check_irregular(name: str, tree: Node, message: Document) -> None:
@@ -119,9 +163,16 @@ def _check_decoded(name: str, apdu: bytes, decoded: Any) -> None:
 
 def _check_ciphering(name: str, stated: Mapping[str, Any], apdu: bytes) -> None:
     ours = meaning_of(dlms.decode_apdu(apdu))
-    for field in ("tag", "system_title", "security_control", "invocation_counter"):
+    ours["length"] = len(apdu) - _protected_at(apdu)
+    for field in ("tag", "system_title", "security_control", "invocation_counter", "length"):
         if stated.get(field) is not None:
             check_meaning(f"{name}.ciphering.{field}", ours.get(field), stated[field])
+
+
+def _protected_at(apdu: bytes) -> int:
+    """Give where SC, IC and body begin: behind the last length before them."""
+    content = Dissector().dissect(apdu).find("security-control")
+    return 0 if content is None else content.offset
 
 
 def _check_opened(name: str, node: Node, plain: bytes, verified: bool | None) -> None:
@@ -182,6 +233,7 @@ def _check_wrapper(name: str, stated: Document, received: bytes) -> bytes:
     if frame is None:
         raise Mismatch(f"{name}: the wrapper's frame is not whole")
     source, destination, apdu = frame
+    expect(f"{name}, version", int.from_bytes(received[:2], "big"), stated.get("version", 1))
     expect(f"{name}, source", source, stated["source"])
     expect(f"{name}, destination", destination, stated["destination"])
     expect(f"{name}, length", len(apdu), stated["length"])

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from meterworks.errors import PeerError, UsageError
 
-__all__ = ["Document", "Mismatch", "NotRun", "Outcome", "VectorReport", "Verdict", "expect"]
+__all__ = ["Document", "Mismatch", "NotRun", "Outcome", "VectorReport", "Verdict", "expect", "shortened"]
 
 Document: TypeAlias = Mapping[str, Any]  # a JSON object of a vector file: a parse edge
 
@@ -81,9 +81,10 @@ class VectorReport:
 def expect(name: str, ours: object, theirs: object) -> None:
     """Raise Mismatch where what we have is not what the vector says."""
     if ours != theirs:
-        raise Mismatch(f"{name}: the vector says {_short(theirs)}, we have {_short(ours)}")
+        raise Mismatch(f"{name}: the vector says {shortened(theirs)}, we have {shortened(ours)}")
 
 
-def _short(value: object) -> str:
+def shortened(value: object) -> str:
+    """Give a value for a message, cut where it is long."""
     text = value.hex() if isinstance(value, bytes) else repr(value)
     return text if len(text) <= 120 else f"{text[:117]}..."
