@@ -141,7 +141,7 @@ def any_block(broken: Broken, apdu: bytes) -> bytes:
     if apdu[:2] != b"\xc0\x02":
         return apdu
     broken.memory["number"] = broken.memory.get("number", 0) + 1
-    return apdu[:3] + broken.memory["number"].to_bytes(4, "big")
+    return apdu[:3] + int(broken.memory["number"]).to_bytes(4, "big")
 
 
 def any_set_block(broken: Broken, apdu: bytes) -> bytes:
@@ -150,7 +150,7 @@ def any_set_block(broken: Broken, apdu: bytes) -> bytes:
     if apdu[:2] != b"\xc1\x03":
         return apdu
     broken.memory["block"] = broken.memory.get("block", 0) + 1
-    return apdu[:4] + broken.memory["block"].to_bytes(4, "big") + apdu[8:]
+    return apdu[:4] + int(broken.memory["block"]).to_bytes(4, "big") + apdu[8:]
 
 
 def any_action_block(broken: Broken, apdu: bytes) -> bytes:
@@ -159,7 +159,7 @@ def any_action_block(broken: Broken, apdu: bytes) -> bytes:
     if apdu[:2] != b"\xc3\x06":
         return apdu
     broken.memory["block"] = broken.memory.get("block", 0) + 1
-    return apdu[:4] + broken.memory["block"].to_bytes(4, "big") + apdu[8:]
+    return apdu[:4] + int(broken.memory["block"]).to_bytes(4, "big") + apdu[8:]
 
 
 def any_invoke(broken: Broken, apdu: bytes) -> bytes:
