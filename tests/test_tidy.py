@@ -159,6 +159,8 @@ def test_other_packages_are_imported_at_their_door():
         "system.meter_objects",
         "system.meter_profile",
         "system.meter_reading",
+        "system.meter_recording",
+        "system.meter_replay",
         "system.meter_update",
         "system.meter_value",
         "system.records",

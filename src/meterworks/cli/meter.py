@@ -34,6 +34,10 @@ class MeterCommands(LateGroup):
                 module="meterworks.cli.meter_update",
                 help="Transfer an image to a meter or to an M-Bus device behind it, verify and activate it.",
             ),
+            "replay": Row(
+                module="meterworks.cli.meter_replay",
+                help="Play one side of a recorded session against the other, and report what differs.",
+            ),
             "serve": Row(module="meterworks.cli.meter_serve", help="Be one emulated meter, until Ctrl-C."),
         }
     )

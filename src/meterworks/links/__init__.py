@@ -14,6 +14,7 @@ from meterworks.links.meter_server import (
     start_meter_server,
 )
 from meterworks.links.notification_listener import ListenerLimits, NotificationListener, PushHandler, PushReceived
+from meterworks.links.octet_link import OctetLink, OctetListener
 from meterworks.links.target import DLMS_PORT, MeterTarget, Transport
 
 __all__ = [
@@ -35,6 +36,8 @@ __all__ = [
     "NoAnswer",
     "NotificationHandler",
     "NotificationListener",
+    "OctetLink",
+    "OctetListener",
     "ProgressHandler",
     "PushHandler",
     "PushReceived",
