@@ -49,8 +49,12 @@ class OctetLink:
 
     def send(self, octets: bytes) -> None:
         """Send octets. Raises ConnectionLost."""
-        self._socket.settimeout(self._timeout_s)
-        _guarded(lambda: self._socket.sendall(octets))
+
+        def work() -> None:
+            self._socket.settimeout(self._timeout_s)
+            self._socket.sendall(octets)
+
+        _guarded(work)
 
     def receive(self, until_s: float | None = None) -> bytes:
         """Give octets as they come; empty where the other side closed. until_s: of `time.monotonic()`.
@@ -60,8 +64,12 @@ class OctetLink:
         left_s = self._timeout_s if until_s is None else until_s - time.monotonic()
         if left_s <= 0:
             raise NoAnswer("no octets came in time")
-        self._socket.settimeout(left_s)
-        return _guarded(lambda: self._socket.recv(READ_SIZE_MAX))
+
+        def work() -> bytes:
+            self._socket.settimeout(left_s)
+            return self._socket.recv(READ_SIZE_MAX)
+
+        return _guarded(work)
 
 
 class OctetListener:
