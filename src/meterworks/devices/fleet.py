@@ -119,6 +119,7 @@ class Fleet:
                 index, specification, load, self.state,
                 epoch_s=self._clock.epoch_s, object_lists=model.object_lists, push=push,
             )  # fmt: skip
+            view.forget_push = None if self._sender is None else self._sender.forget
             known = self._views[index] = ElectricityMeter(model, view)
         return known
 
@@ -191,7 +192,7 @@ class Fleet:
             destination=self._settings.push_destination, concurrency_max=self._settings.push_concurrency_max,
         )  # fmt: skip
         for meter in self._views.values():
-            meter.view.push = self._sender.push_now
+            meter.view.push, meter.view.forget_push = self._sender.push_now, self._sender.forget
         self._tasks.append(asyncio.create_task(self._sender.run()))
         callers = [
             index for index, (specification, _) in enumerate(self._meters) if specification.connection == "device"

@@ -22,7 +22,8 @@ from meterworks.devices.access import CLIENTS, Audience
 from meterworks.devices.history import HISTORIES, HistoryTable, encode_capture_objects
 from meterworks.devices.image_transfer import IMAGE_BLOCK_SIZE
 from meterworks.devices.model import HIDDEN, Bindings, DeviceModel, Entry, command, entry, history, setting, state
-from meterworks.devices.push_object import PUSH_SETUPS, push_constants
+from meterworks.devices.push_object import PUSH_SETUPS
+from meterworks.devices.push_setup import push_entry
 from meterworks.devices.tariff_part import TARIFF_PART, TARIFF_WATCHES
 from meterworks.devices.view import MeterView
 from meterworks.protocols.dlms import (
@@ -50,7 +51,6 @@ from meterworks.protocols.dlms.cosem import (
     IMAGE_TRANSFER,
     LIMITER,
     PROFILE_GENERIC,
-    PUSH_SETUP,
     REGISTER,
     SAP_ASSIGNMENT,
     SCRIPT_TABLE,
@@ -101,14 +101,6 @@ def _association(obis_code: str, prefix: str, audience: Audience) -> Entry:
     )  # fmt: skip
 
 
-def _push_setup(instance: int) -> Entry:
-    return entry(
-        str(PUSH_SETUPS[instance].obis_code), PUSH_SETUP, MANAGERS,
-        send_destination_and_method=setting("push_destination"), push=command(f"push_{instance}"),
-        **push_constants(instance),
-    )  # fmt: skip
-
-
 def _script(number: int, class_id: int, obis_code: str, method: int) -> bytes:
     """Encode a script of one action: execute a method with integer 0."""
     action = encode_structure(
@@ -153,7 +145,7 @@ MANAGEMENT_PART: Final = (
     entry("0.0.96.1.1.255", DATA, value=encode_octet_string(b"Meterworks emulated electricity meter")),
     entry("1.0.0.2.1.255", DATA, EVERYONE, value=state("management_firmware")),
     entry("1.0.0.2.9.255", DATA, EVERYONE, value=state("management_checksum")),
-    *(_push_setup(instance) for instance in PUSH_SETUPS),
+    *(push_entry(instance) for instance in PUSH_SETUPS),
     entry(
         "0.0.15.0.4.255", SINGLE_ACTION_SCHEDULE, MANAGERS,
         executed_script=encode_structure(

@@ -29,10 +29,8 @@ from meterworks.protocols.dlms import (
     PlainValue,
     encode_array,
     encode_enum,
-    encode_long_unsigned,
     encode_octet_string,
     encode_structure,
-    encode_unsigned,
 )
 
 __all__ = [
@@ -68,10 +66,6 @@ class PushSetup:
     def obis_code(self) -> ObisCode:
         """Logical name of the set-up."""
         return ObisCode(f"0.0.25.9.{self.instance}.255")
-
-    def encoded_objects(self) -> bytes:
-        """Give attribute 2."""
-        return encode_array(column.to_bytes() for column in self.objects)
 
 
 def _setup(instance: int, *columns: tuple[int, str], randomisation_s: int = 0) -> PushSetup:
@@ -178,16 +172,15 @@ def _execute_push_script(view: MeterView, parameter: PlainValue) -> ActionResult
     return _push(parameter - 1)(view, None)
 
 
-def push_constants(instance: int) -> dict[str, bytes]:
-    """Give the attributes of a push set-up that never change, by name."""
-    setup = PUSH_SETUPS[instance]
-    return {
-        "push_object_list": setup.encoded_objects(),
-        "communication_window": encode_array([]),
-        "randomisation_start_interval": encode_long_unsigned(setup.randomisation_s),
-        "number_of_retries": encode_unsigned(setup.retries_max),
-        "repetition_delay": encode_long_unsigned(setup.repetition_delay_s),
-    }
+def _reset(instance: int) -> Callable[[MeterView, PlainValue], ActionResult]:
+    def reset(view: MeterView, parameter: PlainValue) -> ActionResult:
+        """Drop what waits to be sent or repeated."""
+        del parameter
+        if view.forget_push is not None:
+            view.forget_push(view.index, instance)
+        return ActionResult.SUCCESS
+
+    return reset
 
 
 STATES: Final[Mapping[str, Callable[[MeterView, int], bytes]]] = {
@@ -200,5 +193,6 @@ SETTINGS: Final[Mapping[str, Callable[[MeterView, PlainValue], DataAccessResult]
 }
 COMMANDS: Final[Mapping[str, Callable[[MeterView, PlainValue], ActionResult]]] = {
     **{f"push_{instance}": _push(instance) for instance in PUSH_SETUPS},
+    **{f"push_reset_{instance}": _reset(instance) for instance in PUSH_SETUPS},
     "execute_push_script": _execute_push_script,
 }

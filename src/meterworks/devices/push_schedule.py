@@ -16,6 +16,7 @@ import numpy.typing as npt
 from meterworks.catalogue import EVENT_CODES, EVENT_LOGS, Severity
 from meterworks.devices.load import MeterEvents
 from meterworks.devices.push_object import ALARM_PUSH, CONNECTION_PUSH, PUSH_SETUPS, SCHEDULED_PUSH
+from meterworks.devices.push_setup import RetryPlan
 from meterworks.protocols.dlms import ObisCode
 
 __all__ = ["ALARM_CODES", "LOOK_AHEAD_S", "PushDue", "PushSchedule", "PushTask"]
@@ -23,7 +24,6 @@ __all__ = ["ALARM_CODES", "LOOK_AHEAD_S", "PushDue", "PushSchedule", "PushTask"]
 LOOK_AHEAD_S: Final = 900  # events of the metrology part are looked up this far ahead
 GOLDEN: Final = 0.6180339887498949  # multiples of it fall evenly into 0..1, in whatever order meters are numbered
 POWER_DOWN: Final = 1
-BACKOFF_FACTOR: Final = 2
 ALARMS_WAITING_MAX: Final = 4096
 
 #: (E of the event log, code): what a meter tells at once. A power failure is its last gasp.
@@ -104,17 +104,32 @@ class PushSchedule:
         for epoch_s in sorted({epoch_s for epoch_s, log, code in rows if (log, code) in ALARM_CODES}):
             self._put_extra(PushDue(epoch_s, PushTask.ALARM, index))
 
-    def plan_now(self, index: int, instance: int, now_epoch_s: float) -> None:
-        """Put in a push asked for by a client or by an event of the management part."""
-        self._put_extra(PushDue(now_epoch_s, PushTask(instance), index, attempt=1))
+    def plan_now(self, index: int, instance: int, now_epoch_s: float, spread_s: int = 0) -> None:
+        """Put in a push asked for by a client or by an event of the management part.
 
-    def repeat(self, due: PushDue, now_epoch_s: float) -> bool:
+        spread_s: over so long the meters of a fleet spread what all of them were asked for.
+        """
+        self._put_extra(PushDue(now_epoch_s + spread_s * _share(index), PushTask(instance), index, attempt=1))
+
+    def repeat(self, due: PushDue, now_epoch_s: float, plan: RetryPlan) -> bool:
         """Put a failed push in again, later each time; False when it was tried as often as its set-up says."""
-        setup = PUSH_SETUPS[int(due.task)]
-        if due.attempt >= setup.retries_max:
+        if due.attempt >= plan.retries_max:
             return False
-        wait_s = setup.repetition_delay_s * BACKOFF_FACTOR**due.attempt * (1 + _share(due.index))
+        wait_s = plan.delay_before(due.attempt) * (1 + _share(due.index))
         return self._put_extra(PushDue(now_epoch_s + wait_s, due.task, due.index, due.attempt + 1))
+
+    def postpone(self, due: PushDue, epoch_s: float) -> bool:
+        """Put a push in again as it was, for a later instant: its window is closed."""
+        return self._put_extra(PushDue(epoch_s, due.task, due.index, due.attempt or 1))
+
+    def forget(self, index: int, instance: int) -> int:
+        """Take out what of a meter waits for this set-up, its schedule apart; give how many they were."""
+        kept = [due for due in self._heap if not _waits_for(due, index, instance)]
+        dropped = len(self._heap) - len(kept)
+        self._extra -= dropped
+        self._heap = kept
+        heapq.heapify(self._heap)
+        return dropped
 
     def _put_extra(self, due: PushDue) -> bool:
         if self._extra >= ALARMS_WAITING_MAX:
@@ -123,6 +138,12 @@ class PushSchedule:
         self._extra += 1
         heapq.heappush(self._heap, due)
         return True
+
+
+def _waits_for(due: PushDue, index: int, instance: int) -> bool:
+    """Tell whether an entry is an alarm, a repetition or a push asked for of this set-up of this meter."""
+    regular = due.task is PushTask.SCHEDULED and not due.attempt
+    return due.index == index and int(due.task) == instance and not regular
 
 
 def _share(index: int) -> float:

@@ -7,13 +7,24 @@ later, as often as its set-up says.
 import asyncio
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from meterworks.devices.errors import PushFailed
 from meterworks.devices.meter import ElectricityMeter
-from meterworks.devices.push_message import push_frame
+from meterworks.devices.push_message import PushMessage, confirms, make_push
 from meterworks.devices.push_schedule import LOOK_AHEAD_S, PushDue, PushSchedule, PushTask
-from meterworks.errors import UsageError
+from meterworks.devices.push_setup import (
+    OperationMethod,
+    RetryPlan,
+    note_confirmation,
+    operation_method,
+    retry_plan,
+    spread_s,
+    wait_for_window,
+)
+from meterworks.errors import PeerError, UsageError
+from meterworks.protocols.dlms import WrapperReader
 from meterworks.runtime import Clock, get_logger
 
 __all__ = ["PushSender", "parse_destination"]
@@ -22,6 +33,7 @@ WAITING_MAX: Final = 256  # pushes taken from the schedule and not yet sent
 IDLE_S: Final = 60.0  # longest sleep, system time
 TIMEOUT_S: Final = 10.0  # of one push, real time
 BATCH_MAX: Final = 64  # entries handled before others may run
+CONFIRMATION_SIZE_MAX: Final = 1024  # octets of an answer that is looked at
 
 log = get_logger("devices.push")
 
@@ -52,8 +64,13 @@ class PushSender:
 
     def push_now(self, index: int, instance: int) -> None:
         """Ask for a push at once."""
-        self._schedule.plan_now(index, instance, self._clock.epoch_s())
+        spread = spread_s(self._meter_at(index).view, instance)
+        self._schedule.plan_now(index, instance, self._clock.epoch_s(), spread)
         self._woken.set()
+
+    def forget(self, index: int, instance: int) -> None:
+        """Drop what waits to be sent or repeated by a set-up."""
+        self._schedule.forget(index, instance)
 
     async def run(self) -> None:
         """Send what is due until cancelled."""
@@ -102,12 +119,14 @@ class PushSender:
     async def _work(self) -> None:
         while True:
             due = await self._waiting.get()
+            if self._wait_for_window(due):
+                continue
             try:
                 await self._send(due)
                 self.sent += 1
             except PushFailed as error:
                 self.failed += 1
-                again = self._schedule.repeat(due, self._clock.epoch_s())
+                again = self._schedule.repeat(due, self._clock.epoch_s(), self._plan(due))
                 self._woken.set()
                 log.debug("push failed", meter=due.index, again=again, reason=str(error))
             except UsageError as error:
@@ -117,18 +136,40 @@ class PushSender:
                 period_s = int(self._meter_at(due.index).view.state.rows["push_period_s"][due.index])
                 self._schedule.plan(due.index, self._clock.epoch_s(), period_s)
 
+    def _plan(self, due: PushDue) -> RetryPlan:
+        view, instance = self._meter_at(due.index).view, int(due.task)
+        plan = retry_plan(view, instance)
+        if operation_method(view, instance) is OperationMethod.UNCONFIRMED:
+            return replace(plan, retries_max=0)
+        return plan
+
+    def _wait_for_window(self, due: PushDue) -> bool:
+        """Put a push off whose communication window is closed."""
+        wait_s = wait_for_window(self._meter_at(due.index).view, int(due.task))
+        if wait_s <= 0:
+            return False
+        self._schedule.postpone(due, self._clock.epoch_s() + wait_s)
+        self._woken.set()
+        return True
+
     async def _send(self, due: PushDue) -> None:
-        """Raise PushFailed when the head-end cannot be reached. The frame is made last: its counter is spent once."""
+        """Raise PushFailed when the head-end cannot be reached or does not confirm what it has to confirm.
+
+        The frame is made last: its counter is spent once.
+        """
         meter = self._meter_at(due.index)
         destination = self._destination_of(due.index)
         if destination is None:
             raise PushFailed(f"meter {due.index} has no push destination: set attribute 3 of its push set-up")
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                _, writer = await asyncio.open_connection(*destination)
+                reader, writer = await asyncio.open_connection(*destination)
                 try:
-                    writer.write(push_frame(meter, int(due.task)))
+                    message = make_push(meter, int(due.task))
+                    writer.write(message.octets)
                     await writer.drain()
+                    if message.wants_confirmation:
+                        await _confirmed(meter, int(due.task), message, reader)
                 finally:
                     writer.close()
                     with contextlib.suppress(OSError):
@@ -136,3 +177,20 @@ class PushSender:
         except (OSError, TimeoutError) as error:
             host, port = destination
             raise PushFailed(f"no push from meter {due.index} to {host}:{port}: {error}") from error
+
+
+async def _confirmed(
+    meter: ElectricityMeter, instance: int, message: PushMessage, stream: asyncio.StreamReader
+) -> None:
+    """Wait for the confirmation; PushFailed when something else comes, or nothing any more."""
+    frames = WrapperReader(CONFIRMATION_SIZE_MAX)
+    while octets := await stream.read(CONFIRMATION_SIZE_MAX):  # bounded: by the time-out of the caller
+        frames.feed(octets)
+        try:
+            frame = frames.next_frame()
+        except PeerError:
+            break
+        if frame is not None and confirms(meter, message, frame[2]):
+            note_confirmation(meter.view, instance)
+            return
+    raise PushFailed(f"meter {meter.view.index}: the receiver of a push did not confirm it")

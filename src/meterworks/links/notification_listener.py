@@ -10,11 +10,14 @@ from meterworks.errors import MeterworksError
 from meterworks.links.dlms_client import DlmsClient
 from meterworks.links.errors import ConnectionLost
 from meterworks.links.listening import BACKLOG, listening_socket
-from meterworks.protocols.dlms import ClientSettings, InvocationCounter, WrapperReader
+from meterworks.protocols.dlms import BlockReceiver, ClientSettings, GeneralBlock, InvocationCounter, WrapperReader
+from meterworks.protocols.errors import UnlawfulMessage
 
 __all__ = ["ListenerLimits", "NotificationListener", "PushHandler", "PushReceived"]
 
 WAITING_MAX: Final = 16  # APDUs of one connection that wait for the handler before reading pauses
+BLOCKS_SIZE_MAX: Final = 1024 * 1024  # octets of one notification that comes in general blocks
+GENERAL_BLOCK: Final = b"\xe0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,8 @@ class _PushProtocol(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
         self._transport: asyncio.Transport | None = None
         self._taken_over = False
+        self._blocks = BlockReceiver(BLOCKS_SIZE_MAX)
+        self._blocks_kept = 0  # octets of blocks whose last one has not come, an upper bound
         self._unfinished = 0  # octets of a frame whose rest has not come
         self.peer: tuple[str, int] = ("", 0)
         self.last_s = self._loop.time()
@@ -102,6 +107,11 @@ class _PushProtocol(asyncio.Protocol):
         try:
             while self._waiting:
                 source, destination, apdu = self._waiting.popleft()
+                if apdu.startswith(GENERAL_BLOCK):
+                    joined = self._join(apdu)
+                    if joined is None:
+                        continue
+                    apdu = joined
                 push = PushReceived(
                     peer_host=self.peer[0],
                     peer_port=self.peer[1],
@@ -121,6 +131,15 @@ class _PushProtocol(asyncio.Protocol):
         if not self._taken_over and self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
             self._pull()
+
+    def _join(self, apdu: bytes) -> bytes | None:
+        """Take a block of a long notification; give the notification with its last one."""
+        joined = self._blocks.receive(GeneralBlock.from_bytes(apdu))
+        pending = self._blocks_kept + len(apdu) if self._blocks.is_pending else 0
+        if not self._listener.keep(pending - self._blocks_kept):
+            raise UnlawfulMessage("no room for more blocks of long notifications")
+        self._blocks_kept = pending
+        return joined
 
     def take_over(self, settings: ClientSettings, *, counter: InvocationCounter, timeout_s: float) -> DlmsClient:
         transport = self._transport
@@ -144,8 +163,9 @@ class _PushProtocol(asyncio.Protocol):
 
     def forget_unfinished(self) -> None:
         """Drop what came of a frame that will not be finished."""
-        self._listener.keep(-self._unfinished)
-        self._unfinished = 0
+        self._listener.keep(-self._unfinished - self._blocks_kept)
+        self._unfinished = self._blocks_kept = 0
+        self._blocks.abandon()
         self._reader = WrapperReader(self._listener.limits.apdu_size_max)
 
     def stop(self) -> None:

@@ -5,7 +5,15 @@ import pytest
 
 from meterworks.devices import MeterEvents
 from meterworks.devices.push_object import PUSH_SETUPS
-from meterworks.devices.push_schedule import ALARM_CODES, ALARMS_WAITING_MAX, LOOK_AHEAD_S, PushSchedule, PushTask
+from meterworks.devices.push_schedule import (
+    ALARM_CODES,
+    ALARMS_WAITING_MAX,
+    LOOK_AHEAD_S,
+    PushDue,
+    PushSchedule,
+    PushTask,
+)
+from meterworks.devices.push_setup import RetryPlan
 
 START = 1_000_000.0
 
@@ -86,7 +94,8 @@ def test_a_failed_push_is_repeated_later_each_time_and_then_given_up(schedule):
     schedule.plan_alarms(2, events((1_000_000, 0, 1)))
     (due,) = drain(schedule, START)
     waits = []
-    while schedule.repeat(due, START):
+    plan = RetryPlan(retries_max=PUSH_SETUPS[1].retries_max, delay_s=PUSH_SETUPS[1].repetition_delay_s)
+    while schedule.repeat(due, START, plan):
         waits.append(schedule.next_epoch_s() - START)
         (due,) = drain(schedule, START + 10_000)
     assert len(waits) == PUSH_SETUPS[1].retries_max
@@ -111,3 +120,36 @@ def test_a_push_asked_for_does_not_disturb_the_scheduled_one(schedule):
     assert asked.attempt == 1
     schedule.plan(1, START, 900)
     assert len(drain(schedule, START + 1800)) == 1
+
+
+def test_a_push_that_a_whole_fleet_was_asked_for_is_spread(schedule):
+    for index in range(3):
+        schedule.plan_now(index, 0, START, 600)
+    due = drain(schedule, START + 600)
+    assert len({entry.epoch_s for entry in due}) == 3
+    assert all(START <= entry.epoch_s < START + 600 for entry in due)
+
+
+def test_a_push_whose_window_is_closed_waits_as_it_was(schedule):
+    schedule.plan_now(1, 1, START)
+    (due,) = drain(schedule, START)
+    assert schedule.postpone(due, START + 500)
+    assert drain(schedule, START + 499) == []
+    assert drain(schedule, START + 500) == [PushDue(START + 500, PushTask.ALARM, 1, 1)]
+
+
+def test_what_waits_for_a_setup_can_be_forgotten_but_not_its_schedule(schedule):
+    schedule.plan(1, START, 900)
+    for index in (1, 2):
+        schedule.plan_now(index, 0, START)
+    schedule.plan_now(1, 1, START)
+    assert schedule.forget(1, 0) == 1
+    left = drain(schedule, START + 1800)
+    assert [(due.task, due.index) for due in left if due.attempt] == [(PushTask.SCHEDULED, 2), (PushTask.ALARM, 1)]
+    assert [due.index for due in left if not due.attempt] == [1]
+
+
+def test_a_delay_grows_by_its_factor_up_to_its_maximum():
+    plan = RetryPlan(retries_max=9, delay_s=10, factor_percent=300, delay_s_max=100)
+    assert [plan.delay_before(attempt) for attempt in range(4)] == [10, 30, 90, 100]
+    assert RetryPlan(retries_max=1, delay_s=10, factor_percent=100).delay_before(7) == 10

@@ -10,7 +10,7 @@ from tests.integration.dlms.example_device import ENERGY, LONG_VALUE, ExampleDev
 
 from meterworks.errors import PeerError
 from meterworks.links import ConnectionLost, ListenerLimits, NotificationListener, PushReceived, call_head_end
-from meterworks.protocols.dlms import CountUp, DataNotification, decode_all, encode_wrapper
+from meterworks.protocols.dlms import CountUp, DataNotification, cut_stream, decode_all, encode_wrapper
 
 PUSH = DataNotification(long_invoke=1, date_time=b"", body=b"\x11\x07").to_bytes()
 FRAME = encode_wrapper(1, 103, PUSH)
@@ -206,3 +206,37 @@ async def test_unfinished_frames_of_all_together_are_bounded() -> None:
         await until(lambda: listener.connections == 1)
         assert listener.dropped == 3
         again[1].close()
+
+
+async def test_a_notification_in_general_blocks_arrives_as_one() -> None:
+    heard: list[bytes] = []
+
+    async def hear(push: PushReceived) -> None:
+        heard.append(push.apdu)
+
+    body = b"\x09\x82\x03\xe8" + bytes(range(250)) * 4
+    long_push = DataNotification(long_invoke=2, date_time=b"", body=body).to_bytes()
+    async with listening(hear) as listener:
+        _, writer = await call(listener)
+        blocks = [encode_wrapper(1, 103, block) for block in cut_stream(long_push, 200)]
+        writer.write(blocks[0] + blocks[1])  # a push that is never finished
+        writer.write(b"".join(blocks) + FRAME)
+        await until(lambda: len(heard) == 2)
+        assert heard == [long_push, PUSH]
+        writer.close()
+
+
+async def test_unfinished_blocks_are_bounded_over_all_connections() -> None:
+    async with listening(nobody, unfinished_size_max=1000) as listener:
+        _, first = await call(listener)
+        _, second = await call(listener)
+        block = encode_wrapper(1, 103, cut_stream(bytes(2000), 700)[0])
+        first.write(block)
+        await until(lambda: listener.connections == 2)
+        second.write(block)
+        await until(lambda: listener.connections == 1)
+        assert listener.dropped == 1
+        first.close()
+        second.close()
+        await until(lambda: listener.connections == 0)
+        assert listener.keep(1000)
