@@ -101,6 +101,7 @@ from meterworks.protocols.errors import (
 
 __all__ = ["ServerAssociation", "ServerState"]
 
+PDU_SLACK: Final = 64  # octets beyond our PDU size that are taken: a widely used client leaves out the ciphering
 FAILURES_MAX: Final = 8  # breaches of security on one association before its connection is closed
 CLIENT_PDU_SIZE_MIN: Final = 64
 _BOTH: Final = 0x30
@@ -184,6 +185,9 @@ class ServerAssociation:
 
         An answer in several blocks goes on with what `take_output` gives.
         """
+        opened = self._opened
+        if opened is not None and len(apdu) > opened.settings.max_pdu + PDU_SLACK and apdu[0] != ApduTag.AARQ:
+            return _exception(ExceptionState.NOT_ALLOWED, ExceptionService.PDU_TOO_LONG)
         if self._blocks is None or self.state is not ServerState.ASSOCIATED:
             return self._answer(apdu)
         whole: bytes | None = apdu
