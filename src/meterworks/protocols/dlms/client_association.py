@@ -358,7 +358,8 @@ class ClientAssociation:
             choice = settings.key_choice
             if choice is None:
                 choice = KeyChoice.IDENTIFIED if settings.peer_agreement_key is None else KeyChoice.ONE_PASS
-            around.append(GeneralLayer(choice, self._protection, transaction_id, settings.algorithm_arc))
+            arc, bare = settings.algorithm_arc, settings.bare_header
+            around.append(GeneralLayer(choice, self._protection, transaction_id, arc, bare))
         return layers.apply(apdu, tuple(around))
 
     def _layers_of(self) -> Layers:

@@ -29,5 +29,6 @@ def layers_of(
         old_algorithm_id=bool(tolerance & Tolerance.OLD_ALGORITHM_ID),
         fresh_counters=bool(tolerance & Tolerance.FRESH_KEY_COUNTER),
         signed_length=bool(tolerance & Tolerance.SIGNED_LENGTH),
+        bare_headers=bool(tolerance & Tolerance.BARE_HEADER),
     )
     return Layers(keys, context, own_title, peer_title)

@@ -161,7 +161,7 @@ def answer_layers(
             choice = KeyChoice.IDENTIFIED if layer.choice == KeyChoice.IDENTIFIED_BROADCAST else layer.choice
             transaction_id = layer.transaction_id
             control = layer.control | needed & _BOTH
-            found.append(GeneralLayer(choice, control, layer.transaction_id, layer.arc))
+            found.append(GeneralLayer(choice, control, layer.transaction_id, layer.arc, layer.is_bare))
         else:
             found.append(CipherLayer(layer.form, layer.control | needed & _BOTH))
     if needed & _SIGNED and not request.protection & _SIGNED:

@@ -99,7 +99,8 @@ class Tolerance(IntFlag):
     the tag of an octet-string. UNVERIFIED: no authentication key is known, tags are not checked, and all that comes
     of it is marked. OLD_ALGORITHM_ID: keys agreed with the AlgorithmID of older editions are tried as well.
     FRESH_KEY_COUNTER: an invocation counter may begin anew under a wrapped or agreed key. SIGNED_LENGTH: a signature
-    that covers the length octets of the content as well.
+    that covers the length octets of the content as well. BARE_HEADER: general-ciphering whose tag leaves titles and
+    transaction id out, or whose ephemeral key was signed with its number before it.
     """
 
     NONE = 0
@@ -109,6 +110,7 @@ class Tolerance(IntFlag):
     OLD_ALGORITHM_ID = 8
     FRESH_KEY_COUNTER = 16
     SIGNED_LENGTH = 32
+    BARE_HEADER = 64
 
 
 _NEEDS_SECRET: Final = frozenset({Mechanism.MANUFACTURER, Mechanism.MD5, Mechanism.SHA1, Mechanism.SHA256})
@@ -217,7 +219,8 @@ class ClientSettings:
     suite, secret, signer, peer_signing_key, key_agreement, peer_agreement_key, gbek, kek, manufacturer_proof and
     short_names as in `AssociationSettings`, seen from the client. key_choice: the key of general-ciphering; None takes
     ONE_PASS where there is an agreement key of the server, else IDENTIFIED. algorithm_arc: of the AlgorithmID that our
-    agreed keys are derived with. certificate: ours, sent in the calling-AE-qualifier. user_id: who of the client's
+    agreed keys are derived with. bare_header: whether the tags of our general-ciphering leave titles and transaction id
+    out, as some servers want them. certificate: ours, sent in the calling-AE-qualifier. user_id: who of the client's
     users asks, 0 to 255. pre_established: send no AARQ.
     tolerance: what is taken though it is irregular. counter_leap_max: how far an unauthenticated exception response may
     move our counter ahead when `ClientAssociation.adopt_counter` is called. block_window: as in `AssociationSettings`.
@@ -250,6 +253,7 @@ class ClientSettings:
     short_names: bool = False
     key_choice: KeyChoice | None = None
     algorithm_arc: AlgorithmArc = AlgorithmArc.CURRENT
+    bare_header: bool = False
     certificate: bytes | None = field(default=None, repr=False)
     user_id: int | None = None
     pre_established: bool = False

@@ -6,12 +6,13 @@ under the signature of the other, as they stand on the wire.
 
 What the associated data of general-ciphering are was unsettled: the two published examples reproduce in their
 ciphertext and not in their tags, with none of 1.5 million layouts tried (order, lengths, key-info, eleven guesses of
-the authentication key). Two independent stacks, EnergyICT's Connexo and Gurux's (whose author left the assertion on the
-published tags out as well), agree on SC || GAK || the five fields with their lengths, followed by the APDU where it is
-only authenticated. That is what we write and read.
-What the signature covers was unsettled too: both stacks sign the five fields with their lengths and then the content
-*without* its length octets; Great Britain's messages count the length octets in (measured on signed vectors). We write
-the former, and read the latter where a setting allows it. Both stacks sign outside and cipher inside.
+the authentication key). EnergyICT's Connexo and older Gurux stacks, written independently, agree on SC || GAK || the
+five fields with their lengths, followed by the APDU where it is only authenticated. That is what we write and read.
+Newer Gurux stacks leave the five fields out again (their authors could not reproduce the tags either: the assertion is
+commented out), and sign an ephemeral key with its number before it; both are read, and answered, where a setting says.
+What the signature of general-signing covers was unsettled too: both sign the five fields with their lengths and then
+the content *without* its length octets; Great Britain's messages count the length octets in (measured on signed
+vectors). We write the former, and read the latter where a setting says. Both sign outside and cipher inside.
 Source: IEC 62056-5-3, 5.7; fact sheet section 6.
 """
 

@@ -9,7 +9,7 @@ Source: IEC 62056-5-3, 5.7; fact sheet section 6; for what is authenticated and 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Final
 
@@ -60,7 +60,8 @@ class LayerKeys:
     """The keys of the layers. authentication_key: goes with wrapped and agreed keys. random_bytes: fresh octets.
 
     old_algorithm_id: try the AlgorithmID of older editions as well. fresh_counters: counters may begin anew under a
-    wrapped or agreed key. signed_length: a signature may cover the length octets of the content.
+    wrapped or agreed key. signed_length: a signature may cover the length octets of the content. bare_headers: a tag
+    may leave the header out, and the signature over an ephemeral key may count its number in.
     """
 
     suite: SecuritySuite
@@ -74,6 +75,7 @@ class LayerKeys:
     old_algorithm_id: bool = False
     fresh_counters: bool = False
     signed_length: bool = False
+    bare_headers: bool = False
 
 
 class KeyChoice(IntEnum):
@@ -100,12 +102,13 @@ class SignLayer:
 
 @dataclass(frozen=True, slots=True)
 class GeneralLayer:
-    """A general-ciphering layer, under the key of `choice`."""
+    """A general-ciphering layer, under the key of `choice`. is_bare: its tag leaves the five fields before it out."""
 
     choice: KeyChoice
     control: int
     transaction_id: bytes
     arc: AlgorithmArc = AlgorithmArc.CURRENT
+    is_bare: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +211,8 @@ class Layers:
         header = self._header(layer.transaction_id, broadcast=broadcast).to_bytes()
         cipher, info = self._key_to_send(layer)
         protect = cipher.protect_broadcast if broadcast else cipher.protect
-        protected = protect(layer.control, self.own_title, context.take_counter(), apdu, header)
+        authenticated = b"" if layer.is_bare else header
+        protected = protect(layer.control, self.own_title, context.take_counter(), apdu, authenticated)
         return encode_general_ciphering(header, info, protected)
 
     def _key_to_send(self, layer: GeneralLayer) -> tuple[ApduCipher, KeyInfo]:
@@ -327,8 +331,9 @@ class Layers:
         if isinstance(info, IdentifiedKey):
             if info.key_id > KeyChoice.IDENTIFIED_BROADCAST or bool(message.control & BROADCAST) != broadcast:
                 raise WeakProtection(f"key {info.key_id} with security control {message.control:#04x}")
-            layer = GeneralLayer(KeyChoice(info.key_id), message.control, header.transaction_id)
-            plain = self._open(message, context.cipher)
+            plain, is_bare = self._open(message, context.cipher)
+            choice = KeyChoice(info.key_id)
+            layer = GeneralLayer(choice, message.control, header.transaction_id, is_bare=is_bare)
             lowest = context.check_counter(message.counter)
         elif info is None:
             plain, lowest, layer = self._open_session(message)
@@ -338,20 +343,27 @@ class Layers:
             raise DecodeError("protected APDU of no octets", offset=0)
         return Unprotected(plain, CipherForm.GENERAL_GLO, message.control, message.counter, lowest), layer
 
-    def _open(self, message: GeneralCiphering, cipher: ApduCipher) -> bytes:
-        header = message.header.to_bytes()
-        return cipher.unprotect(message.control, self.peer_title, message.counter, message.body, header)
+    def _open(self, message: GeneralCiphering, cipher: ApduCipher) -> tuple[bytes, bool]:
+        """Give the plain APDU, and whether its tag leaves the header out."""
+        control, title, counter, body = message.control, self.peer_title, message.counter, message.body
+        try:
+            return cipher.unprotect(control, title, counter, body, message.header.to_bytes()), False
+        except TagError:
+            if not self._keys.bare_headers:
+                raise
+        return cipher.unprotect(control, title, counter, body), True
 
     def _open_session(self, message: GeneralCiphering) -> tuple[bytes, int, GeneralLayer]:
         """Open what names no key: it is under the key that was sent or agreed last."""
         if self._session is None:
             raise WeakProtection("general-ciphering without a key, and none was sent before")
         cipher, counter, choice = self._session
-        plain = self._open(message, cipher)
+        plain, is_bare = self._open(message, cipher)
         lowest = counter.lowest()
         if not counter.accept(message.counter):
             raise CounterError(f"invocation counter {message.counter} was used already", lowest=lowest)
-        return plain, lowest, GeneralLayer(choice, message.control, message.header.transaction_id)
+        transaction_id = message.header.transaction_id
+        return plain, lowest, GeneralLayer(choice, message.control, transaction_id, is_bare=is_bare)
 
     def _open_fresh(
         self, message: GeneralCiphering, info: WrappedKey | AgreedKey, context: SecurityContext
@@ -361,14 +373,14 @@ class Layers:
         for layer, key in self._received_keys(message, info):
             cipher = self._cipher_of(key)
             try:
-                plain = self._open(message, cipher)
+                plain, is_bare = self._open(message, cipher)
             except TagError as error:
                 last = error
                 continue
             lowest = self._check_fresh(key, message.counter, context)
             if layer.choice != KeyChoice.STATIC:
                 self._session = (cipher, GrowingCounter(message.counter + 1), layer.choice)
-            return plain, lowest, layer
+            return plain, lowest, replace(layer, is_bare=is_bare)
         raise last or TagError("no key opens the message")
 
     def _received_keys(
@@ -409,8 +421,17 @@ class Layers:
             raise DecodeError(f"key agreement scheme {info.scheme} with {len(info.data)} octets", offset=0)
         if keys.peer_signing_key is None:
             raise WeakProtection("ephemeral key, and the signing key of the peer is not known")
-        verify_signature(keys.suite, keys.peer_signing_key, info.data[:size], info.data[size:])
+        self._verify_ephemeral(keys.peer_signing_key, info.data[:size], info.data[size:])
         return KeyChoice.ONE_PASS, keys.key_agreement.agree(info.data[:size])
+
+    def _verify_ephemeral(self, signing_key: bytes, public_key: bytes, signature: bytes) -> None:
+        suite = self._keys.suite
+        try:
+            verify_signature(suite, signing_key, public_key, signature)
+        except SignatureError:
+            if not self._keys.bare_headers:
+                raise
+            verify_signature(suite, signing_key, bytes((ONE_PASS,)) + public_key, signature)
 
     def _check_fresh(self, key: bytes, counter: int, context: SecurityContext) -> int:
         """Check and store the counter of a message under a wrapped or agreed key; give the lowest that was new."""

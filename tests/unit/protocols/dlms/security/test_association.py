@@ -472,6 +472,16 @@ def test_the_old_algorithm_id_is_met_by_a_tolerant_server(suite: SecuritySuite) 
         assert isinstance(event, expected)
 
 
+@pytest.mark.parametrize("choice", [KeyChoice.IDENTIFIED, KeyChoice.ONE_PASS, KeyChoice.STATIC])
+def test_headers_left_out_of_tags_are_met_by_a_tolerant_server(choice: KeyChoice) -> None:
+    for tolerance, expected in ((Tolerance.BARE_HEADER, ValueReceived), (Tolerance.NONE, ExceptionReceived)):
+        client = {"ciphering": Ciphering.GENERAL_CIPHERING, "key_choice": choice, "bare_header": True}
+        client["tolerance"] = Tolerance.BARE_HEADER
+        bench = opened(make_bench(SUITE_1, Mechanism.LOW, client=client, server={"tolerance": tolerance}))
+        (event,) = bench.run(Get(ENERGY))
+        assert isinstance(event, expected)
+
+
 # --- settings --------------------------------------------------------------------------------------------------------
 
 

@@ -309,6 +309,29 @@ def test_a_signature_over_the_length_too_is_taken_where_that_is_tolerated() -> N
         meter().remove(message, 0x100)
 
 
+@pytest.mark.parametrize("choice", KeyChoice)
+def test_a_tag_without_the_header_is_taken_and_answered_alike_where_that_is_tolerated(choice: KeyChoice) -> None:
+    bare = replace(general(choice), is_bare=True)
+    (layer,) = meter(bare_headers=True).remove(client().apply(APDU, (bare,)), 0x30).layers
+    assert layer == replace(bare, control=layer.control)  # type: ignore[union-attr]
+    (strict,) = meter(bare_headers=True).remove(client().apply(APDU, (general(choice),)), 0x30).layers
+    assert isinstance(strict, GeneralLayer)
+    assert not strict.is_bare
+    with pytest.raises(TagError):
+        meter().remove(client().apply(APDU, (bare,)), 0x30)
+
+
+def test_an_ephemeral_key_signed_with_its_number_is_taken_where_that_is_tolerated() -> None:
+    class Numbering(SoftwareSigner):
+        def sign(self, message: bytes) -> bytes:
+            return super().sign(b"\x01" + message)
+
+    message = client(signer=Numbering(SUITE, scalar_of(SUITE, 1))).apply(APDU, (general(KeyChoice.ONE_PASS),))
+    assert meter(bare_headers=True).remove(message, 0x30).apdu == APDU
+    with pytest.raises(SignatureError):
+        meter().remove(message, 0x30)
+
+
 def test_without_symmetric_keys_there_are_only_signatures() -> None:
     bare = Layers(keys(101, 1), None, METER, CLIENT)
     with pytest.raises(WeakProtection):
