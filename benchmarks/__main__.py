@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.aim import Verdict, judge
 
-BENCHMARKS = ("decode", "sessions", "fleet_memory", "warehouse", "api", "end_to_end")
+BENCHMARKS = ("decode", "apdu", "protection", "sessions", "fleet_memory", "warehouse", "api", "end_to_end")
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT_S = 1200
 
