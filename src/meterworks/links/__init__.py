@@ -15,6 +15,7 @@ from meterworks.links.meter_server import (
 )
 from meterworks.links.notification_listener import ListenerLimits, NotificationListener, PushHandler, PushReceived
 from meterworks.links.octet_link import OctetLink, OctetListener
+from meterworks.links.tap import Tap, Tapped
 from meterworks.links.target import DLMS_PORT, MeterTarget, Transport
 
 __all__ = [
@@ -41,6 +42,8 @@ __all__ = [
     "ProgressHandler",
     "PushHandler",
     "PushReceived",
+    "Tap",
+    "Tapped",
     "Traffic",
     "Transport",
     "WriteOutcomeUnknown",

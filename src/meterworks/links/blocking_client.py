@@ -1,70 +1,89 @@
-"""DLMS client over TCP that blocks: the twin of `DlmsClient` for scripts and notebooks."""
+"""DLMS client that blocks: the twin of `DlmsClient` for scripts and notebooks."""
 
 import secrets
-import socket
+import ssl
 import time
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeVar
 
-from meterworks.errors import MeterworksError
-from meterworks.links.dlms_client import NotificationHandler, ProgressHandler, Traffic
-from meterworks.links.errors import ConnectFailed, ConnectionLost
-from meterworks.links.outcome import (
-    association_of,
-    list_of,
-    no_answer,
-    outcome_of,
-    outcomes_of,
-    refuse_unless_released,
-    results_of,
-    value_of,
-    written,
-)
+from meterworks.errors import MeterworksError, UnreachableError
+from meterworks.links import request
+from meterworks.links.blocking_link import BlockingLink, open_link
+from meterworks.links.dlms_client import TRANSFER_S_MAX, NotificationHandler, ProgressHandler, Traffic
+from meterworks.links.errors import ConnectionLost
+from meterworks.links.outcome import no_answer
+from meterworks.links.tap import Recorder, Tap
 from meterworks.links.target import MeterTarget
 from meterworks.protocols.dlms import (
-    Action,
-    ActionList,
+    WRAPPER,
+    Access,
+    AccessOutcome,
     ActionOutcome,
-    Associate,
     AssociationOpened,
     AttributeAddress,
     BlockTransferred,
     ClientConnection,
     ClientEvent,
     ClientSettings,
+    ClientState,
     Command,
     DataAccessResult,
-    Get,
-    GetList,
     GetResult,
     InvocationCounter,
+    LineFormat,
     MethodAddress,
     NotificationReceived,
-    Release,
     Selection,
-    Set,
-    SetList,
 )
 
 __all__ = ["BlockingDlmsClient"]
 
-READ_SIZE_MAX: Final = 128 * 1024
+WAIT_S_MIN: Final = 0.0005  # a deadline of the link that is due just now still lets arrived octets be read
+
+_Result = TypeVar("_Result")
 
 
 class BlockingDlmsClient:
-    """A DLMS client on one TCP connection; methods, limits and errors are those of `DlmsClient`.
+    """A DLMS client on one connection; methods, limits and errors are those of `DlmsClient`.
 
-    Use it as `with BlockingDlmsClient.connect(...) as client`, which closes it.
+    Use it as `with BlockingDlmsClient.open(...) as client`, which closes it.
     """
 
-    def __init__(self, link: socket.socket, connection: ClientConnection, timeout_s: float) -> None:
-        """Use `connect`."""
+    def __init__(
+        self, link: BlockingLink, connection: ClientConnection, timeout_s: float, *, is_timed: bool = False
+    ) -> None:
+        """Use `open` or `connect`."""
         self._link = link
         self._connection = connection
+        self._is_timed = is_timed
+        self._line: LineFormat | None = None
+        self._recorder: Recorder | None = None
         self._on_notification: NotificationHandler | None = None
         self._is_closed = False
         self.timeout_s = timeout_s
         self.traffic = Traffic()
+
+    @classmethod
+    def open(
+        cls,
+        target: MeterTarget,
+        settings: ClientSettings,
+        *,
+        counter: InvocationCounter,
+        timeout_s: float = 10.0,
+        local_address: str | None = None,
+        tls: ssl.SSLContext | None = None,
+        tap: Tap | None = None,
+    ) -> "BlockingDlmsClient":
+        """Connect to a meter wherever it is. Raises ConnectFailed, or UsageError where the settings do not fit."""
+        connection = ClientConnection(
+            target.settings_for(settings), counter, secrets.token_bytes, framing=target.framing
+        )
+        link = open_link(target, timeout_s=timeout_s, local_address=local_address, tls=tls)
+        client = cls(link, connection, timeout_s, is_timed=target.framing is not WRAPPER)
+        if tap is not None:
+            client._recorder = Recorder(tap, target.transport, *link.ends)
+        return client
 
     @classmethod
     def connect(
@@ -77,29 +96,9 @@ class BlockingDlmsClient:
         timeout_s: float = 10.0,
         local_address: str | None = None,
     ) -> "BlockingDlmsClient":
-        """Connect to a meter. Raises ConnectFailed."""
-        source = None if local_address is None else (local_address, 0)
-        try:
-            link = socket.create_connection((host, port), timeout_s, source)
-        except OSError as error:
-            raise ConnectFailed(f"cannot connect to {host}:{port}: {error}", host=host, port=port) from error
-        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return cls(link, ClientConnection(settings, counter, secrets.token_bytes), timeout_s)
-
-    @classmethod
-    def open(
-        cls,
-        target: MeterTarget,
-        settings: ClientSettings,
-        *,
-        counter: InvocationCounter,
-        timeout_s: float = 10.0,
-        local_address: str | None = None,
-    ) -> "BlockingDlmsClient":
-        """Connect to a meter wherever it is. Raises ConnectFailed."""
-        return cls.connect(
-            target.host, target.port, settings, counter=counter, timeout_s=timeout_s, local_address=local_address
-        )
+        """Connect to a meter over TCP with the wrapper; `open` is for all the rest. Raises ConnectFailed."""
+        target = MeterTarget(host=host, port=port)
+        return cls.open(target, settings, counter=counter, timeout_s=timeout_s, local_address=local_address)
 
     def __enter__(self) -> "BlockingDlmsClient":
         """Give the client."""
@@ -120,86 +119,149 @@ class BlockingDlmsClient:
 
     def associate(self) -> AssociationOpened:
         """Open the association."""
-        return association_of(self._execute(Associate()))
+        return self._run(request.associate())
 
     def get(
         self, address: AttributeAddress, selection: Selection | None = None, *, progress: ProgressHandler | None = None
     ) -> bytes:
         """Read an attribute, encoded."""
-        return value_of(self._execute(Get(address, selection), progress))
+        return self._run(request.get(address, selection), progress)
 
-    def get_list(
-        self, items: Sequence[AttributeAddress | tuple[AttributeAddress, Selection | None]]
-    ) -> list[GetResult]:
+    def get_list(self, items: Sequence[request.GetItem]) -> list[GetResult]:
         """Read several attributes in one request."""
-        pairs = tuple(item if isinstance(item, tuple) else (item, None) for item in items)
-        return list_of(self._execute(GetList(pairs)))
+        return self._run(request.get_list(items))
 
     def set(self, address: AttributeAddress, value: bytes, *, progress: ProgressHandler | None = None) -> None:
         """Write an attribute."""
-        written(self._execute(Set(address, value), progress))
+        self._run(request.set_(address, value), progress)
 
     def set_list(self, items: Sequence[tuple[AttributeAddress, bytes]]) -> list[DataAccessResult]:
         """Write several attributes in one request; give the result of each."""
-        return results_of(self._execute(SetList(tuple(items))))
+        return self._run(request.set_list(items))
 
     def action(
         self, address: MethodAddress, parameter: bytes | None = None, *, progress: ProgressHandler | None = None
     ) -> bytes | None:
         """Invoke a method; give what it returns, encoded."""
-        return outcome_of(self._execute(Action(address, parameter), progress))
+        return self._run(request.action(address, parameter), progress)
 
     def action_list(self, items: Sequence[tuple[MethodAddress, bytes]]) -> list[ActionOutcome]:
         """Invoke several methods in one request; give the outcome of each."""
-        return outcomes_of(self._execute(ActionList(tuple(items))))
+        return self._run(request.action_list(items))
+
+    def access(self, command: Access, *, progress: ProgressHandler | None = None) -> list[AccessOutcome]:
+        """Read, write and invoke in one request; give what came of each part."""
+        return self._run(request.access(command), progress)
+
+    def read(self, names: Sequence[request.Name], *, progress: ProgressHandler | None = None) -> list[GetResult]:
+        """Read by short name."""
+        return self._run(request.read(names), progress)
+
+    def write(
+        self, items: Sequence[tuple[request.Name, bytes]], *, progress: ProgressHandler | None = None
+    ) -> list[DataAccessResult]:
+        """Write by short name; give the result of each."""
+        return self._run(request.write(items), progress)
+
+    def write_unconfirmed(self, items: Sequence[tuple[request.Name, bytes]]) -> None:
+        """Write by short name; the meter does not say what came of it."""
+        self._run(request.write_unconfirmed(items))
 
     def release(self) -> bool:
         """Close the association; give whether the meter's answer was well-formed and genuine."""
-        return refuse_unless_released(self._execute(Release()))
+        return self._run(request.release())
 
     def close(self) -> None:
         """Close the connection; may be called more than once."""
+        if not self._is_closed and self._is_timed:
+            try:
+                self._send(self._connection.close(time.monotonic()))
+            except OSError:
+                pass  # it is gone already
         self._is_closed = True
         self._link.close()
 
-    def _execute(self, command: Command, progress: ProgressHandler | None = None) -> ClientEvent:
+    def execute(self, command: Command, *, progress: ProgressHandler | None = None) -> ClientEvent | None:
+        """Carry out a command of the core; give the event that ends it, or None for one that is not answered."""
         if self._is_closed:
             raise ConnectionLost("the connection is closed: connect anew")
-        frame = self._connection.send(command)
+        frames = self._connection.send(command, time.monotonic())
         try:
-            return self._exchange(frame, progress)
+            if self._connection.state is ClientState.READY:
+                self._send(frames)
+                return None
+            return self._exchange(frames, progress)
         except TimeoutError as error:
-            self.close()
+            self._drop()
             raise no_answer(command, f"the meter did not answer within {self.timeout_s:g} s", late=True) from error
         except OSError as error:
-            self.close()
+            self._drop()
             raise no_answer(command, f"the connection broke: {error}", late=False) from error
+        except UnreachableError as error:
+            self._drop()
+            raise no_answer(command, str(error), late=True) from error
         except MeterworksError:
-            self.close()
+            self._drop()
             raise
+
+    def _drop(self) -> None:
+        """Close without a word to the other side."""
+        self._is_closed = True
+        self._link.close()
+
+    def _run(self, asked: request.Request[_Result], progress: ProgressHandler | None = None) -> _Result:
+        return asked.result_of(self.execute(asked.command, progress=progress))
 
     def _exchange(self, output: bytes, progress: ProgressHandler | None) -> ClientEvent:
         """Send and receive until the command is answered."""
-        deadline_s = time.monotonic() + self.timeout_s
+        connection = self._connection
+        seen = connection.progress
+        now_s = time.monotonic()
+        ends_s, deadline_s = now_s + TRANSFER_S_MAX, now_s + self.timeout_s
         while True:
-            if output:
-                self._link.settimeout(self.timeout_s)
-                self._link.sendall(output)
-                self.traffic.sent += len(output)
-            left_s = deadline_s - time.monotonic()
-            if left_s <= 0:
-                raise TimeoutError
-            self._link.settimeout(left_s)
-            data = self._link.recv(READ_SIZE_MAX)
-            if not data:
-                raise ConnectionResetError("the meter closed it")
-            self.traffic.received += len(data)
-            for event in self._connection.receive(data):
+            self._send(output)
+            for event in self._receive(min(deadline_s, ends_s)):
                 if isinstance(event, BlockTransferred):
                     deadline_s = time.monotonic() + self.timeout_s
                 if not self._is_told(event, progress):
+                    self._send(connection.data_to_send(time.monotonic()))
                     return event
-            output = self._connection.data_to_send()
+            if connection.progress != seen:
+                seen = connection.progress
+                deadline_s = time.monotonic() + self.timeout_s
+            output = connection.data_to_send(time.monotonic())
+
+    def _receive(self, deadline_s: float) -> list[ClientEvent]:
+        """Wait for octets, or for a deadline of the link; give the events of either."""
+        left_s = deadline_s - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        due_s = self._connection.next_deadline() if self._is_timed else None
+        if due_s is not None:
+            left_s = min(left_s, max(due_s - time.monotonic(), WAIT_S_MIN))
+        try:
+            data = self._link.receive(left_s)
+        except TimeoutError:
+            if due_s is None:
+                raise
+            return self._connection.advance(time.monotonic())
+        except BlockingIOError:
+            return []  # woken for nothing
+        self.traffic.received += len(data)
+        if self._recorder is not None:
+            self._recorder.received(data)
+        return self._connection.receive(data, time.monotonic() if self._is_timed else 0.0)
+
+    def _send(self, octets: bytes) -> None:
+        line = self._connection.line if self._is_timed else None
+        if line is not None and line != self._line:
+            self._line = line
+            self._link.set_line(line)
+        if octets:
+            self._link.send(octets, self.timeout_s)
+            self.traffic.sent += len(octets)
+            if self._recorder is not None:
+                self._recorder.sent(octets)
 
     def _is_told(self, event: ClientEvent, progress: ProgressHandler | None) -> bool:
         """Tell what is no answer to whom it concerns; give whether it was such."""

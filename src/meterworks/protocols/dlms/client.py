@@ -46,12 +46,12 @@ class ClientConnection:
         return ClientState.BROKEN if self._error is not None else self.association.state
 
     def send(self, command: Command, now: float = 0.0) -> bytes:
-        """Give the octets that carry a command. StateError where the state does not allow it."""
+        """Give the octets that carry a command, or what must come before. StateError where the state forbids it."""
         if self._error is not None:
             raise StateError("the connection is broken: close it and begin anew", state="broken")
         sent = self._link.send(self.association.send(command), now)
-        blocks = self.association.take_output()
-        return sent + b"".join([self._link.send(block, now) for block in blocks]) if blocks else sent
+        rest = self.data_to_send(now)
+        return sent + rest if rest else sent
 
     def receive(self, data: bytes, now: float = 0.0) -> list[ClientEvent]:
         """Take bytes as they came. Raises PeerError, SecurityError or UnreachableError, and stays broken then.

@@ -49,11 +49,12 @@ class Port:
 
     def execute(self, command: Command, until_s: float = 60.0) -> list[ClientEvent]:
         events: list[ClientEvent] = []
-        self.client.send(command, self.now)
+        output = self.client.send(command, self.now)
         while self.now < until_s:
-            output = self.client.data_to_send(self.now)
+            output = output or self.client.data_to_send(self.now)
             if output:
                 events += self._exchange(output)
+                output = b""
                 continue
             deadlines = [
                 each for each in (self.client.next_deadline(), self.server.next_deadline()) if each is not None
@@ -137,8 +138,7 @@ def test_meter_listens_again_when_hdlc_never_began() -> None:
 
 def test_altered_answer_is_asked_for_again() -> None:
     client = ClientConnection(settings_for(16), CountUp(1), bytes, framing=ModeEFraming())
-    client.send(Associate())
-    assert client.data_to_send() == b"/?!\r\n"
+    assert client.send(Associate()) == b"/?!\r\n"
     client.receive(b"noise /M?\r\n", 1.0)
     deadline = client.next_deadline()
     assert deadline is not None

@@ -246,7 +246,7 @@ def test_frame_reject_and_disconnected_mode_end_the_link() -> None:
 
 def test_talk_of_others_and_our_own_echo_are_passed_over() -> None:
     line = opened(Line(PHYSICAL))
-    sent = line.client.send(Get(ENERGY)) + line.client.data_to_send()
+    sent = line.client.send(Get(ENERGY))
     others = (
         HdlcFrame(HdlcAddress(32), SERVER, 0x97).to_bytes() + HdlcFrame(CLIENT, HdlcAddress(1, 18, 2), 0x97).to_bytes()
     )
@@ -342,13 +342,14 @@ def test_unnumbered_information_is_not_answered() -> None:
 def test_clients_on_one_line_do_not_disturb_one_another() -> None:
     line = opened(Line(PHYSICAL))
     other = ClientConnection(settings_for(2), CountUp(100), lambda size: b"C" * size, framing=HdlcFraming(PHYSICAL))
-    other.send(Associate())
-    while output := other.data_to_send():
+    output = other.send(Associate())
+    while output:
         answer = line.server.receive(output)
         assert line.client.receive(answer) == []  # it hears all of it
         other.receive(answer)
-    mine = line.client.send(Get(ENERGY)) + line.client.data_to_send()
-    others = other.send(Get(LONG_VALUE)) + other.data_to_send()
+        output = other.data_to_send()
+    mine = line.client.send(Get(ENERGY))
+    others = other.send(Get(LONG_VALUE))
     answers = line.server.receive(mine + others)
     assert value_in(line.client.receive(answers))
     other.receive(answers)
