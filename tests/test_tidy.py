@@ -161,6 +161,7 @@ def test_other_packages_are_imported_at_their_door():
         "system.meter_reading",
         "system.meter_recording",
         "system.meter_replay",
+        "system.meter_trace",
         "system.meter_update",
         "system.meter_value",
         "system.records",

@@ -27,7 +27,7 @@ def act(
     as_json: AsJson = False,
 ) -> None:
     """Invoke a method, after showing what will be sent."""
-    with meter_session(asked.access, trace=asked.trace) as meter:
+    with meter_session(asked.access) as meter:
         book = ObjectBook(identity="", entries=())
         if method.count("/") < 2:
             book = book_of(meter.client, client=asked.access.client, cache=asked.cache, fresh=fresh)

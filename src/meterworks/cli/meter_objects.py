@@ -28,7 +28,7 @@ def objects(
     as_json: AsJson = False,
 ) -> None:
     """Show what a meter has, as a tree with names and rights."""
-    with meter_session(asked.access, trace=asked.trace) as meter, progress_bar() as bar:
+    with meter_session(asked.access) as meter, progress_bar() as bar:
         task = bar.add_task("reading the object list", total=None)
         book = book_of(
             meter.client, client=asked.access.client, cache=asked.cache, fresh=fresh,

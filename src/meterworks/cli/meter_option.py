@@ -4,7 +4,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
@@ -21,10 +21,11 @@ from rich.progress import (
 )
 
 from meterworks.links import MeterTarget
-from meterworks.protocols.dlms import Ciphering, Mechanism, Protection, Tolerance
+from meterworks.protocols.dlms import Ciphering, GatewayFraming, Mechanism, Protection, Tolerance
 from meterworks.system import ConfigurationError
 from meterworks.system.meter_access import TOLERANT, MeterAccess, with_title
 from meterworks.system.meter_key import MeterKeys, load_keys
+from meterworks.system.meter_trace import TraceFile
 
 __all__ = ["Asked", "Confirmed", "DryRun", "asks_meter", "confirm", "progress_bar"]
 
@@ -53,7 +54,7 @@ class Asked:
 
     access: MeterAccess
     cache: Path | None
-    trace: Path | None
+    trace: Path | None = None
 
 
 def _one_of(option: str, text: str, known: dict[str, Any]) -> Any:
@@ -91,13 +92,18 @@ def _asked(
     unverified: Annotated[
         bool, typer.Option("--unverified", help="read without the authentication key: nothing proves what is read")
     ] = False,
+    gateway: Annotated[
+        str | None, typer.Option(help="the meter is behind a gateway: NETWORK:ADDRESS, the address in hex")
+    ] = None,
     cache: Annotated[Path | None, typer.Option(help="folder that keeps object lists of meters")] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="keep no object list, and use none")] = False,
     trace: Annotated[Path | None, typer.Option(help="write the session to this .pcap file")] = None,
     timeout_s: Annotated[float, typer.Option(help="longest wait for one answer, seconds")] = 10.0,
     target: Annotated[
         str,
-        typer.Argument(help="HOST, HOST:PORT, udp://HOST, hdlc+tcp://HOST:PORT or serial:///dev/ttyUSB0"),
+        typer.Argument(
+            help="HOST, HOST:PORT, udp://HOST, hdlc+tcp://HOST:PORT or serial:///dev/ttyUSB0; docs/dlms.md"
+        ),
     ],
 ) -> Asked:
     """Make what the options say of them."""
@@ -110,7 +116,7 @@ def _asked(
     if timeout_s <= 0:
         raise ConfigurationError(f"--timeout-s {timeout_s:g}: a number of seconds above 0")
     access = MeterAccess(
-        target=MeterTarget.from_text(target), client=client, server=server, keys=found,
+        target=_behind(MeterTarget.from_text(target), gateway), client=client, server=server, keys=found,
         mechanism=None if mechanism is None else _one_of("--mechanism", mechanism, _MECHANISMS),
         protection=None if protection is None else _one_of("--protection", protection, _PROTECTIONS),
         ciphering=_one_of("--ciphering", ciphering, _CIPHERINGS), dedicated=dedicated, counter=counter,
@@ -119,6 +125,19 @@ def _asked(
     )  # fmt: skip
     folder = None if no_cache else cache or Path(typer.get_app_dir("meterworks")) / "meters"
     return Asked(access=with_title(access, system_title), cache=folder, trace=trace)
+
+
+def _behind(target: MeterTarget, gateway: str | None) -> MeterTarget:
+    if gateway is None:
+        return target
+    network, separator, address = gateway.partition(":")
+    try:
+        framing = GatewayFraming(target.framing, int(network), bytes.fromhex(address))
+    except ValueError as error:
+        raise ConfigurationError(f"--gateway {gateway}: write it as NETWORK:ADDRESS, as 0:0a01") from error
+    if not separator or not address:
+        raise ConfigurationError(f"--gateway {gateway}: write it as NETWORK:ADDRESS, as 0:0a01")
+    return replace(target, framing=framing)
 
 
 def asks_meter(command: Command) -> Command:
@@ -132,7 +151,11 @@ def asks_meter(command: Command) -> Command:
     @functools.wraps(command)
     def wrapper(**given: Any) -> None:
         asked = _asked(**{name: given.pop(name) for name in shared})
-        command(asked=asked, **given)
+        if asked.trace is None:
+            command(asked=asked, **given)
+            return
+        with TraceFile(asked.trace) as tap:
+            command(asked=replace(asked, access=replace(asked.access, tap=tap)), **given)
 
     first = {"target": shared["target"]}
     rows = first | {name: row for name, row in own.items() if name != "asked"} | dict(shared)

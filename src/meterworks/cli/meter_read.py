@@ -63,7 +63,7 @@ def read(
     if attribute is not None and single is None:
         raise ConfigurationError(f"--attribute {attribute}: write it as CLASS/OBIS/NUMBER, as 3/1.0.1.8.0.255/2")
     code = None if profile is None else obis_of(profile)
-    with meter_session(asked.access, trace=asked.trace) as meter:
+    with meter_session(asked.access) as meter:
         if single is not None:
             print_json(plain_json(decode_all(meter.client.get(single.address))))
         elif code is not None:

@@ -51,7 +51,7 @@ def update(
     confirm("Do it?", yes=yes)
     with progress_bar() as bar:
         task = bar.add_task("connecting", total=len(plan.image))
-        report = update_meter(asked.access, plan, trace=asked.trace, tell=lambda said: _tell(bar, task, said))
+        report = update_meter(asked.access, plan, tell=lambda said: _tell(bar, task, said))
     if as_json:
         print_json(update_document(report))
         return

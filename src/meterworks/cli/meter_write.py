@@ -27,7 +27,7 @@ def write(
     as_json: AsJson = False,
 ) -> None:
     """Write an attribute, after showing what changes."""
-    with meter_session(asked.access, trace=asked.trace) as meter:
+    with meter_session(asked.access) as meter:
         book = ObjectBook(identity="", entries=())
         if explicit_attribute(code) is None:
             book = book_of(meter.client, client=asked.access.client, cache=asked.cache, fresh=fresh)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from meterworks.errors import PeerError, SecurityError, UnreachableError, UsageError
-from meterworks.links import BlockingDlmsClient, MeterTarget
+from meterworks.links import BlockingDlmsClient, MeterTarget, Tap
 from meterworks.protocols import AssociationRefused, EncodeError, ServiceRefused
 from meterworks.protocols.dlms import (
     CLIENT_CONFORMANCE,
@@ -65,7 +65,8 @@ class MeterAccess:
     """Where a meter is and as whom it is asked.
 
     counter: our first invocation counter; counter_file keeps it between runs; with neither the meter is asked.
-    mechanism, protection: None takes what the keys amount to. timeout_s: longest wait for one answer.
+    mechanism, protection: None takes what the keys amount to. timeout_s: longest wait for one answer. tap: is shown all
+    octets of all connections.
     """
 
     target: MeterTarget
@@ -82,6 +83,7 @@ class MeterAccess:
     general_block_transfer: bool = False
     tolerance: Tolerance = Tolerance.RELEASE | Tolerance.TAGGED_DATE_TIME
     timeout_s: float = 10.0
+    tap: Tap | None = None
 
     @property
     def effective_mechanism(self) -> Mechanism:
@@ -195,7 +197,7 @@ def _counter_values(client: BlockingDlmsClient) -> Iterator[object]:
 
 
 def _connected(access: MeterAccess, settings: ClientSettings, counter: InvocationCounter) -> BlockingDlmsClient:
-    return BlockingDlmsClient.open(access.target, settings, counter=counter, timeout_s=access.timeout_s)
+    return BlockingDlmsClient.open(access.target, settings, counter=counter, timeout_s=access.timeout_s, tap=access.tap)
 
 
 def _first_counter(access: MeterAccess, settings: ClientSettings) -> InvocationCounter:
@@ -271,7 +273,7 @@ def obis_of(text: str) -> ObisCode:
 
 
 @contextlib.contextmanager
-def meter_session(access: MeterAccess, *, trace: Path | None = None) -> Iterator[OpenMeter]:
+def meter_session(access: MeterAccess) -> Iterator[OpenMeter]:
     """An open association for the length of a `with` block: released at its end, closed whatever happens.
 
     A release that the meter does not answer well is no failure: what was read is read.

@@ -7,7 +7,6 @@ After an activation the meter may restart, so its firmware identifiers are asked
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Final
 
 from meterworks.errors import MeterworksError, OutcomeUnknown, RefusedError, UnreachableError
@@ -76,7 +75,6 @@ def update_meter(
     access: MeterAccess,
     plan: ImagePlan,
     *,
-    trace: Path | None = None,
     tell: Tell | None = None,
     sleep: Sleep = time.sleep,
 ) -> UpdateReport:
@@ -86,7 +84,7 @@ def update_meter(
     while True:
         connections += 1
         try:
-            with meter_session(access, trace=trace) as meter:
+            with meter_session(access) as meter:
                 if before is None:
                     before = _identifiers_of(meter.client, plan)
                 report = run_steps(meter.client, image_steps(plan), tell=tell, sleep=sleep)
