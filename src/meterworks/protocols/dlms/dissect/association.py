@@ -14,7 +14,7 @@ from meterworks.protocols.dlms.dissect.name import (
     conformance_names,
 )
 from meterworks.protocols.dlms.dissect.node import Node, Walk, shown, upper
-from meterworks.protocols.dlms.dissect.part import pull_optional
+from meterworks.protocols.dlms.dissect.part import pull_optional, pull_short_name
 from meterworks.protocols.dlms.dissect.service import Pull
 from meterworks.protocols.errors import DecodeError
 
@@ -27,6 +27,8 @@ _IDENTIFIER: Final = b"\x60\x85\x74\x05\x08"
 _NAMES: Final = {1: "application-context-name", 2: "mechanism-name"}
 _MEANINGS: Final[dict[int, Mapping[int, str]]] = {1: CONTEXTS, 2: MECHANISMS}
 _RELEASE_RESPONSE: Final = 0x63
+_VAA_LOGICAL: Final = 0x0007
+_VAA_SHORT: Final = 0xFA00
 _RESULTS: Final = {0: "accepted", 1: "rejected permanently", 2: "rejected transiently"}
 
 
@@ -240,8 +242,9 @@ def _pull_initiate_response(walk: Walk) -> None:
     walk.unsigned("negotiated-dlms-version-number")
     _pull_conformance(walk, "negotiated-conformance")
     walk.unsigned("server-max-receive-pdu-size", 2)
-    name = walk.unsigned("vaa-name", 2)
-    walk.node.children[-1].value = {7: "logical names (0007)", 0xFA00: "short names (fa00)"}.get(name, f"{name:04x}")
+    name = pull_short_name(walk, "vaa-name")
+    referencing = {_VAA_LOGICAL: "logical names", _VAA_SHORT: "short names"}.get(name, "unknown")
+    walk.node.children[-1].value = f"{referencing} ({name:04x})"
 
 
 INITIATE: Final[Mapping[int, Pull]] = MappingProxyType({0x01: _pull_initiate_request, 0x08: _pull_initiate_response})

@@ -35,6 +35,8 @@ def pull_value(walk: Walk, depth: int = 0) -> Node:
     value, end = axdr.decode(walk.data, start)
     walk.offset = end
     text, xml = _leaf(tag, value)
+    if isinstance(value, float):
+        xml = upper(walk.data[start + 1 : end])  # an octet string by the ASN.1
     return walk.add(Node(name, text, start, end - start, xml=xml))
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "pull_long_invoke",
     "pull_optional",
     "pull_result",
+    "pull_short_name",
 ]
 
 _LONG_FLAGS: Final = ((28, "self-descriptive"), (29, "break on error"), (30, "confirmed"), (31, "high priority"))
@@ -126,3 +127,11 @@ def pull_block(walk: Walk, name: str = "datablock") -> Node:
         walk.counted("raw-data")
         node.value = f"block {number}{', the last' if last else ''}"
     return node
+
+
+def pull_short_name(walk: Walk, name: str) -> int:
+    """Take a base name; the ASN.1 has it signed, people write it as four hex digits."""
+    number = walk.unsigned(name, 2)
+    leaf = walk.node.children[-1]
+    leaf.value, leaf.xml = f"{number:04x}", str(number - 0x10000 if number & 0x8000 else number)
+    return number

@@ -6,7 +6,7 @@ from typing import Final
 
 from meterworks.protocols.dlms.dissect.data import pull_value
 from meterworks.protocols.dlms.dissect.node import Node, Walk, shown, upper
-from meterworks.protocols.dlms.dissect.part import pull_data, pull_list, pull_result
+from meterworks.protocols.dlms.dissect.part import pull_data, pull_list, pull_result, pull_short_name
 from meterworks.protocols.dlms.dissect.service import Pull
 from meterworks.protocols.errors import DecodeError
 
@@ -16,8 +16,7 @@ _SPECIFICATION: Final = "Variable-Access-Specification"
 
 
 def _pull_name(walk: Walk) -> None:
-    name = walk.unsigned("variable-name", 2)
-    walk.node.children[-1].value = f"{name:04x}"
+    pull_short_name(walk, "variable-name")
 
 
 def _pull_parameterised(walk: Walk) -> None:
