@@ -1,6 +1,7 @@
 """Emulated metering devices: COSEM models bound to a load, and the fleet that serves them on sockets."""
 
 from meterworks.devices.access import CLIENTS, Audience, Client, Rights, rights_of
+from meterworks.devices.companion_model import MODELS, STYLES, model_of
 from meterworks.devices.disconnect_control import Origin, SwitchOrder, operate
 from meterworks.devices.errors import FleetStateError, ImageRefused, ModelError, PushFailed
 from meterworks.devices.fault import FaultSettings
@@ -10,6 +11,8 @@ from meterworks.devices.load import Instant, IntervalBlock, MeterEvents, MeterLo
 from meterworks.devices.meter import ElectricityMeter
 from meterworks.devices.meter_model import METER_MODELS, SINGLE_PHASE_METER, THREE_PHASE_METER
 from meterworks.devices.model import DeviceModel
+from meterworks.devices.model_proposal import ModelProposal, propose_model
+from meterworks.devices.model_table import build_model
 from meterworks.devices.push_object import ALARM_PUSH, CONNECTION_PUSH, PUSH_SETUPS, SCHEDULED_PUSH, PushSetup
 from meterworks.devices.state import FleetState
 from meterworks.devices.supply_gap import NO_GAPS, SupplyGaps
@@ -21,10 +24,12 @@ __all__ = [
     "CLIENTS",
     "CONNECTION_PUSH",
     "METER_MODELS",
+    "MODELS",
     "NO_GAPS",
     "PUSH_SETUPS",
     "SCHEDULED_PUSH",
     "SINGLE_PHASE_METER",
+    "STYLES",
     "THREE_PHASE_METER",
     "Audience",
     "ChecksumVerifier",
@@ -47,6 +52,7 @@ __all__ = [
     "MeterSpecification",
     "MeterView",
     "ModelError",
+    "ModelProposal",
     "Origin",
     "PushFailed",
     "PushSetup",
@@ -57,8 +63,11 @@ __all__ = [
     "SwitchOrder",
     "ZoneTable",
     "build_image",
+    "build_model",
     "describe_meter",
+    "model_of",
     "operate",
+    "propose_model",
     "rights_of",
     "serve_one",
     "zone_table",

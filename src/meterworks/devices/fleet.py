@@ -14,6 +14,7 @@ from typing import Final
 
 import numpy as np
 
+from meterworks.devices.companion_model import model_of
 from meterworks.devices.dialler import Dialler
 from meterworks.devices.errors import ModelError
 from meterworks.devices.fault import FaultSettings
@@ -21,7 +22,6 @@ from meterworks.devices.faulty_server import FaultyMeterServer, start_faulty_ser
 from meterworks.devices.firmware_image import ChecksumVerifier, ImageVerifier
 from meterworks.devices.load import MeterLoad
 from meterworks.devices.meter import ElectricityMeter
-from meterworks.devices.meter_model import METER_MODELS
 from meterworks.devices.push_object import PERIODS_S
 from meterworks.devices.push_sender import PushSender, parse_destination
 from meterworks.devices.state import FleetState
@@ -113,7 +113,7 @@ class Fleet:
         known = self._views.get(index)
         if known is None:
             specification, load = self._meters[index]
-            model = METER_MODELS[load.phases]
+            model = model_of(specification.style, load.phases)
             push = None if self._sender is None else self._sender.push_now
             view = MeterView(
                 index, specification, load, self.state,

@@ -45,7 +45,7 @@ from meterworks.protocols.dlms import (
     encode_unsigned,
 )
 
-__all__ = ["HISTORIES", "HistoryRows", "HistoryTable"]
+__all__ = ["HISTORIES", "REGISTER_LIMIT", "HistoryRows", "HistoryTable", "load_stamps"]
 
 IntArray = npt.NDArray[np.int64]
 
@@ -258,6 +258,11 @@ def _status(view: MeterView, block: IntervalBlock, stamp_s: IntArray) -> npt.NDA
             inside = (stamp_s - view.load.interval_s <= event.epoch_s) & (event.epoch_s < stamp_s)
             status[inside] |= FLAG_CLOCK_ADJUSTED
     return status
+
+
+def load_stamps(view: MeterView, from_s: int, to_s: int) -> HistoryRows:
+    """Give the captured intervals whose end lies in [from, to]: their ends and their status."""
+    return _load_rows(view, from_s, to_s)
 
 
 def _load_rows(view: MeterView, from_s: int, to_s: int, *names: str) -> HistoryRows:

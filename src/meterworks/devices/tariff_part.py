@@ -96,7 +96,9 @@ _UNSET: Final = encode_octet_string(CosemDateTime().to_bytes())
 def _current_tariff(view: MeterView, place: Place, client_sap: int) -> bytes:
     """Give the number of the active mask among the masks, from 1; 0 where none is active."""
     del place, client_sap
-    activation = view.objects[ACTIVATION]
+    activation = view.objects.get(ACTIVATION)
+    if activation is None:
+        return encode_unsigned(0)
     masks = tariff_method.kept_rows(view, ACTIVATION, 3)
     active = activation.attributes[ACTIVE_MASK - 1].value(view)
     names = [encode_octet_string(row[0].value) for row in masks if isinstance(row[0].value, bytes)]

@@ -50,6 +50,7 @@ class MeterSpecification:
     gbek: bytes | None = None  # global broadcast encryption key
     metrology_firmware: str = "MWM-1.0.0"
     management_firmware: str = "MWC-1.0.0"
+    style: str = "meterworks"  # which device model it is of, see `STYLES`
 
     def __post_init__(self) -> None:
         """Refuse sizes that no meter has."""
