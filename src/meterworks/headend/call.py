@@ -9,14 +9,14 @@ from collections.abc import Mapping
 
 from meterworks.errors import MeterworksError, UnreachableError
 from meterworks.headend.collection import Collector
-from meterworks.headend.counters import CounterBlocks
+from meterworks.headend.counters import CounterBlocks, DeviceCounter
 from meterworks.headend.device import DeviceRecord
 from meterworks.headend.dialer import LinkDialer
 from meterworks.headend.push import PushReceiver, sender_title
 from meterworks.headend.session import DeviceSession
 from meterworks.headend.settings import HeadendSettings
 from meterworks.headend.slots import Job, Lane, SessionSlots
-from meterworks.headend.visitor import OpenClient, Work
+from meterworks.headend.visitor import OpenClient, Reopen, Work
 from meterworks.links import ConnectionLost, ListenerLimits, NotificationListener, PushReceived
 from meterworks.protocols.dlms import READER_CLIENT
 from meterworks.runtime import Clock, counter, gauge, get_logger
@@ -140,8 +140,11 @@ class CallCentre:
             CALLS.labels("lost").inc()
             return
 
+        def reopen(client_sap: int, counter: DeviceCounter) -> OpenClient:
+            return self._dialer.take_over(push, device, client_sap, counter)
+
         async def run() -> None:
-            await self._session(device_id, client)
+            await self._session(device_id, client, reopen)
 
         urgent = device_id in self._waiting
         lane = Lane.ON_DEMAND if urgent else Lane.SCHEDULED
@@ -158,16 +161,16 @@ class CallCentre:
             )
         )
 
-    async def _session(self, device_id: int, client: OpenClient) -> None:
+    async def _session(self, device_id: int, client: OpenClient, reopen: Reopen) -> None:
         """One association serves everybody who waits, and then what is due."""
         waiting = self._waiting.pop(device_id, [])
         if not waiting:
-            await self._collector.visit(device_id, kind="scheduled", client=client)
+            await self._collector.visit(device_id, kind="scheduled", client=client, reopen=reopen)
             return
         error: MeterworksError | None = None
         try:
             error = await self._collector.visit_on_demand(
-                device_id, _all_of([work for work, _ in waiting]), client=client
+                device_id, _all_of([work for work, _ in waiting]), client=client, reopen=reopen
             )
         except asyncio.CancelledError:
             error = UnreachableError("the head-end is stopping", device=device_id)

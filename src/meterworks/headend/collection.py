@@ -25,7 +25,7 @@ from meterworks.headend.settings import HeadendSettings
 from meterworks.headend.slots import Job, Lane, SessionSlots
 from meterworks.headend.store import DeviceMemory, SessionRecord
 from meterworks.headend.urgent import UrgentDesk
-from meterworks.headend.visitor import OpenClient, Visitor, VisitResult, Work
+from meterworks.headend.visitor import OpenClient, Reopen, Visitor, VisitResult, Work
 from meterworks.headend.workbook import Workbook
 from meterworks.protocols.dlms import DataAccessResult
 from meterworks.runtime import Clock, gauge, get_logger
@@ -274,7 +274,9 @@ class Collector:
         self._schedule.queued[device_id] = job
         self._slots.submit(job)
 
-    async def visit(self, device_id: int, *, kind: str, client: OpenClient | None = None) -> VisitResult | None:
+    async def visit(
+        self, device_id: int, *, kind: str, client: OpenClient | None = None, reopen: Reopen | None = None
+    ) -> VisitResult | None:
         """Visit a device now and settle when it is visited next. client: a connection it opened itself."""
         device = self.devices.get(device_id)
         if device is None:
@@ -283,7 +285,7 @@ class Collector:
         first_only = self.rank(device) == 0
         work = self._interruptible(lambda session: self._collect(session, first_only=first_only))
         try:
-            result = await self._visitor.visit(device, memory, work, client=client)
+            result = await self._visitor.visit(device, memory, work, client=client, reopen=reopen)
         finally:
             self.urgent.session_ended(device_id)
         self._settle(device, memory, result, kind)
@@ -374,7 +376,7 @@ class Collector:
         return self._book.memory(device_id).quarantined
 
     async def visit_on_demand(
-        self, device_id: int, work: Work, *, client: OpenClient | None = None
+        self, device_id: int, work: Work, *, client: OpenClient | None = None, reopen: Reopen | None = None
     ) -> MeterworksError | None:
         """Visit a device for one piece of work. Gives the error it ended with."""
         device = self.devices.get(device_id)
@@ -384,7 +386,7 @@ class Collector:
         timeout_s = self._settings.on_demand_answer_timeout_s
         try:
             result = await self._visitor.visit(
-                device, memory, self._interruptible(work), client=client, answer_timeout_s=timeout_s
+                device, memory, self._interruptible(work), client=client, reopen=reopen, answer_timeout_s=timeout_s
             )
         finally:
             self.urgent.session_ended(device_id)

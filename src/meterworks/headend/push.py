@@ -6,21 +6,22 @@ counters of messages that come together are written together.
 """
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from meterworks.catalogue import CHANNELS, INSTANT_REGISTERS, Period
 from meterworks.errors import MeterworksError, PeerError, SecurityError
 from meterworks.headend.capture import plan_of, rows_of, scaled
+from meterworks.headend.clock_check import SUSPECT_DRIFT_S
 from meterworks.headend.device import DeviceRecord
 from meterworks.headend.errors import ReplayedNotificationError, UnknownSenderError
 from meterworks.headend.last_value import LastValueWriter
 from meterworks.headend.model_book import ModelBook
 from meterworks.headend.notification import Pushed, read_notification
 from meterworks.headend.outbox import Outbox
-from meterworks.headend.profile_rows import Readings, readings_from_rows
+from meterworks.headend.profile_rows import Readings, Window, readings_from_rows
 from meterworks.headend.ranges import Range, ceil_to, floor_to
 from meterworks.headend.reading_set import ReadingSet, register_readings
-from meterworks.headend.session import REGISTERS, LastValues
+from meterworks.headend.session import REGISTERS, LastValues, suspect_past, suspect_since_good
 from meterworks.headend.store import Event, HeadendStore, SessionRecord
 from meterworks.headend.workbook import Workbook
 from meterworks.protocols.dlms import (
@@ -47,6 +48,8 @@ PUSHED = "push"
 WRITE_TOGETHER_S = 0.02
 AHEAD_MAX = timedelta(hours=1)
 """A device's clock may be ahead of ours by so much."""
+UNDERWAY_S_MAX = 30.0
+"""A notification may be so long on its way."""
 PIECES_MAX = 64
 """Parts of a pushed profile, parted by gaps, that are taken."""
 
@@ -166,9 +169,22 @@ class PushReceiver:
         if values:
             self._last_values.add(device.device_id, values)
             rows += await self._publish_registers(device, values)
+        suspect = self._suspect(device, pushed.at) if pushed.buffers else None
         for profile, buffer in pushed.buffers:
-            rows += await self._publish_profile(device, profile, buffer)
+            rows += await self._publish_profile(device, profile, buffer, suspect)
         return rows
+
+    def _suspect(self, device: DeviceRecord, at: datetime | None) -> Window | None:
+        """Give the time whose readings are suspect, by the clock that the push shows, or as it was when last read.
+
+        A notification takes seconds, so that it shows a clock far off as a session does; it corrects none.
+        """
+        memory = self._book.memory(device.device_id)
+        if at is None:
+            off = abs(memory.last_drift_s or 0.0) > SUSPECT_DRIFT_S
+        else:
+            off = abs(at.timestamp() - self._clock.epoch_s()) > SUSPECT_DRIFT_S + UNDERWAY_S_MAX
+        return suspect_since_good(device, memory) if off else suspect_past(memory)
 
     def _register_values(self, device: DeviceRecord, pushed: Pushed, at_epoch_s: float) -> LastValues:
         """Values whose scaler is known; the first session with a model learns them."""
@@ -191,7 +207,7 @@ class PushReceiver:
         await self._publish(device, PUSHED, readings, (at, at + 1))
         return len(readings)
 
-    async def _publish_profile(self, device: DeviceRecord, profile: str, buffer: bytes) -> int:
+    async def _publish_profile(self, device: DeviceRecord, profile: str, buffer: bytes, suspect: Window | None) -> int:
         """Entries of a profile cross off what they cover, so that the pull of the same data is not needed."""
         check = self._models.known(device, profile)
         if check is None:
@@ -205,10 +221,10 @@ class PushReceiver:
         step_s = plan.interval_s if plan.rule.on_grid else 1
         first = floor_to(max(int(rows.stamps.min()) - step_s, int(oldest)), step_s)
         last = ceil_to(min(int(rows.stamps.max()) + 1, int(newest)), step_s)
-        found = readings_from_rows(rows, plan.rule, (first, last))
+        found = readings_from_rows(rows, plan.rule, (first, last), suspect=suspect)
         pieces = found.covered[:PIECES_MAX]
         for piece in pieces:
-            part = readings_from_rows(rows, plan.rule, piece)
+            part = readings_from_rows(rows, plan.rule, piece, suspect=suspect)
             await self._publish(device, profile, part, piece)
         return len(found)
 

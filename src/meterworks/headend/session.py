@@ -44,7 +44,16 @@ from meterworks.protocols.dlms import (
 from meterworks.protocols.errors import DecodeError, ServiceRefused
 from meterworks.runtime import Clock
 
-__all__ = ["DeviceClient", "DeviceSession", "LastValues", "SessionReport", "SessionSink", "correct_clock"]
+__all__ = [
+    "DeviceClient",
+    "DeviceSession",
+    "LastValues",
+    "SessionReport",
+    "SessionSink",
+    "correct_clock",
+    "suspect_past",
+    "suspect_since_good",
+]
 
 LastValues = dict[int, tuple[float, int]]
 """Channel to (epoch seconds, value)."""
@@ -302,12 +311,20 @@ async def correct_clock(client: DeviceClient, verdict: ClockVerdict, clock: Cloc
 
 def _suspect_window(device: DeviceRecord, memory: DeviceMemory, verdict: ClockVerdict) -> Window | None:
     """From the last good contact until now, or the time before an earlier correction."""
-    if verdict.suspect:
-        known_good = memory.last_good_clock_epoch_s
-        return (float(device.installed[0][0]) if known_good is None else known_good, math.inf)
-    if memory.suspect_from_epoch_s is not None and memory.suspect_until_epoch_s is not None:
-        return memory.suspect_from_epoch_s, memory.suspect_until_epoch_s
-    return None
+    return suspect_since_good(device, memory) if verdict.suspect else suspect_past(memory)
+
+
+def suspect_since_good(device: DeviceRecord, memory: DeviceMemory) -> Window:
+    """The time since the clock was last known to be right: all of it where it never was."""
+    known_good = memory.last_good_clock_epoch_s
+    return (float(device.installed[0][0]) if known_good is None else known_good, math.inf)
+
+
+def suspect_past(memory: DeviceMemory) -> Window | None:
+    """The time in which the clock was last known to be wrong, before somebody corrected it."""
+    if memory.suspect_from_epoch_s is None or memory.suspect_until_epoch_s is None:
+        return None
+    return memory.suspect_from_epoch_s, memory.suspect_until_epoch_s
 
 
 def _address(obis_code: str, attribute: int) -> AttributeAddress:

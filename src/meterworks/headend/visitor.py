@@ -27,7 +27,7 @@ from meterworks.protocols.dlms import (
 from meterworks.protocols.errors import AssociationRefused
 from meterworks.runtime import Clock, get_logger, histogram
 
-__all__ = ["Dialer", "OpenClient", "VisitOutcome", "VisitResult", "Visitor", "Work"]
+__all__ = ["Dialer", "OpenClient", "Reopen", "VisitOutcome", "VisitResult", "Visitor", "Work"]
 
 log = get_logger("headend.visitor")
 
@@ -36,8 +36,6 @@ COUNTER_OBJECT = AttributeAddress(1, ObisCode("0.0.43.1.0.255"), 2)
 COUNTER_TRIES = 2
 COUNTER_JUMP_MAX = 2**24
 """Nothing proves what a device says of its counter; a liar must not use up our key at once."""
-
-Work = Callable[[DeviceSession], Awaitable[None]]
 
 
 class Traffic(Protocol):
@@ -65,6 +63,12 @@ class OpenClient(DeviceClient, Protocol):
 
     async def close(self) -> None:
         """Close the connection."""
+
+
+Work = Callable[[DeviceSession], Awaitable[None]]
+
+Reopen = Callable[[int, DeviceCounter], OpenClient]
+"""Gives another client (its SAP, our counter) on a connection that a device opened. ConnectionLost where it is gone."""
 
 
 class Dialer(Protocol):
@@ -105,6 +109,7 @@ class _Order:
     memory: DeviceMemory
     work: Work
     client: OpenClient | None
+    reopen: Reopen | None
     answer_timeout_s: float | None
 
 
@@ -145,13 +150,23 @@ class Visitor:
         work: Work,
         *,
         client: OpenClient | None = None,
+        reopen: Reopen | None = None,
         answer_timeout_s: float | None = None,
     ) -> VisitResult:
-        """Open an association as reader, do the work, release.
+        """Open an association as reader, do the work, release, and correct the clock if it needs it.
 
-        client: a connection the device opened itself. answer_timeout_s: other than for scheduled work.
+        client: on a connection the device opened itself; reopen gives others on it. answer_timeout_s: other than for
+        scheduled work.
         """
-        order = _Order(device, memory, work, client, answer_timeout_s)
+        order = _Order(device, memory, work, client, reopen, answer_timeout_s)
+        try:
+            return await self._visit(order)
+        finally:
+            if client is not None:
+                await client.close()
+
+    async def _visit(self, order: _Order) -> VisitResult:
+        device = order.device
         started = self._clock.epoch_s()
         attempt = _Attempt(SessionReport())
         error: MeterworksError | None = None
@@ -173,8 +188,8 @@ class Visitor:
             failure=None if error is None else classify(error),
         )
         SESSION_S.labels(result.outcome.value).observe(max(0.0, result.ended_epoch_s - started))
-        if error is None and client is None:
-            result.clock_corrected = await self._correct_clock(device, attempt)
+        if error is None and (order.client is None or order.reopen is not None):
+            result.clock_corrected = await self._correct_clock(order, attempt)
         return result
 
     async def _try(self, order: _Order, attempt: _Attempt) -> None:
@@ -208,7 +223,14 @@ class Visitor:
         finally:
             attempt.bytes_in += link.traffic.received
             attempt.bytes_out += link.traffic.sent
-            await link.close()
+            if order.client is None:
+                await link.close()
+
+    async def _open(self, order: _Order, client_sap: int, counter: DeviceCounter) -> OpenClient:
+        """Open a further client: on the device's own connection where it called us."""
+        if order.reopen is not None:
+            return order.reopen(client_sap, counter)
+        return await self._dialer.dial(order.device, client_sap, counter)
 
     async def _counter_corrected(self, device: DeviceRecord, counter: DeviceCounter, error: MeterworksError) -> bool:
         """After a refusal: learn the counter the device will accept. Ours is only ever raised."""
@@ -239,15 +261,18 @@ class Visitor:
             return None
         return value + 1 if isinstance(value, int) else None
 
-    async def _correct_clock(self, device: DeviceRecord, attempt: _Attempt) -> ClockAction | None:
-        """Correct the clock through the management client, after the reading, so that nothing is held up by it."""
-        verdict = attempt.report.clock
+    async def _correct_clock(self, order: _Order, attempt: _Attempt) -> ClockAction | None:
+        """Correct the clock through the management client, after the reading, so that nothing is held up by it.
+
+        With a device that called us over its own connection: nobody knows when it calls next.
+        """
+        device, verdict = order.device, attempt.report.clock
         if verdict is None or verdict.action not in (ClockAction.SHIFT, ClockAction.SET):
             return None
         try:
             async with asyncio.timeout(self._settings.answer_timeout_s):
                 counter = await self._counters.ready(device.device_id)
-                link = await self._dialer.dial(device, MANAGEMENT_CLIENT, counter)
+                link = await self._open(order, MANAGEMENT_CLIENT, counter)
                 try:
                     await link.associate()
                     after = await correct_clock(link, verdict, self._clock, round_trip_s=attempt.round_trip_s)

@@ -6,7 +6,7 @@ import json
 import pytest
 from tests.integration.headend.field import GAK, GUEK, STEP, cosem, interval_value, title_of, until
 
-from meterworks.catalogue import PROFILES
+from meterworks.catalogue import PROFILES, ReadingFlag
 from meterworks.headend import LAST_BUCKET, HeadendQueries
 from meterworks.links import call_head_end
 from meterworks.protocols.dlms import (
@@ -279,3 +279,37 @@ async def test_an_on_demand_read_waits_for_a_device_to_call(meters_field):
     call = await call_head_end(meter, "127.0.0.1", head_end.push_port, opening=opening)
     assert json.loads(await asked)["values"]
     call.close()
+
+
+@pytest.mark.parametrize(("offset_s", "kind"), [(20.0, "shift"), (-95.0, "set")])
+async def test_the_clock_of_a_device_that_calls_is_corrected_over_its_call(still_field, offset_s, kind):
+    meter = still_field.add_meter(1, record={**ONE, "calls_us": True}, offset_s=offset_s)
+    await still_field.start()
+    opening = Sender(1).call(still_field.clock.epoch_s())
+    call = await call_head_end(meter, "127.0.0.1", still_field.head_end.push_port, opening=opening)
+    try:
+        await until(lambda: meter.clock_sets, what="a correction")
+        await filled(still_field)
+        assert [each[0] for each in meter.clock_sets] == [kind]
+        assert abs(meter.offset_s) < 1
+    finally:
+        call.close()
+
+
+@pytest.mark.parametrize(("offset_s", "suspect"), [(0.0, False), (-89.0, False), (-95.0, True), (600.0, True)])
+async def test_a_pushed_profile_of_a_clock_far_off_is_suspect(still_field, offset_s, suspect):
+    meter = still_field.add_meter(1, record=ONE)
+    await still_field.start(clock_adjust=False)
+    await filled(still_field)
+    newest = int(still_field.clock.epoch_s()) // STEP * STEP - STEP
+    gap = (newest - 3 * STEP, newest - STEP)
+    still_field.memory(1).last_good_clock_epoch_s = float(gap[0] + STEP)
+    names = ((40, "0.0.25.9.7.255"), (8, "0.0.1.0.0.255"), (7, "1.0.99.1.0.255"))
+    objects = encode_array(CaptureObject(class_id, ObisCode(name), 2).to_bytes() for class_id, name in names)
+    buffer = meter._load(PROFILES["load_import"], gap[0] + 1, gap[1])
+    before = len(still_field.writer.sets)
+    moment = encode_date_time(cosem(still_field.clock.epoch_s() + offset_s))
+    await send(still_field, Sender(1).frame(objects, moment, buffer))
+    await until(lambda: len(still_field.writer.sets) > before, what="the pushed set")
+    flags = [still_field.writer.flags[(1, 12, at)] & ReadingFlag.CLOCK_SUSPECT for at in range(*gap, STEP)]
+    assert [bool(flag) for flag in flags] == [False, suspect]  # the first is from before the last good contact

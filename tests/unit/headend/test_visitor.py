@@ -237,6 +237,29 @@ async def test_a_device_that_called_is_not_dialled():
     assert (result.outcome, line.dialled) == (VisitOutcome.DONE, [])
 
 
+async def test_the_clock_of_a_device_that_called_is_corrected_over_its_own_connection():
+    visitor, line, counters, memory = bench(offset_s=95.0)
+    client = LineClient(line, READER_CLIENT, counters.counter(1))
+    opened = []
+
+    def reopen(client_sap, counter):
+        opened.append(client_sap)
+        return LineClient(line, client_sap, counter)
+
+    result = await visitor.visit(RECORD, memory, idle, client=client, reopen=reopen)
+    assert (line.dialled, opened) == ([], [MANAGEMENT_CLIENT])
+    assert result.clock_corrected is ClockAction.SET
+    assert abs(result.report.drift_s) < 1
+
+
+async def test_a_call_that_broke_off_corrects_no_clock():
+    visitor, line, counters, memory = bench(offset_s=95.0)
+    line.faults = [AssociationRefused("no", result=1, diagnostic=1)]
+    client = LineClient(line, READER_CLIENT, counters.counter(1))
+    result = await visitor.visit(RECORD, memory, idle, client=client, reopen=pytest.fail)
+    assert (result.outcome, result.clock_corrected) == (VisitOutcome.FAILED, None)
+
+
 async def test_a_person_waits_a_shorter_time_for_each_answer():
     visitor, line, _, memory = bench()
     await visitor.visit(RECORD, memory, idle, answer_timeout_s=4.0)
