@@ -1,7 +1,7 @@
 """The ACTION service.  Source: IEC 62056-5-3, 7.3.5; fact sheet section 4."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from meterworks.protocols.dlms.block import (
@@ -44,15 +44,19 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class ActionOutcome:
-    """Result of a method and what it returned: encoded data, why there is none, or nothing."""
+    """Result of a method and what it returned: encoded data, why there is none, or nothing.
+
+    is_flagged: the octet that says whether a value follows is there; a widely used server leaves it out for nothing.
+    """
 
     result: ActionResult
     value: GetResult | None = None
+    is_flagged: bool = field(default=True, compare=False)
 
     def to_bytes(self) -> bytes:
         """Encode result and optional return value."""
         if self.value is None:
-            return bytes((self.result, 0))
+            return bytes((self.result, 0)) if self.is_flagged else bytes((self.result,))
         return bytes((self.result, 1)) + encode_get_result(self.value)
 
 
@@ -206,8 +210,8 @@ def decode_action_outcome(apdu: bytes, offset: int) -> tuple[ActionOutcome, int]
     """Give an outcome and the offset after it; the octet that says whether a value follows may be missing."""
     result = ActionResult(unsigned_at(apdu, offset, 1))
     offset += 1
-    if offset == len(apdu):  # written so by a widely used server
-        return ActionOutcome(result), offset
+    if offset == len(apdu):
+        return ActionOutcome(result, is_flagged=False), offset
     flag = apdu[offset]
     if flag == 0:
         return ActionOutcome(result), offset + 1
