@@ -156,6 +156,7 @@ def test_other_packages_are_imported_at_their_door():
         "system.meter_discovery",
         "system.meter_image",
         "system.meter_key",
+        "system.meter_model",
         "system.meter_objects",
         "system.meter_profile",
         "system.meter_reading",

@@ -24,6 +24,10 @@ class MeterCommands(LateGroup):
                 module="meterworks.cli.meter_objects",
                 help="Show what a meter has, as a tree with names and rights.",
             ),
+            "learn": Row(
+                module="meterworks.cli.meter_learn",
+                help="Propose a device model from a live meter or from a dump of its objects.",
+            ),
             "read": Row(
                 module="meterworks.cli.meter_read",
                 help="Read anything by OBIS code, short code or name; a profile as a table.",

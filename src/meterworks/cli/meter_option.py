@@ -27,7 +27,7 @@ from meterworks.system.meter_access import TOLERANT, MeterAccess, with_title
 from meterworks.system.meter_key import MeterKeys, load_keys
 from meterworks.system.meter_trace import TraceFile
 
-__all__ = ["Asked", "Confirmed", "DryRun", "asks_meter", "confirm", "progress_bar"]
+__all__ = ["Asked", "Confirmed", "DryRun", "asks_meter", "asks_meter_or_file", "confirm", "progress_bar"]
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -50,11 +50,15 @@ _MECHANISMS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What the shared options say. cache: folder of object lists, None to keep none. trace: capture file to write."""
+    """What the shared options say. cache: folder of object lists, None to keep none. trace: capture file to write.
+
+    file: the target where it names a file, for commands that take a dump in place of a meter.
+    """
 
     access: MeterAccess
     cache: Path | None
     trace: Path | None = None
+    file: Path | None = None
 
 
 def _one_of(option: str, text: str, known: dict[str, Any]) -> Any:
@@ -101,9 +105,7 @@ def _asked(
     timeout_s: Annotated[float, typer.Option(help="longest wait for one answer, seconds")] = 10.0,
     target: Annotated[
         str,
-        typer.Argument(
-            help="HOST, HOST:PORT, udp://HOST, hdlc+tcp://HOST:PORT or serial:///dev/ttyUSB0; docs/dlms.md"
-        ),
+        typer.Argument(help="HOST, HOST:PORT, udp://HOST, hdlc+tcp://HOST:PORT or serial:///dev/ttyUSB0; docs/dlms.md"),
     ],
 ) -> Asked:
     """Make what the options say of them."""
@@ -116,7 +118,7 @@ def _asked(
     if timeout_s <= 0:
         raise ConfigurationError(f"--timeout-s {timeout_s:g}: a number of seconds above 0")
     access = MeterAccess(
-        target=_behind(MeterTarget.from_text(target), gateway), client=client, server=server, keys=found,
+        target=_behind(_target_of(target), gateway), client=client, server=server, keys=found,
         mechanism=None if mechanism is None else _one_of("--mechanism", mechanism, _MECHANISMS),
         protection=None if protection is None else _one_of("--protection", protection, _PROTECTIONS),
         ciphering=_one_of("--ciphering", ciphering, _CIPHERINGS), dedicated=dedicated, counter=counter,
@@ -124,7 +126,15 @@ def _asked(
         timeout_s=timeout_s,
     )  # fmt: skip
     folder = None if no_cache else cache or Path(typer.get_app_dir("meterworks")) / "meters"
-    return Asked(access=with_title(access, system_title), cache=folder, trace=trace)
+    return Asked(
+        access=with_title(access, system_title), cache=folder, trace=trace,
+        file=Path(target) if Path(target).is_file() else None,
+    )  # fmt: skip
+
+
+def _target_of(text: str) -> MeterTarget:
+    """The address of the meter; of nobody where the text names a file."""
+    return MeterTarget(text=text) if Path(text).is_file() else MeterTarget.from_text(text)
 
 
 def _behind(target: MeterTarget, gateway: str | None) -> MeterTarget:
@@ -145,12 +155,23 @@ def asks_meter(command: Command) -> Command:
 
     The target stands first, then the command's own arguments and options, then the shared options.
     """
+    return _asks(command, takes_file=False)
+
+
+def asks_meter_or_file(command: Command) -> Command:
+    """As `asks_meter`, for a command that takes a file in place of a meter: `asked.file` then names it."""
+    return _asks(command, takes_file=True)
+
+
+def _asks(command: Command, *, takes_file: bool) -> Command:
     shared = inspect.signature(_asked, eval_str=True).parameters
     own = inspect.signature(command, eval_str=True).parameters
 
     @functools.wraps(command)
     def wrapper(**given: Any) -> None:
         asked = _asked(**{name: given.pop(name) for name in shared})
+        if asked.file is not None and not takes_file:
+            raise ConfigurationError(f"{asked.file} is a file: name the meter by its address, as 127.0.0.1:4059")
         if asked.trace is None:
             command(asked=asked, **given)
             return

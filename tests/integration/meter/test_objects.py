@@ -107,3 +107,43 @@ def test_discovery_ends_with_servers_that_are_no_meters(answer):
     listener.close()
     assert told.exit_code == 0
     assert {each["standing"] for each in told.json["associations"]} <= {"silent", "refused"}
+
+
+# --- learning -------------------------------------------------------------------------------------------------------
+
+
+def test_a_model_is_learnt_from_a_live_meter(meter):
+    told = meter("learn", "--name", "ours", client=1)
+    assert told.exit_code == 0
+    assert told.lines[0].startswith("# ours: ")
+    assert any(line.startswith("1-0:1.8.0.255") for line in told.lines)
+    assert "left out" in told.errors
+
+
+def test_a_model_is_learnt_from_a_dump_and_can_be_served(meter, tmp_path):
+    path = tmp_path / "objects.json"
+    meter("objects", "--save", path)
+    told = command("meter", "learn", path, "--json")
+    assert told.exit_code == 0
+    assert told.json["objects"] == len(told.json["rows"]) > 40
+    saved = tmp_path / "model.txt"
+    assert command("meter", "learn", path, "--save", saved).exit_code == 0
+    assert saved.read_text().startswith("# learnt meter")
+
+
+def test_models_are_learnt_from_dumps_of_real_meters(shared_folder):
+    dumps = sorted((shared_folder / "vectors" / "dlms" / "associations").glob("*Kamstrup*.gxc.gz"))
+    for dump in dumps:
+        told = command("meter", "learn", dump, "--json")
+        assert told.exit_code == 0, dump.name
+        assert told.json["objects"] > 5, dump.name
+    assert dumps
+
+
+@pytest.mark.parametrize("content", [b"hello", b"<xml", b"\x1f\x8b\x00", b"{}"])
+def test_a_file_that_is_no_dump_is_told(tmp_path, content):
+    path = tmp_path / "dump"
+    path.write_bytes(content)
+    told = command("meter", "learn", path)
+    assert told.exit_code == 2
+    assert "no dump" in told.errors

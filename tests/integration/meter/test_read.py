@@ -211,3 +211,10 @@ def test_a_missing_key_says_where_to_give_it(served):
     told = command("meter", "read", f"127.0.0.1:{served.port}", "--client", 2, "--mechanism", "gmac")
     assert told.exit_code == 2
     assert "--keys" in told.errors
+
+
+def test_a_file_is_no_meter(tmp_path):
+    (tmp_path / "meter.json").write_text("{}")
+    told = command("meter", "read", tmp_path / "meter.json")
+    assert told.exit_code == 2
+    assert "is a file" in told.errors

@@ -7,7 +7,7 @@ from meterworks.cli.late import LateCommand
 from meterworks.cli.main import app
 from meterworks.cli.meter import MeterCommands
 
-APART = {"discover", "serve", "learn", "replay"}  # ask no meter as a client with keys, or not only
+APART = {"discover", "serve", "replay"}  # ask no meter as a client with keys, or not only
 
 
 @pytest.mark.parametrize("name", MeterCommands.table)
