@@ -17,25 +17,22 @@ import numpy as np
 import numpy.typing as npt
 
 from meterworks.catalogue import EVENT_LOGS, PROFILES, CollectionProfile
-from meterworks.devices.errors import ModelError
+from meterworks.devices.errors import MalformedValue, ModelError
 from meterworks.devices.load import IntervalBlock
+from meterworks.devices.selection import Entries, Range, parse_selection, span_of
 from meterworks.devices.view import CLOCK_ADJUSTED_NEW, CLOCK_ADJUSTED_OLD, LOG_STANDARD, MeterView
 from meterworks.devices.zone import DST_STATUS
 from meterworks.errors import PeerError, UsageError
 from meterworks.protocols.dlms import (
-    ANY_YEAR,
     CLOCK_OBJECT,
-    NO_DEVIATION,
+    ActionResult,
     CaptureObject,
-    CosemDateTime,
     DataAccessResult,
-    EntrySelection,
     ObisCode,
-    RangeSelection,
+    PlainValue,
     Tag,
     TimeColumn,
     ValueColumn,
-    decode_selection,
     encode_array,
     encode_date_time,
     encode_double_long_unsigned,
@@ -56,8 +53,8 @@ FLAG_DST: Final = 8  # AMR profile status: the interval ends in daylight saving
 FLAG_CLOCK_ADJUSTED: Final = 32
 REGISTER_LIMIT: Final = 2**32  # a register of double-long-unsigned starts again there
 EMPTY_ARRAY: Final = b"\x01\x00"
+RESET_KEY: Final = 0x100  # beside the attributes: the instant of the last reset
 TIME_MIN: Final = -(2**62)
-TIME_MAX: Final = 2**62
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +67,7 @@ class HistoryRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryTable:
-    """One history. The first column is the clock; `tags` are the A-XDR types of the others."""
+    """One history. One column is the clock; `tags` are the A-XDR types of the others, in their order."""
 
     name: str
     obis_code: ObisCode
@@ -100,7 +97,18 @@ class HistoryTable:
         """Give the stamps between which the meter has rows: (oldest, newest), by its own clock."""
         now_s = int(view.now_epoch_s())
         end_s = view.history_end(now_s) if self.follows_load else now_s
-        return max(view.load.starts_epoch_s, end_s - self.days(view) * DAY_S + 1), end_s
+        return max(view.load.starts_epoch_s, end_s - self.days(view) * DAY_S + 1, self._reset_s(view)), end_s
+
+    def _reset_s(self, view: MeterView) -> int:
+        """Give the first instant after the last reset of the buffer."""
+        kept = view.written((self.obis_code, RESET_KEY))
+        return TIME_MIN if kept is None else int.from_bytes(kept, "big") + 1
+
+    def reset(self, view: MeterView, parameter: PlainValue) -> ActionResult:
+        """Empty the buffer (method 1): rows up to now are not shown any more."""
+        del parameter  # integer 0, without meaning
+        view.write((self.obis_code, RESET_KEY), int(view.now_epoch_s()).to_bytes(8, "big"))
+        return ActionResult.SUCCESS
 
     def all_rows(self, view: MeterView) -> HistoryRows:
         """Give every row in the buffer."""
@@ -113,29 +121,29 @@ class HistoryTable:
     def read(self, view: MeterView, selection: bytes | None) -> bytes | DataAccessResult:
         """Give the buffer, or the part selected, encoded.
 
-        A selection that is malformed or restricts by anything but the clock is type-unmatched; one that selects
+        A selection that is malformed or names a column the profile does not have is type-unmatched; one that selects
         nothing gives an empty array.
         """
         if selection is None:
             return self._encode(view, self.all_rows(view), self.columns)
         try:
-            wanted = decode_selection(selection)
+            wanted = parse_selection(selection)
+            return self._read_entries(view, wanted) if isinstance(wanted, Entries) else self._read_range(view, wanted)
         except (PeerError, UsageError):
             return DataAccessResult.TYPE_UNMATCHED
-        if isinstance(wanted, EntrySelection):
-            return self._read_entries(view, wanted)
-        return self._read_range(view, wanted)
 
-    def _read_range(self, view: MeterView, wanted: RangeSelection) -> bytes | DataAccessResult:
+    def _read_range(self, view: MeterView, wanted: Range) -> bytes:
+        """Give the rows between two values of a column: of the clock, or of any other the profile has."""
         columns = wanted.columns or self.columns
-        if wanted.sort_object != CLOCK_OBJECT or not set(columns) <= set(self.columns):
-            return DataAccessResult.TYPE_UNMATCHED
-        try:
-            from_s, to_s = _bound(view, wanted.from_, TIME_MIN), _bound(view, wanted.to, TIME_MAX)
-        except PeerError:
-            return DataAccessResult.TYPE_UNMATCHED
+        if wanted.column not in self.columns or not set(columns) <= set(self.columns):
+            raise MalformedValue("a range of columns that the profile does not have")
+        low, high = span_of(view.zone, wanted, is_time=wanted.column == CLOCK_OBJECT)
+        if wanted.column != CLOCK_OBJECT:
+            rows = self.all_rows(view)
+            values = rows.values[self._values_index(wanted.column)]
+            return self._encode(view, _chosen(rows, (values >= low) & (values <= high)), columns)
         oldest_s, newest_s = self.reach(view)
-        from_s, to_s = max(from_s, oldest_s), min(to_s, newest_s)
+        from_s, to_s = max(int(low), oldest_s), min(int(high), newest_s)
         if from_s > to_s:
             return EMPTY_ARRAY
         rows = self.rows(view, from_s, to_s)
@@ -145,16 +153,19 @@ class HistoryTable:
             rows = _cut(rows, int(rows.stamp_epoch_s.searchsorted(oldest_s)), len(rows.stamp_epoch_s))
         return self._encode(view, rows, columns)
 
-    def _read_entries(self, view: MeterView, wanted: EntrySelection) -> bytes | DataAccessResult:
-        last_column = wanted.to_column or len(self.columns)
-        if not 1 <= wanted.from_column <= last_column <= len(self.columns) or wanted.from_entry < 1:
-            return DataAccessResult.TYPE_UNMATCHED
+    def _read_entries(self, view: MeterView, wanted: Entries) -> bytes:
+        columns = self.columns[wanted.columns(len(self.columns))]
         rows = self.all_rows(view)
-        last = min(wanted.to_entry or len(rows.stamp_epoch_s), len(rows.stamp_epoch_s))
-        if wanted.from_entry > last:
-            return EMPTY_ARRAY
-        columns = self.columns[wanted.from_column - 1 : last_column]
-        return self._encode(view, _cut(rows, wanted.from_entry - 1, last), columns)
+        chosen = wanted.rows(len(rows.stamp_epoch_s))
+        return (
+            EMPTY_ARRAY
+            if chosen.start >= chosen.stop
+            else self._encode(view, _cut(rows, chosen.start, chosen.stop), columns)
+        )
+
+    def _values_index(self, column: CaptureObject) -> int:
+        """Give where the values of a column stand: the clock, wherever it is, has none."""
+        return [known for known in self.columns if known != CLOCK_OBJECT].index(column)
 
     def _newest(self, view: MeterView, rows: HistoryRows) -> HistoryRows:
         count = len(rows.stamp_epoch_s)
@@ -163,14 +174,13 @@ class HistoryTable:
     def _encode(self, view: MeterView, rows: HistoryRows, columns: tuple[CaptureObject, ...]) -> bytes:
         if not len(rows.stamp_epoch_s):
             return EMPTY_ARRAY
-        if self.capture_period_s is None and columns == self.columns:
+        if self.capture_period_s is None and columns == self.columns and columns[0] == CLOCK_OBJECT:
             regular = self._encode_regular(view, rows)
             if regular is not None:
                 return regular
         encoded: list[TimeColumn | ValueColumn] = []
         for column in columns:
-            index = self.columns.index(column) - 1
-            if index < 0:
+            if column == CLOCK_OBJECT:
                 offset_s, saving = view.zone.offsets(rows.stamp_epoch_s)
                 encoded.append(
                     TimeColumn(
@@ -178,6 +188,7 @@ class HistoryTable:
                     )
                 )
             else:
+                index = self._values_index(column)
                 tag = self.tags[index]
                 status = self.repeat_as_null and tag == Tag.UNSIGNED
                 encoded.append(ValueColumn(values=rows.values[index], tag=tag, repeat_as_null=status))
@@ -222,14 +233,8 @@ def _cut(rows: HistoryRows, first: int, last: int) -> HistoryRows:
     return HistoryRows(rows.stamp_epoch_s[first:last], tuple(column[first:last] for column in rows.values))
 
 
-def _bound(view: MeterView, moment: CosemDateTime, unbounded: int) -> int:
-    """Give the instant of a selection's end; a year left open has no bound, a deviation left open is the meter's."""
-    if moment.year == ANY_YEAR:
-        return unbounded
-    if moment.deviation_min == NO_DEVIATION:
-        wall_s = int(moment.to_datetime(deviation_min=0).timestamp())
-        return view.zone.to_utc(wall_s)
-    return int(moment.to_datetime().timestamp())
+def _chosen(rows: HistoryRows, mask: npt.NDArray[np.bool_]) -> HistoryRows:
+    return HistoryRows(rows.stamp_epoch_s[mask], tuple(column[mask] for column in rows.values))
 
 
 # --- load profiles ---------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from meterworks.devices.access import CLIENTS, Rights, rights_of
+from meterworks.devices.clock_object import recall_local_time
 from meterworks.devices.errors import FleetStateError, ModelError
 from meterworks.devices.meter_key import put_keys_in_force
 from meterworks.devices.model import BoundAttribute, BoundObject, DeviceModel
@@ -55,6 +56,7 @@ class ElectricityMeter:
         self.model = model
         self.view = view
         view.objects = model.objects
+        recall_local_time(view)
         self._objects = model.objects
         self._associations: dict[int, AssociationSettings] = {}
 

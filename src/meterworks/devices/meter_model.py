@@ -86,7 +86,7 @@ def _profile(name: str) -> Entry:
         buffer=history(name), capture_objects=encode_capture_objects(table),
         capture_period=state(f"{name}_capture_period"), sort_method=encode_enum(SORT_FIFO),
         sort_object=CLOCK_OBJECT.to_bytes(), entries_in_use=state(f"{name}_entries_in_use"),
-        profile_entries=state(f"{name}_profile_entries"),
+        profile_entries=state(f"{name}_profile_entries"), reset=command(f"{name}_reset"),
     )  # fmt: skip
 
 
@@ -197,10 +197,10 @@ METROLOGY_PART: Final = (
     entry("1.0.0.2.8.255", DATA, EVERYONE, value=state("metrology_checksum")),
     entry(
         "0.0.1.0.0.255", CLOCK, EVERYONE,
-        time=setting("clock_time"), time_zone=state("clock_time_zone"), status=state("clock_status"),
-        daylight_savings_begin=state("clock_saving_begins"), daylight_savings_end=state("clock_saving_ends"),
-        daylight_savings_deviation=state("clock_saving_deviation"),
-        daylight_savings_enabled=state("clock_saving_enabled"), clock_base=encode_enum(CLOCK_CRYSTAL),
+        time=setting("clock_time"), time_zone=setting("clock_time_zone"), status=state("clock_status"),
+        daylight_savings_begin=setting("clock_saving_begins"), daylight_savings_end=setting("clock_saving_ends"),
+        daylight_savings_deviation=setting("clock_saving_deviation"),
+        daylight_savings_enabled=setting("clock_saving_enabled"), clock_base=encode_enum(CLOCK_CRYSTAL),
         adjust_to_quarter=command("clock_adjust_to_quarter"),
         adjust_to_measuring_period=command("clock_adjust_to_measuring_period"),
         adjust_to_minute=command("clock_adjust_to_minute"), adjust_to_preset_time=command("clock_adjust_to_preset"),
@@ -292,6 +292,7 @@ METER_BINDINGS: Final = Bindings(
     commands={
         **clock_object.COMMANDS, **disconnect_control.COMMANDS, **image_transfer.COMMANDS,
         **security_setup.COMMANDS, **push_object.COMMANDS,
+        **{f"{name}_reset": table.reset for name, table in HISTORIES.items()},
     },
     watches=(image_transfer.IMAGE_WATCH, limiter.LIMITER_WATCH, *TARIFF_WATCHES),
 )  # fmt: skip

@@ -21,7 +21,7 @@ from meterworks.devices.companion_history import COMPANION_HISTORIES
 from meterworks.devices.errors import ModelError
 from meterworks.devices.history import HistoryTable, encode_capture_objects
 from meterworks.devices.meter_model import METER_BINDINGS, METER_MODELS
-from meterworks.devices.model import Bindings, DeviceModel, Entry, entry, history, kept, state
+from meterworks.devices.model import Bindings, DeviceModel, Entry, command, entry, history, kept, state
 from meterworks.protocols.dlms import (
     CLOCK_OBJECT,
     BitString,
@@ -147,6 +147,7 @@ def _profile(row: ModelRow, phases: int) -> Entry:
         capture_objects=encode_capture_objects(table), capture_period=state(f"{table.name}_capture_period"),
         sort_method=encode_enum(SORT_FIFO), sort_object=CLOCK_OBJECT.to_bytes(),
         entries_in_use=state(f"{table.name}_entries_in_use"), profile_entries=state(f"{table.name}_profile_entries"),
+        reset=command(f"{table.name}_reset"),
     )  # fmt: skip
 
 
@@ -213,4 +214,8 @@ COMPANION_BINDINGS: Final[Bindings] = replace(
     METER_BINDINGS,
     states={**METER_BINDINGS.states, **_STATES},
     histories={**METER_BINDINGS.histories, **{name: table.read for name, table in COMPANION_HISTORIES.items()}},
+    commands={
+        **METER_BINDINGS.commands,
+        **{f"{name}_reset": table.reset for name, table in COMPANION_HISTORIES.items()},
+    },
 )

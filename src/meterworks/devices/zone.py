@@ -3,26 +3,44 @@
 COSEM writes local time with the deviation *to* UTC in minutes (UTC = local + deviation), so London in summer is -60.
 """
 
-from datetime import UTC, datetime, timedelta
+from calendar import monthrange
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from typing import Final
+from typing import Final, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import numpy.typing as npt
 
 from meterworks.devices.errors import ModelError
-from meterworks.protocols.dlms import CosemDateTime
+from meterworks.protocols.dlms import ANY, ANY_YEAR, CosemDateTime
 
-__all__ = ["DST_STATUS", "ZoneTable", "zone_table"]
+__all__ = ["DST_STATUS", "ZoneRules", "ZoneTable", "rule_table", "zone_table"]
 
 FIRST_YEAR: Final = 1990  # the tables cover what meters of this century can have stored
 LAST_YEAR: Final = 2060
 DST_STATUS: Final = 0x80  # clock status: daylight saving active
 DAY_S: Final = 86_400
+SECOND_LAST: Final = 0xFD
 LAST: Final = 0xFE  # day of month: the last one of the weekday or month
 
 IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZoneRules:
+    """Local time as attributes 3 and 5 to 8 of a clock say it.
+
+    time_zone_min: minutes from local normal time to UTC (Paris -60). begins and ends: local time before the change,
+    each with wildcards for every year. deviation_min: what daylight saving adds.
+    """
+
+    time_zone_min: int
+    begins: CosemDateTime
+    ends: CosemDateTime
+    deviation_min: int
+    enabled: bool
 
 
 class ZoneTable:
@@ -42,6 +60,25 @@ class ZoneTable:
         saving_s = np.array([_seconds(moment.dst()) for moment in moments], np.int64)
         # Ireland's law makes summer its standard and winter the exception: there the saving is negative in winter.
         self.saving: npt.NDArray[np.bool_] = saving_s == 0 if (saving_s < 0).any() else saving_s > 0
+
+    @classmethod
+    def of_rules(cls, rules: ZoneRules) -> Self:
+        """Build the table of rules that were written into a clock."""
+        made = cls.__new__(cls)
+        normal_s = -rules.time_zone_min * 60
+        saving_s = normal_s + rules.deviation_min * 60
+        changes = [(int(datetime(FIRST_YEAR, 1, 1, tzinfo=UTC).timestamp()), normal_s, False)]
+        for year in range(FIRST_YEAR, LAST_YEAR + 1) if rules.enabled else ():
+            begins, ends = local_rule(rules.begins, year), local_rule(rules.ends, year)
+            if begins is not None and ends is not None:
+                changes += [(begins - normal_s, saving_s, True), (ends - saving_s, normal_s, False)]
+        changes.sort()
+        made.name = "written"
+        made.zone = ZoneInfo("UTC")
+        made.change_epoch_s = np.array([change[0] for change in changes], np.int64)
+        made.offset_s = np.array([change[1] for change in changes], np.int64)
+        made.saving = np.array([change[2] for change in changes], bool)
+        return made
 
     def offset_at(self, epoch_s: float) -> int:
         """Give local minus UTC in seconds at one moment."""
@@ -126,6 +163,30 @@ class ZoneTable:
 def zone_table(name: str) -> ZoneTable:
     """Give the table of a zone, made once per process."""
     return ZoneTable(name)
+
+
+@lru_cache(maxsize=64)
+def rule_table(rules: ZoneRules) -> ZoneTable:
+    """Give the table of written rules, made once per process."""
+    return ZoneTable.of_rules(rules)
+
+
+def local_rule(rule: CosemDateTime, year: int) -> int | None:
+    """Give the local moment (seconds since 1970, wall time) that a rule names in a year; None where it names none."""
+    if rule.year not in (ANY_YEAR, year) or not 1 <= rule.month <= 12 or rule.hour == ANY:
+        return None
+    last = monthrange(year, rule.month)[1]
+    first = last if rule.day == LAST else last - 1 if rule.day == SECOND_LAST else rule.day
+    days = range(first, first + 1)
+    if rule.weekday != ANY:
+        days = {LAST: range(last - 6, last + 1), SECOND_LAST: range(last - 13, last - 6)}.get(
+            rule.day, range(1 if rule.day == ANY else rule.day, (1 if rule.day == ANY else rule.day) + 7)
+        )
+    for number in days:
+        if 1 <= number <= last and rule.weekday in (ANY, date(year, rule.month, number).isoweekday()):
+            minute, second = (0 if part == ANY else part for part in (rule.minute, rule.second))
+            return int(datetime(year, rule.month, number, rule.hour, minute, second, tzinfo=UTC).timestamp())
+    return None
 
 
 def _rule(local_s: int) -> CosemDateTime:

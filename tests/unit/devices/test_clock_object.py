@@ -4,11 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from meterworks.devices.zone import local_rule, zone_table
 from meterworks.protocols.dlms import (
     ActionResult,
     CosemDateTime,
     DataAccessResult,
+    encode_boolean,
     encode_date_time,
+    encode_integer,
     encode_long,
     encode_octet_string,
     encode_structure,
@@ -133,3 +136,75 @@ def test_a_drifting_clock_gains_with_time_and_is_right_after_a_set(make_bench):
     assert bench.view.clock_error_s() == pytest.approx(30 * 86_400 * 20e-6, rel=1e-3)
     bench.view.set_clock(bench.hand.epoch_s)
     assert bench.view.clock_error_s() == pytest.approx(0)
+
+
+# --- local time by written rules -------------------------------------------------------------------------------------
+
+LAST, SUNDAY, ANY = 0xFE, 7, 0xFF
+
+
+def berlin(bench):
+    """Give the clock the rules of Berlin, one attribute after the other."""
+    begins = CosemDateTime(0xFFFF, 3, LAST, SUNDAY, 2, 0, 0, 0)
+    ends = CosemDateTime(0xFFFF, 10, LAST, SUNDAY, 3, 0, 0, 0)
+    for number, value in (
+        (3, encode_long(-60)), (5, encode_octet_string(begins.to_bytes())), (6, encode_octet_string(ends.to_bytes())),
+        (7, encode_integer(60)), (8, encode_boolean(True)),
+    ):  # fmt: skip
+        assert bench.write(CLOCK, number, value) is DataAccessResult.SUCCESS
+
+
+def test_a_clock_with_written_rules_agrees_with_the_zone_database(bench):
+    berlin(bench)
+    theirs = zone_table("Europe/Berlin")
+    for moment in theirs.change_epoch_s.tolist():
+        if moment < datetime(1997, 1, 1, tzinfo=UTC).timestamp():
+            continue  # the European rule of October holds since then
+        for epoch_s in (moment - 1, moment, moment + 86_400):
+            assert bench.view.zone.local_time(epoch_s) == theirs.local_time(epoch_s)
+    assert bench.read(CLOCK, 3) == -60
+    assert shown(bench) == pytest.approx(bench.hand.epoch_s, abs=0.011)
+
+
+def test_written_rules_survive_a_restart_and_give_local_midnights(make_bench):
+    first = make_bench()
+    berlin(first)
+    again = make_bench(state=first.view.state)
+    midnight = CosemDateTime.from_bytes(again.read("1.0.98.2.0.255")[0][0])
+    assert (midnight.hour, midnight.deviation_min) == (0, -120)  # the oldest row is of a summer
+
+
+def test_daylight_saving_can_be_switched_off(bench):
+    assert bench.write(CLOCK, 8, encode_boolean(False)) is DataAccessResult.SUCCESS
+    bench.hand.epoch_s += 200 * 86_400
+    assert CosemDateTime.from_bytes(bench.read(CLOCK, 2)).deviation_min == 0
+    assert bench.read(CLOCK, 4) == 0
+    assert bench.read(CLOCK, 8) is False
+
+
+@pytest.mark.parametrize(
+    ("number", "value"),
+    [(3, encode_long(1500)), (7, encode_integer(125)), (5, encode_octet_string(b"short"))],
+)
+def test_a_rule_that_is_none_is_refused(bench, number, value):
+    before = bench.read(CLOCK, number)
+    assert bench.write(CLOCK, number, value) is not DataAccessResult.SUCCESS
+    assert bench.read(CLOCK, number) == before
+
+
+@pytest.mark.parametrize(
+    ("rule", "day"),
+    [
+        (CosemDateTime(0xFFFF, 3, 8, SUNDAY, 2, 0, 0, 0), 8),
+        (CosemDateTime(0xFFFF, 3, ANY, SUNDAY, 2, 0, 0, 0), 1),
+        (CosemDateTime(0xFFFF, 3, 0xFD, SUNDAY, 2, 0, 0, 0), 22),
+        (CosemDateTime(0xFFFF, 3, LAST, ANY, 2, 0, 0, 0), 31),
+        (CosemDateTime(2026, 3, 5, ANY, 2, 0, 0, 0), 5),
+        (CosemDateTime(2025, 3, 5, ANY, 2, 0, 0, 0), None),
+        (CosemDateTime(0xFFFF, ANY, 5, ANY, 2, 0, 0, 0), None),
+        (CosemDateTime(0xFFFF, 2, 30, ANY, 2, 0, 0, 0), None),
+    ],
+)
+def test_a_rule_names_its_day_of_a_year(rule, day):
+    found = local_rule(rule, 2026)
+    assert (None if found is None else datetime.fromtimestamp(found, UTC).day) == day

@@ -1,5 +1,6 @@
 """Profile buffers: what is in them, selective access with both ends included, gaps, daylight saving, bounded work."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -20,10 +21,14 @@ from meterworks.protocols.dlms import (
     RangeSelection,
     TimeColumn,
     ValueColumn,
+    decode_all,
     decode_capture_objects,
     decode_profile,
+    encode_array,
     encode_date_time,
+    encode_double_long_unsigned,
     encode_profile,
+    encode_structure,
 )
 
 LOAD, EXPORT, DAILY, MONTHLY = "1.0.99.1.0.255", "1.0.99.1.1.255", "1.0.98.2.0.255", "1.0.98.1.0.255"
@@ -353,3 +358,52 @@ def test_a_load_that_ends_on_a_boundary_has_no_row_beyond_it(bench):
     bench.load.ends_epoch_s = int(at(2026, 11, 20, 10).timestamp())
     rows = bench.read(LOAD, selection=between(at(2026, 11, 20, 9, 30), at(2026, 11, 20, 10, 30)))
     assert stamps(rows) == [int(at(2026, 11, 20, 9, 30).timestamp()), int(at(2026, 11, 20, 10).timestamp())]
+
+
+# --- ranges of any column, and resets ---------------------------------------------------------------------------------
+
+
+def column_between(column, low, high, *columns):
+    return b"\x01" + encode_structure(
+        column.to_bytes(), encode_double_long_unsigned(low), encode_double_long_unsigned(high),
+        encode_array(chosen.to_bytes() for chosen in columns),
+    )  # fmt: skip
+
+
+def test_a_range_may_be_of_a_register(bench):
+    energy = CaptureObject(3, ObisCode("1.0.1.29.0.255"), 2)
+    values = [row[2] for row in bench.read(LOAD)]
+    chosen = [row[0] for row in bench.read(LOAD, selection=column_between(energy, 900, 990, energy))]
+    assert chosen == [value for value in values if 900 <= value <= 990]
+    assert 0 < len(chosen) < len(values)
+
+
+def test_a_range_of_a_register_between_dates_or_of_the_clock_between_numbers_is_refused(bench):
+    energy = CaptureObject(3, ObisCode("1.0.1.29.0.255"), 2)
+    dates = RangeSelection(from_=CosemDateTime(), to=CosemDateTime(), sort_object=energy).to_bytes()
+    for selection in (dates, column_between(CLOCK_OBJECT, 1, 2), column_between(energy, 1, 2, CLOCK_OBJECT, STRANGER)):
+        assert bench.raw(LOAD, selection=selection) is DataAccessResult.TYPE_UNMATCHED
+
+
+STRANGER = CaptureObject(3, ObisCode("1.0.9.8.0.255"), 2)
+
+
+def test_a_clock_that_is_not_the_first_column_is_found_all_the_same(bench):
+    table = HISTORIES["daily"]
+    turned = replace(table, columns=(*table.columns[1:3], CLOCK_OBJECT, *table.columns[3:]))
+    assert decode_all(turned.read(bench.view, None))[-1][:2] == decode_all(table.read(bench.view, None))[-1][1:3]
+    selection = between(at(2026, 11, 10), at(2026, 11, 12))
+    usual, found = decode_all(table.read(bench.view, selection)), decode_all(turned.read(bench.view, selection))
+    assert [(row[2], *row[:2], *row[3:]) for row in found] == usual
+    assert len(usual) == 3
+
+
+def test_a_reset_buffer_begins_anew_and_stays_so(make_bench):
+    first = make_bench()
+    assert first.act(LOAD, 1, client=2) is DataAccessResult.READ_WRITE_DENIED
+    assert first.act(LOAD, 1) is DataAccessResult.SUCCESS
+    assert first.read(LOAD) == []
+    assert first.read(DAILY) != []
+    again = make_bench(state=first.view.state)
+    again.hand.epoch_s += 2 * HALF_HOUR
+    assert len(again.read(LOAD)) == again.read(LOAD, 7) == 2
