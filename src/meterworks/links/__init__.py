@@ -2,19 +2,15 @@
 
 from meterworks.links.apdu_link import ApduLink
 from meterworks.links.blocking_client import BlockingDlmsClient
+from meterworks.links.datagram_server import DatagramMeterServer, start_datagram_meter_server
 from meterworks.links.dlms_client import DlmsClient, NotificationHandler, ProgressHandler, Traffic
 from meterworks.links.errors import BadTarget, ConnectFailed, ConnectionLost, NoAnswer, WriteOutcomeUnknown
 from meterworks.links.listening import BACKLOG, LOOPBACK_DEVICE, listening_socket
-from meterworks.links.meter_server import (
-    MeterCall,
-    MeterResolver,
-    MeterServer,
-    MeterServerLimits,
-    call_head_end,
-    start_meter_server,
-)
+from meterworks.links.meter_connections import MeterResolver, MeterServerLimits
+from meterworks.links.meter_server import MeterCall, MeterServer, call_head_end, start_meter_server
 from meterworks.links.notification_listener import ListenerLimits, NotificationListener, PushHandler, PushReceived
 from meterworks.links.octet_link import OctetLink, OctetListener
+from meterworks.links.serial_server import SerialMeter, serve_serial
 from meterworks.links.tap import Tap, Tapped
 from meterworks.links.target import DLMS_PORT, MeterTarget, Transport
 
@@ -27,6 +23,7 @@ __all__ = [
     "BlockingDlmsClient",
     "ConnectFailed",
     "ConnectionLost",
+    "DatagramMeterServer",
     "DlmsClient",
     "ListenerLimits",
     "MeterCall",
@@ -42,6 +39,7 @@ __all__ = [
     "ProgressHandler",
     "PushHandler",
     "PushReceived",
+    "SerialMeter",
     "Tap",
     "Tapped",
     "Traffic",
@@ -49,5 +47,7 @@ __all__ = [
     "WriteOutcomeUnknown",
     "call_head_end",
     "listening_socket",
+    "serve_serial",
+    "start_datagram_meter_server",
     "start_meter_server",
 ]

@@ -1,5 +1,7 @@
 """DLMS servers over TCP: any number of meters behind one listening socket, told apart by the address called.
 
+The wrapper or HDLC, with TLS or without.
+
 Limits hold for hostile peers too: connections in all, per meter and per peer, idle time, time that a peer may leave our
 answers unread, and output kept for it (a few APDUs, see `ServerConnection`). What goes beyond is dropped and counted.
 A peer that sends octets but no request is idle. Where all places are taken, the connection that has been open longest
@@ -9,45 +11,34 @@ without proof of a key or password gives way, so that strangers cannot shut the 
 import asyncio
 import secrets
 import socket
-from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Final, cast
+import ssl
+from collections.abc import Callable
+from typing import Final, Literal, cast
 
 from meterworks.links.errors import ConnectFailed
 from meterworks.links.listening import BACKLOG, LOOPBACK_DEVICE, listening_socket
-from meterworks.protocols.dlms import LogicalDevice, ServerConnection
+from meterworks.links.meter_connections import DEFAULT_LIMITS, MeterConnections, MeterResolver, MeterServerLimits
+from meterworks.protocols.dlms import WRAPPER, GatewayResolver, LogicalDevice, ServerConnection, ServerFraming
+from meterworks.protocols.dlms.hdlc import HDLC
 
-__all__ = ["MeterCall", "MeterResolver", "MeterServer", "MeterServerLimits", "call_head_end", "start_meter_server"]
+__all__ = ["MeterCall", "MeterServer", "call_head_end", "start_meter_server"]
 
-SWEEPS_PER_IDLE_TIME: Final = 4
-
-MeterResolver = Callable[[str, int], LogicalDevice | None]
-"""Gives the meter that lives at a local address and port, or None where there is none."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeterServerLimits:
-    """What a server of meters allows."""
-
-    connections_max: int = 20_000
-    connections_per_meter_max: int = 16
-    connections_per_peer_max: int = 20_000  # a head-end on the same machine is one peer
-    idle_s_max: float = 120.0
-    unread_s_max: float = 20.0
+FRAMING_OF: Final[dict[str, ServerFraming]] = {"wrapper": WRAPPER, "hdlc": HDLC}
 
 
 class _MeterProtocol(asyncio.Protocol):
     """One connection of one meter."""
 
-    __slots__ = ("_loop", "_server", "_transport", "core", "keys", "last_s", "paused")
+    __slots__ = ("_is_timed", "_loop", "_server", "_timer", "_transport", "core", "keys", "last_s", "paused")
 
-    def __init__(self, server: "_Connections", device: LogicalDevice | None = None) -> None:
+    def __init__(self, server: "MeterConnections", device: LogicalDevice | None = None) -> None:
         self._server = server
         self._loop = server.loop
         self._transport: asyncio.Transport | None = None
         self.keys: tuple[str, str] | None = None
-        self.core: ServerConnection | None = None if device is None else ServerConnection(device, server.random_bytes)
+        self._is_timed = server.framing is not WRAPPER
+        self._timer: asyncio.TimerHandle | None = None
+        self.core: ServerConnection | None = None if device is None else server.new_core(device)
         self.last_s = 0.0
         self.paused = False
 
@@ -66,12 +57,14 @@ class _MeterProtocol(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.dismiss(self)
         self.core = None
+        if self._timer is not None:
+            self._timer.cancel()
 
     def data_received(self, data: bytes) -> None:
         core, transport = self.core, self._transport
         if core is None or transport is None:
             return
-        answer = core.receive(data)
+        answer = core.receive(data, self._loop.time()) if self._is_timed else core.receive(data)
         if answer:  # octets that make no request do not keep a connection open
             self.last_s = self._loop.time()
             transport.write(answer)
@@ -79,6 +72,25 @@ class _MeterProtocol(asyncio.Protocol):
             transport.close()
         elif core.has_more and not self.paused:
             self._loop.call_soon(self.data_received, b"")
+        if self._is_timed:
+            self._see_to_link(core)
+
+    def _see_to_link(self, core: ServerConnection) -> None:
+        """Have the link's own time looked at."""
+        if self._timer is not None:
+            self._timer.cancel()
+        due_s = core.next_deadline()
+        self._timer = None if due_s is None else self._loop.call_at(due_s, self._advance)
+
+    def _advance(self) -> None:
+        self._timer = None
+        core, transport = self.core, self._transport
+        if core is None or transport is None:
+            return
+        answer = core.advance(self._loop.time())
+        if answer:
+            transport.write(answer)
+        self._see_to_link(core)
 
     def eof_received(self) -> bool:
         return False
@@ -107,92 +119,10 @@ class _MeterProtocol(asyncio.Protocol):
             self._transport.abort()
 
 
-class _Connections:
-    """The open connections of one server, their limits and counts."""
-
-    def __init__(self, resolve: MeterResolver, limits: MeterServerLimits, random_bytes: Callable[[int], bytes]) -> None:
-        self.loop = asyncio.get_running_loop()
-        self.resolve = resolve
-        self.limits = limits
-        self.random_bytes = random_bytes
-        self.members: dict[_MeterProtocol, None] = {}  # in the order they came, as are those of each meter
-        self.per_meter: dict[str, dict[_MeterProtocol, None]] = {}
-        self.per_peer: Counter[str] = Counter()
-        self.accepted = 0
-        self.refused = 0
-        self.dropped = 0
-        self._timer: asyncio.TimerHandle | None = None
-        self._sweep()
-
-    def admit(self, member: _MeterProtocol, local: object, peer: object) -> tuple[str, str] | None:
-        """Give the keys under which a connection counts, or None where it is refused."""
-        match local, peer:
-            case (str(local_ip), int(local_port), *_), (str(peer_ip), *_):
-                pass
-            case _:  # gone already
-                return None
-        device = self.resolve(local_ip, local_port)
-        if device is None or not self._has_room(local_ip, peer_ip):
-            self.refused += 1
-            return None
-        member.core = ServerConnection(device, self.random_bytes)
-        self.accepted += 1
-        self.members[member] = None
-        self.per_meter.setdefault(local_ip, {})[member] = None
-        self.per_peer[peer_ip] += 1
-        return local_ip, peer_ip
-
-    def _has_room(self, local_ip: str, peer_ip: str) -> bool:
-        """Whether there is a place for one more, made by dropping a stranger where needed."""
-        limits = self.limits
-        of_meter = self.per_meter.get(local_ip, {})
-        if len(of_meter) >= limits.connections_per_meter_max and not self._drop_stranger(of_meter):
-            return False
-        if len(self.members) >= limits.connections_max and not self._drop_stranger(self.members):
-            return False
-        return self.per_peer[peer_ip] < limits.connections_per_peer_max
-
-    def _drop_stranger(self, members: Iterable[_MeterProtocol]) -> bool:
-        """Drop the first that has not proved who it is; False where all have."""
-        stranger = next((each for each in members if each.core is None or not each.core.is_proved), None)
-        if stranger is None:
-            return False
-        self.dismiss(stranger)
-        stranger.abort()
-        self.dropped += 1
-        return True
-
-    def dismiss(self, member: _MeterProtocol) -> None:
-        self.members.pop(member, None)
-        keys, member.keys = member.keys, None
-        if keys is None:
-            return
-        meter, peer = keys
-        del self.per_meter[meter][member]
-        if not self.per_meter[meter]:
-            del self.per_meter[meter]
-        self.per_peer[peer] -= 1
-        if not self.per_peer[peer]:
-            del self.per_peer[peer]
-
-    def _sweep(self) -> None:
-        """Drop who is idle or does not read, in a round of a quarter of the shorter time."""
-        now_s = self.loop.time()
-        self.dropped += sum(member.check(now_s, self.limits) for member in tuple(self.members))
-        round_s = min(self.limits.idle_s_max, self.limits.unread_s_max) / SWEEPS_PER_IDLE_TIME
-        self._timer = self.loop.call_later(round_s, self._sweep)
-
-    def stop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        for member in tuple(self.members):
-            member.abort()
-
-
 class MeterServer:
     """A running server of meters; `close` ends it."""
 
-    def __init__(self, server: asyncio.Server, listener: socket.socket, connections: _Connections) -> None:
+    def __init__(self, server: asyncio.Server, listener: socket.socket, connections: MeterConnections) -> None:
         """Use `start_meter_server`."""
         self._server = server
         self._connections = connections
@@ -233,18 +163,22 @@ async def start_meter_server(
     port: int = 4059,
     *,
     device_only: str | None = LOOPBACK_DEVICE,
-    limits: MeterServerLimits = MeterServerLimits(),
-    random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+    limits: MeterServerLimits = DEFAULT_LIMITS,
+    framing: Literal["wrapper", "hdlc"] | ServerFraming = "wrapper",
+    tls: ssl.SSLContext | None = None,
+    behind: GatewayResolver | None = None,
 ) -> MeterServer:
     """Serve the meters that `resolve` knows behind one listening socket. Raises ConnectFailed where it cannot listen.
 
     device_only: network device that connections must come over; the loopback device by default, so that nobody outside
-    the machine is answered. None accepts from everywhere.
+    the machine is answered. None accepts from everywhere. framing: HDLC with its usual sizes and any physical address,
+    or a framing with settings of its own. behind: makes each meter a gateway to those that this knows.
     """
     listener = listening_socket(host, port, device_only=device_only)
-    connections = _Connections(resolve, limits, random_bytes)
+    chosen = FRAMING_OF[framing] if isinstance(framing, str) else framing
+    connections = MeterConnections(resolve, limits, secrets.token_bytes, framing=chosen, behind=behind)
     server = await asyncio.get_running_loop().create_server(
-        lambda: _MeterProtocol(connections), sock=listener, backlog=BACKLOG
+        lambda: _MeterProtocol(connections), sock=listener, backlog=BACKLOG, ssl=tls
     )
     return MeterServer(server, listener, connections)
 
@@ -252,7 +186,7 @@ async def start_meter_server(
 class MeterCall:
     """A connection that a meter opened to its head-end; the meter is the server on it."""
 
-    def __init__(self, protocol: _MeterProtocol, connections: _Connections) -> None:
+    def __init__(self, protocol: _MeterProtocol, connections: MeterConnections) -> None:
         """Use `call_head_end`."""
         self._protocol = protocol
         self._connections = connections
@@ -273,7 +207,7 @@ async def call_head_end(
     port: int,
     *,
     opening: bytes,
-    limits: MeterServerLimits = MeterServerLimits(),
+    limits: MeterServerLimits = DEFAULT_LIMITS,
     timeout_s: float = 10.0,
     local_address: str | None = None,
     random_bytes: Callable[[int], bytes] = secrets.token_bytes,
@@ -283,7 +217,7 @@ async def call_head_end(
     Raises ConnectFailed.
     """
     loop = asyncio.get_running_loop()
-    connections = _Connections(lambda _host, _port: None, limits, random_bytes)
+    connections = MeterConnections(lambda _host, _port: None, limits, random_bytes)
     protocol = _MeterProtocol(connections, device)
     local = None if local_address is None else (local_address, 0)
     try:

@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from meterworks.errors import UsageError
 from meterworks.links.errors import BadTarget
 from meterworks.protocols.dlms import (
+    PDU_SIZE_MAX,
     WRAPPER,
     ClientFraming,
     ClientSettings,
@@ -28,9 +29,10 @@ from meterworks.protocols.dlms import (
 from meterworks.protocols.dlms.hdlc import HdlcFraming, HdlcSettings
 from meterworks.protocols.dlms.mode_e import SIGN_ON_LINE, ModeEFraming
 
-__all__ = ["DLMS_PORT", "MeterTarget", "Transport"]
+__all__ = ["DEFAULT_LINE", "DLMS_PORT", "MeterTarget", "Transport"]
 
 DLMS_PORT: Final = 4059
+DATAGRAM_APDU_SIZE_MAX: Final = 65_507 - 8  # what one datagram of IPv4 holds
 DEFAULT_LINE: Final = LineFormat(9600)
 
 
@@ -90,14 +92,26 @@ class MeterTarget:
         )
 
     def settings_for(self, settings: ClientSettings) -> ClientSettings:
-        """Give the settings of an association with the addresses that this target names."""
-        if self.client_sap is None and self.server_sap is None:
+        """Give the settings of an association with the addresses that this target names and answers that it can carry.
+
+        A meter may fill APDUs up to 65,535 octets, which neither a datagram nor a gateway's prefix leaves room for.
+        """
+        is_named = self.client_sap is not None or self.server_sap is not None
+        if not is_named and 0 < settings.max_pdu <= self._apdu_size_max:
             return settings
         return replace(
             settings,
             client_sap=settings.client_sap if self.client_sap is None else self.client_sap,
             server_sap=settings.server_sap if self.server_sap is None else self.server_sap,
+            max_pdu=min(settings.max_pdu or PDU_SIZE_MAX, self._apdu_size_max),
         )
+
+    @property
+    def _apdu_size_max(self) -> int:
+        prefix = 0
+        if isinstance(self.framing, GatewayFraming):
+            prefix = len(GatewayPrefix(self.framing.network_id, self.framing.physical_address).to_bytes(0))
+        return (DATAGRAM_APDU_SIZE_MAX if self.transport is Transport.UDP else PDU_SIZE_MAX) - prefix
 
     def __str__(self) -> str:
         """Give the address, for people."""

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from meterworks.protocols.dlms.device import LogicalDevice, SecurityEventKind
+from meterworks.protocols.dlms.fault import ExceptionResponse
 from meterworks.protocols.dlms.framing import LineFormat, ServerFraming
 from meterworks.protocols.dlms.gateway import GatewayPrefix
+from meterworks.protocols.dlms.result import ExceptionService, ExceptionState
 from meterworks.protocols.dlms.server_association import ServerAssociation
 from meterworks.protocols.dlms.settings import MANAGEMENT_DEVICE, PDU_SIZE_MAX
 from meterworks.protocols.dlms.tag import ApduTag
@@ -21,6 +23,7 @@ __all__ = ["GatewayResolver", "ServerConnection"]
 ASSOCIATIONS_MAX: Final = 4  # client addresses that one connection may use
 ASSOCIATIONS_BEHIND_MAX: Final = 1000  # of all meters behind a gateway together
 OUTPUT_SIZE_MAX: Final = 4 * PDU_SIZE_MAX  # answers made before the shell must get rid of them
+TOO_LONG: Final = ExceptionResponse(state=ExceptionState.NOT_ALLOWED, service=ExceptionService.PDU_TOO_LONG).to_bytes()
 
 GatewayResolver: TypeAlias = Callable[[int, bytes], LogicalDevice | None]
 """Gives the meter behind a gateway, by network id and physical address, or None where there is none."""
@@ -154,7 +157,10 @@ class ServerConnection:
         self.closed = association.is_given_up
         if answer is None:
             return None
-        return self._link.send(client_sap, server_sap, prefix.to_bytes(ApduTag.GATEWAY_RESPONSE) + answer)
+        head = prefix.to_bytes(ApduTag.GATEWAY_RESPONSE)
+        if len(head) + len(answer) > PDU_SIZE_MAX:  # the client offered more than the way here has room for
+            answer = TOO_LONG
+        return self._link.send(client_sap, server_sap, head + answer)
 
     def _forget(self, client_sap: int) -> None:
         """Drop with a client's link what was agreed over it."""

@@ -6,7 +6,7 @@ from typing import Final
 
 from meterworks.protocols.dlms.framing import ClientLink, LineFormat, ServerLink
 from meterworks.protocols.dlms.tag import ApduTag
-from meterworks.protocols.errors import UnlawfulMessage
+from meterworks.protocols.errors import EncodeError, UnlawfulMessage
 
 __all__ = ["HEADER_SIZE", "WRAPPER", "WrapperFrame", "WrapperFraming", "WrapperReader", "encode_wrapper"]
 
@@ -28,8 +28,11 @@ WrapperFrame = tuple[int, int, bytes]  # (source address, destination address, A
 
 
 def encode_wrapper(source: int, destination: int, apdu: bytes) -> bytes:
-    """Put the header before an APDU of at most 65,535 octets."""
-    return _HEADER.pack(_VERSION, source, destination, len(apdu)) + apdu
+    """Put the header before an APDU of at most 65,535 octets. Raises EncodeError for what does not fit."""
+    try:
+        return _HEADER.pack(_VERSION, source, destination, len(apdu)) + apdu
+    except struct.error as error:
+        raise EncodeError(f"an APDU of {len(apdu)} octets from {source} to {destination} fits into no frame") from error
 
 
 class WrapperReader:

@@ -2,7 +2,7 @@
 
 import pytest
 from tests.integration.dlms.conftest import settings_for
-from tests.integration.dlms.example_device import ENERGY, ExampleDevice
+from tests.integration.dlms.example_device import ENERGY, LONG_VALUE, ExampleDevice
 
 from meterworks.protocols.dlms import (
     WRAPPER,
@@ -102,6 +102,14 @@ def test_link_that_ends_takes_all_associations_behind_it() -> None:
     pair.execute(Associate())
     pair.server.receive(pair.client.close())
     assert not pair.server.is_proved
+
+
+def test_answer_that_leaves_no_room_for_the_prefix_is_refused() -> None:
+    pair = Behind(WRAPPER, WRAPPER, client_sap=16)
+    pair.execute(Associate())
+    (refusal,) = pair.execute(Get(LONG_VALUE))
+    assert isinstance(refusal, ExceptionReceived)
+    assert refusal.service == 4  # PDU too long
 
 
 def test_requests_cut_short_are_passed_over() -> None:
