@@ -1,4 +1,8 @@
-"""Where meters call in: receives pushed APDUs over the wrapper, and hands connections over for a session."""
+"""Where meters call in: receives pushed APDUs, and hands connections over for a session.
+
+The first octet of a connection tells whether it carries the wrapper or HDLC. Meters behind a gateway are told apart by
+its prefix.
+"""
 
 import asyncio
 from collections import Counter, deque
@@ -10,7 +14,18 @@ from meterworks.errors import MeterworksError
 from meterworks.links.dlms_client import DlmsClient
 from meterworks.links.errors import ConnectionLost
 from meterworks.links.listening import BACKLOG, listening_socket
-from meterworks.protocols.dlms import BlockReceiver, ClientSettings, GeneralBlock, InvocationCounter, WrapperReader
+from meterworks.protocols.dlms import (
+    WRAPPER,
+    BlockReceiver,
+    ClientFraming,
+    ClientSettings,
+    GatewayFraming,
+    GatewayPrefix,
+    GeneralBlock,
+    InvocationCounter,
+    WrapperReader,
+)
+from meterworks.protocols.dlms.hdlc import HDLC, HdlcPushReader
 from meterworks.protocols.errors import UnlawfulMessage
 
 __all__ = ["ListenerLimits", "NotificationListener", "PushHandler", "PushReceived"]
@@ -18,6 +33,7 @@ __all__ = ["ListenerLimits", "NotificationListener", "PushHandler", "PushReceive
 WAITING_MAX: Final = 16  # APDUs of one connection that wait for the handler before reading pauses
 BLOCKS_SIZE_MAX: Final = 1024 * 1024  # octets of one notification that comes in general blocks
 GENERAL_BLOCK: Final = b"\xe0"
+HDLC_FLAG: Final = b"\x7e"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +50,10 @@ class ListenerLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushReceived:
-    """An APDU that a meter sent unasked, as it came (maybe ciphered). source, destination: wrapper addresses."""
+    """An APDU that a meter sent unasked, as it came (maybe ciphered).
+
+    source, destination: logical addresses of wrapper or HDLC. gateway: which meter behind one, where there is one.
+    """
 
     peer_host: str
     peer_port: int
@@ -42,10 +61,25 @@ class PushReceived:
     destination: int
     apdu: bytes
     connection: "_PushProtocol"
+    gateway: GatewayPrefix | None = None
 
-    def take_over(self, settings: ClientSettings, *, counter: InvocationCounter, timeout_s: float = 10.0) -> DlmsClient:
-        """Open a client session on the connection that the meter opened. Raises ConnectionLost where it is gone."""
-        return self.connection.take_over(settings, counter=counter, timeout_s=timeout_s)
+    def take_over(
+        self,
+        settings: ClientSettings,
+        *,
+        counter: InvocationCounter,
+        timeout_s: float = 10.0,
+        framing: ClientFraming | None = None,
+    ) -> DlmsClient:
+        """Open a client session on the connection that the meter opened. Raises ConnectionLost where it is gone.
+
+        framing: where the way that the push came does not tell enough, as with addresses of HDLC.
+        """
+        if framing is None:
+            framing = HDLC if self.connection.is_hdlc else WRAPPER
+            if self.gateway is not None:
+                framing = GatewayFraming(framing, self.gateway.network_id, self.gateway.physical_address)
+        return self.connection.take_over(settings, counter=counter, timeout_s=timeout_s, framing=framing)
 
 
 PushHandler = Callable[[PushReceived], Awaitable[None]]
@@ -58,12 +92,13 @@ class _PushProtocol(asyncio.Protocol):
     def __init__(self, listener: "NotificationListener") -> None:
         self._listener = listener
         self._loop = asyncio.get_running_loop()
-        self._reader = WrapperReader(listener.limits.apdu_size_max)
+        self._reader: WrapperReader | HdlcPushReader | None = None  # until the first octet tells which
         self._waiting: deque[tuple[int, int, bytes]] = deque()
         self._task: asyncio.Task[None] | None = None
         self._transport: asyncio.Transport | None = None
         self._taken_over = False
         self._blocks = BlockReceiver(BLOCKS_SIZE_MAX)
+        self._blocks_of: tuple[int, int, GatewayPrefix | None] = (0, 0, None)
         self._blocks_kept = 0  # octets of blocks whose last one has not come, an upper bound
         self._unfinished = 0  # octets of a frame whose rest has not come
         self.peer: tuple[str, int] = ("", 0)
@@ -79,20 +114,32 @@ class _PushProtocol(asyncio.Protocol):
         self._listener.dismiss(self)
 
     def data_received(self, data: bytes) -> None:
+        if self._reader is None:
+            size_max = self._listener.limits.apdu_size_max
+            is_hdlc = data.startswith(HDLC_FLAG)
+            self._reader = HdlcPushReader(size_max) if is_hdlc else WrapperReader(size_max)
         self._reader.feed(data)
         self._pull()
 
+    @property
+    def is_hdlc(self) -> bool:
+        """Whether the connection carries HDLC."""
+        return isinstance(self._reader, HdlcPushReader)
+
     def _pull(self) -> None:
         """Take whole frames, at most as many as may wait."""
+        reader = self._reader
+        if reader is None:
+            return
         try:
-            while len(self._waiting) < WAITING_MAX and (frame := self._reader.next_frame()) is not None:
+            while len(self._waiting) < WAITING_MAX and (frame := reader.next_frame()) is not None:
                 self._waiting.append(frame)
                 self.last_s = self._loop.time()  # octets that make no frame do not keep a connection open
         except MeterworksError:
             self._listener.malformed += 1
             self.abort()
             return
-        rest = self._reader.size
+        rest = reader.size
         if not self._listener.keep(rest - self._unfinished):
             self.abort()
             return
@@ -106,20 +153,9 @@ class _PushProtocol(asyncio.Protocol):
         listener = self._listener
         try:
             while self._waiting:
-                source, destination, apdu = self._waiting.popleft()
-                if apdu.startswith(GENERAL_BLOCK):
-                    joined = self._join(apdu)
-                    if joined is None:
-                        continue
-                    apdu = joined
-                push = PushReceived(
-                    peer_host=self.peer[0],
-                    peer_port=self.peer[1],
-                    source=source,
-                    destination=destination,
-                    apdu=apdu,
-                    connection=self,
-                )
+                push = self._push_of(*self._waiting.popleft())
+                if push is None:
+                    continue
                 async with asyncio.timeout(listener.limits.handler_s_max):
                     await listener.handler(push)
                 self.last_s = self._loop.time()
@@ -132,8 +168,31 @@ class _PushProtocol(asyncio.Protocol):
             self._transport.resume_reading()
             self._pull()
 
-    def _join(self, apdu: bytes) -> bytes | None:
+    def _push_of(self, source: int, destination: int, octets: bytes) -> PushReceived | None:
+        """Give the push that a frame ends, or None where more blocks are to come."""
+        gateway, apdu = GatewayPrefix.split(octets)
+        if apdu.startswith(GENERAL_BLOCK):
+            joined = self._join((source, destination, gateway), apdu)
+            if joined is None:
+                return None
+            apdu = joined
+        return PushReceived(
+            peer_host=self.peer[0],
+            peer_port=self.peer[1],
+            source=source,
+            destination=destination,
+            apdu=apdu,
+            connection=self,
+            gateway=gateway,
+        )
+
+    def _join(self, sender: tuple[int, int, GatewayPrefix | None], apdu: bytes) -> bytes | None:
         """Take a block of a long notification; give the notification with its last one."""
+        if sender != self._blocks_of:
+            self._blocks_of = sender
+            self._blocks.abandon()
+            self._listener.keep(-self._blocks_kept)
+            self._blocks_kept = 0
         joined = self._blocks.receive(GeneralBlock.from_bytes(apdu))
         pending = self._blocks_kept + len(apdu) if self._blocks.is_pending else 0
         if not self._listener.keep(pending - self._blocks_kept):
@@ -141,14 +200,16 @@ class _PushProtocol(asyncio.Protocol):
         self._blocks_kept = pending
         return joined
 
-    def take_over(self, settings: ClientSettings, *, counter: InvocationCounter, timeout_s: float) -> DlmsClient:
+    def take_over(
+        self, settings: ClientSettings, *, counter: InvocationCounter, timeout_s: float, framing: ClientFraming
+    ) -> DlmsClient:
         transport = self._transport
         if transport is None or transport.is_closing():
             raise ConnectionLost("the meter closed the connection that it opened")
         self._taken_over = True
         self._waiting.clear()
         transport.resume_reading()
-        client = DlmsClient.over(transport, settings, counter=counter, timeout_s=timeout_s)
+        client = DlmsClient.over(transport, settings, counter=counter, timeout_s=timeout_s, framing=framing)
         client.when_closed(lambda: self._listener.dismiss(self))
         return client
 
@@ -166,7 +227,7 @@ class _PushProtocol(asyncio.Protocol):
         self._listener.keep(-self._unfinished - self._blocks_kept)
         self._unfinished = self._blocks_kept = 0
         self._blocks.abandon()
-        self._reader = WrapperReader(self._listener.limits.apdu_size_max)
+        self._reader = None
 
     def stop(self) -> None:
         if self._task is not None:

@@ -66,6 +66,11 @@ class HdlcPushReader:
                     return HdlcPush(frame.source, frame.destination, without_llc(message))
         return None
 
+    def next_frame(self) -> tuple[int, int, bytes] | None:
+        """Give the next APDU as the wrapper's reader does: with the logical addresses of source and destination."""
+        push = self.next_push()
+        return None if push is None else (push.source.upper, push.destination.upper, push.apdu)
+
     def _joined(self, frame: HdlcFrame) -> bytes | None:
         """Give the message that a frame ends."""
         key = (frame.source, frame.destination)
