@@ -3,7 +3,7 @@
 from functools import lru_cache
 from typing import Any
 
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tests.integration.dlms.example_device import ECHO, ENERGY, NOTE
 from tests.unit.protocols.dlms.security.bench import Bench, make_bench
@@ -51,6 +51,7 @@ FORMS = (
     (SUITE_1, Ciphering.GENERAL_CIPHERING, KeyChoice.STATIC),
     (SUITE_1, Ciphering.SIGNED, None),
 )
+BOUNDED = settings(max_examples=60, deadline=None)  # several signatures each
 MUTATION = st.tuples(st.integers(0, 4000), st.integers(1, 255))
 WRITE = Set(NOTE, encode_visible_string("acted on"))
 
@@ -77,6 +78,7 @@ def mutate(octets: bytes, mutations: list[tuple[int, int]]) -> bytes:
     return bytes(changed)
 
 
+@BOUNDED
 @given(st.sampled_from(FORMS), st.lists(MUTATION, min_size=1, max_size=4))
 def test_no_tampered_request_is_acted_on(form: tuple[Any, ...], mutations: list[tuple[int, int]]) -> None:
     request = write_request(form)
@@ -89,6 +91,7 @@ def test_no_tampered_request_is_acted_on(form: tuple[Any, ...], mutations: list[
     assert bench.device.events or bench.server.state is not ServerState.ASSOCIATED
 
 
+@BOUNDED
 @given(st.sampled_from(FORMS), st.integers(1, 60))
 def test_no_truncated_request_is_acted_on(form: tuple[Any, ...], cut: int) -> None:
     request = write_request(form)
@@ -97,6 +100,7 @@ def test_no_truncated_request_is_acted_on(form: tuple[Any, ...], cut: int) -> No
     assert bench.device.written == {}
 
 
+@BOUNDED
 @given(st.sampled_from(FORMS), st.lists(st.integers(0, 3), max_size=6))
 def test_replays_are_acted_on_once(form: tuple[Any, ...], order: list[int]) -> None:
     bench = bench_of(form)
@@ -110,6 +114,7 @@ def test_replays_are_acted_on_once(form: tuple[Any, ...], order: list[int]) -> N
     assert len(bench.device.events) == len(order)
 
 
+@BOUNDED
 @given(st.sampled_from(FORMS), st.lists(MUTATION, min_size=1, max_size=4))
 def test_no_tampered_answer_is_believed(form: tuple[Any, ...], mutations: list[tuple[int, int]]) -> None:
     bench = bench_of(form)
@@ -124,6 +129,7 @@ def test_no_tampered_answer_is_believed(form: tuple[Any, ...], mutations: list[t
         assert events == []
 
 
+@BOUNDED
 @given(st.sampled_from(FORMS), st.binary(max_size=300))
 def test_garbage_changes_nothing_but_the_record(form: tuple[Any, ...], garbage: bytes) -> None:
     assume(garbage)
@@ -134,6 +140,7 @@ def test_garbage_changes_nothing_but_the_record(form: tuple[Any, ...], garbage: 
     assert bench.device.invoked == []
 
 
+@BOUNDED
 @given(st.sampled_from(tuple(Mechanism)[2:]), st.binary(min_size=1, max_size=120), st.booleans())
 def test_garbage_in_place_of_a_proof_proves_nothing(mechanism: Mechanism, garbage: bytes, as_action: bool) -> None:
     bench = make_bench(SUITE_1, mechanism, Protection.NONE)
@@ -145,6 +152,7 @@ def test_garbage_in_place_of_a_proof_proves_nothing(mechanism: Mechanism, garbag
     assert bench.device.opened == []
 
 
+@BOUNDED
 @given(st.sampled_from(tuple(Mechanism)[2:]), st.lists(MUTATION, min_size=1, max_size=3))
 def test_a_tampered_proof_proves_nothing(mechanism: Mechanism, mutations: list[tuple[int, int]]) -> None:
     bench = make_bench(SUITE_1, mechanism)

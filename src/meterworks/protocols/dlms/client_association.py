@@ -25,14 +25,11 @@ from meterworks.protocols.dlms.acse import (
     ReleaseResponse,
     request_fields,
 )
-from meterworks.protocols.dlms.action import ActionRequest, ActionResponse, decode_action_response
 from meterworks.protocols.dlms.challenge import (
     CHALLENGE_SIZE,
     CHALLENGE_SIZE_ECDSA,
     CHALLENGE_SIZE_MAX,
     CHALLENGE_SIZE_MIN,
-    REPLY_TO_HLS,
-    REPLY_TO_HLS_NAME,
     Handshake,
 )
 from meterworks.protocols.dlms.client_blocks import ClientBlocks
@@ -49,13 +46,13 @@ from meterworks.protocols.dlms.command import (
     Release,
 )
 from meterworks.protocols.dlms.conformance import Conformance
-from meterworks.protocols.dlms.data import decode_all, encode_octet_string
 from meterworks.protocols.dlms.device import AdoptableCounter, InvocationCounter
 from meterworks.protocols.dlms.fault import ConfirmedServiceError, ExceptionResponse
+from meterworks.protocols.dlms.hls_reply import decode_hls_answer, encode_hls_reply
 from meterworks.protocols.dlms.initiate import InitiateRequest, InitiateResponse
 from meterworks.protocols.dlms.layer_settings import layers_of
 from meterworks.protocols.dlms.notification import DataNotification, EventNotification
-from meterworks.protocols.dlms.result import ActionResult, Diagnostic, ExceptionService
+from meterworks.protocols.dlms.result import Diagnostic, ExceptionService
 from meterworks.protocols.dlms.security import (
     COUNTER_MAX,
     OVERHEAD,
@@ -79,7 +76,7 @@ from meterworks.protocols.dlms.settings import (
     Protection,
     Tolerance,
 )
-from meterworks.protocols.dlms.short_name import InformationReport, Parameterised, ReadRequest, ReadResponse
+from meterworks.protocols.dlms.short_name import InformationReport
 from meterworks.protocols.dlms.tag import FORM_OF, ApduTag, CipherForm
 from meterworks.protocols.errors import (
     DecodeError,
@@ -143,6 +140,10 @@ _TRANSITIONS: Final[dict[tuple[ClientState, _Move], ClientState]] = {
 }
 
 
+_WAITING: Final = ClientState.WAITING
+_EXCEPTION: Final = int(ApduTag.EXCEPTION_RESPONSE)
+
+
 class ClientAssociation:
     """One association with a server.
 
@@ -158,6 +159,7 @@ class ClientAssociation:
         "_counter_expected",
         "_form",
         "_handshake",
+        "_is_layered",
         "_layers",
         "_opened",
         "_output",
@@ -185,6 +187,7 @@ class ClientAssociation:
         self._security: SecurityContext | None = None
         self._layers: Layers | None = None
         self._server_counter = GrowingCounter(settings.server_counter_lowest)
+        self._is_layered = settings.ciphering > Ciphering.GENERAL
         self._form = CipherForm.GLO if settings.dedicated_key is None else CipherForm.DED
         self._services = ClientServices(INVOKE)
         self._handshake: Handshake | None = None
@@ -268,11 +271,12 @@ class ClientAssociation:
             self._move(_Move.RELEASE)
             return apdu
         self._check_move(_Move.REQUEST)
-        apdu, *blocks = self._blocks.send(self._protect(self._services.begin(command)))
-        self._output += blocks
+        apdus = self._blocks.send(self._protect(self._services.begin(command)))
+        if len(apdus) > 1:
+            self._output += apdus[1:]
         if self._services.expects_answer:
             self._move(_Move.REQUEST)
-        return apdu
+        return apdus[0]
 
     def take_output(self) -> list[bytes]:
         """Give the APDUs that answer what was received last (the proof, the request for the next block), once."""
@@ -337,11 +341,12 @@ class ClientAssociation:
         return ReleaseRequest(reason=0, user_information=body).to_bytes()
 
     def _protect(self, apdu: bytes, form: CipherForm | None = None) -> bytes:
-        if self.settings.ciphering > Ciphering.GENERAL and form is None:
+        security = self._security
+        if self._is_layered and form is None:
             return self._put_layers(apdu)
-        if self._security is None or not self._protection:
+        if security is None or not self._protection:
             return apdu
-        return self._security.protect(apdu, self._form if form is None else form, self._protection)
+        return security.protect(apdu, self._form if form is None else form, self._protection)
 
     def _put_layers(self, apdu: bytes) -> bytes:
         """Cipher and sign as the settings say: the signature outside."""
@@ -385,26 +390,25 @@ class ClientAssociation:
             raise
 
     def _receive(self, apdu: bytes) -> list[ClientEvent]:
-        state = self.state
-        if state is ClientState.RELEASING and apdu[0] not in NOTIFICATIONS:
-            return self._receive_release(apdu)
-        if apdu[0] == ApduTag.EXCEPTION_RESPONSE:
-            return self._receive_exception(ExceptionResponse.from_bytes(apdu))
-        if state is ClientState.ASSOCIATING and apdu[0] not in NOTIFICATIONS:
-            return self._receive_association(AssociationResponse.from_bytes(apdu))
+        state, tag = self.state, apdu[0]
+        if state is not _WAITING or tag == _EXCEPTION:
+            events = self._receive_otherwise(apdu, state, tag)
+            if events is not None:
+                return events
         request: Unprotected | None = None
         is_genuine = False
-        if apdu[0] in FORM_OF or apdu[0] in _LAYERED:
-            request, apdu = self._unprotect(apdu)
+        if tag in FORM_OF or tag in _LAYERED:
+            request, apdu = self._unprotect(apdu, tag)
             is_genuine = request is None or request.is_verified
-        elif self._protection and apdu[0] not in NOTIFICATIONS:
-            raise WeakProtection(f"plain answer {apdu[0]:#04x} on a ciphered association")
-        if apdu[0] in NOTIFICATIONS:
+            tag = apdu[0]
+        elif self._protection and tag not in NOTIFICATIONS:
+            raise WeakProtection(f"plain answer {tag:#04x} on a ciphered association")
+        if tag in NOTIFICATIONS:
             return [self._notification(apdu, is_genuine)]
-        if state is ClientState.PROVING:
-            return self._receive_proof(apdu, request)
-        if state is not ClientState.WAITING:
-            raise UnlawfulMessage(f"APDU {apdu[0]:#04x} came unasked", tag=apdu[0])
+        if state is not _WAITING:
+            if state is ClientState.PROVING:
+                return self._receive_proof(apdu, request)
+            raise UnlawfulMessage(f"APDU {tag:#04x} came unasked", tag=tag)
         events, output = self._services.receive(apdu)
         if output is None:
             self._move(_Move.FINISHED)
@@ -412,15 +416,26 @@ class ClientAssociation:
             self._output += self._blocks.send(self._protect(output))
         return events
 
-    def _unprotect(self, apdu: bytes) -> tuple[Unprotected | None, bytes]:
+    def _receive_otherwise(self, apdu: bytes, state: ClientState, tag: int) -> list[ClientEvent] | None:
+        """Take what opens or releases the association, or refuses a request; None where it is none of these."""
+        if state is ClientState.RELEASING and tag not in NOTIFICATIONS:
+            return self._receive_release(apdu)
+        if tag == _EXCEPTION:
+            return self._receive_exception(ExceptionResponse.from_bytes(apdu))
+        if state is ClientState.ASSOCIATING and tag not in NOTIFICATIONS:
+            return self._receive_association(AssociationResponse.from_bytes(apdu))
+        return None
+
+    def _unprotect(self, apdu: bytes, tag: int) -> tuple[Unprotected | None, bytes]:
         """Open what is ciphered or signed; give what came out of the ciphering, None where there was a signature alone.
 
         Answers carry at least the protection of the settings.
         """
-        if self._security is None and not self._protection:
+        security = self._security
+        if security is None and not self._protection:
             raise WeakProtection("ciphered answer on a plain association")
-        if apdu[0] in FORM_OF and self._protection <= _BOTH and self._security is not None:
-            opened = self._security.unprotect(apdu, self._protection)
+        if security is not None and self._protection <= _BOTH and tag not in _LAYERED:
+            opened = security.unprotect(apdu, self._protection)
             if opened.apdu[0] not in _LAYERED:
                 return opened, opened.apdu
             removed = self._layers_of().remove(opened.apdu, self._protection, opened)
@@ -522,7 +537,7 @@ class ClientAssociation:
 
     def _request_size_max(self, server_pdu: int) -> int:
         overhead = OVERHEAD[CipherForm.GENERAL_DED] if self._protection else 0
-        if self.settings.ciphering > Ciphering.GENERAL:
+        if self._is_layered:
             overhead = Layers.OVERHEAD_MAX
         return server_pdu - overhead
 
@@ -535,12 +550,9 @@ class ClientAssociation:
             raise TagError("the server sent our own challenge back")
         handshake.received = challenge
         handshake.peer_title = self.server_title or b""
-        proof = encode_octet_string(handshake.prove(self._counter.next))
-        if self.settings.short_names:
-            request = ReadRequest((Parameterised(REPLY_TO_HLS_NAME, 1, proof),)).to_bytes()
-        else:
-            request = ActionRequest(INVOKE, REPLY_TO_HLS, proof).to_bytes()
-        if self.settings.ciphering > Ciphering.GENERAL:
+        proof = handshake.prove(self._counter.next)
+        request = encode_hls_reply(INVOKE, proof, short_names=self.settings.short_names)
+        if self._is_layered:
             self._output.append(self._protect(request))
         else:
             form = CipherForm.GLO if self.settings.dedicated_key is None else CipherForm.DED
@@ -548,14 +560,13 @@ class ClientAssociation:
         self._move(_Move.CHALLENGED)
 
     def _receive_proof(self, apdu: bytes, outer: Unprotected | None) -> list[ClientEvent]:
-        value = self._proof_in(apdu)
+        proof = decode_hls_answer(apdu, short_names=self.settings.short_names)
         handshake, self._handshake = self._handshake, None
-        if value is None:
+        if proof is None:
             self._move(_Move.REJECTED)
             return [AssociationRejected(1, Diagnostic.AUTHENTICATION_FAILURE)]
-        proof = decode_all(value)
-        if not isinstance(proof, bytes) or handshake is None or self._opened is None:
-            raise UnlawfulMessage("proof of the server is not an octet-string")
+        if handshake is None or self._opened is None:
+            raise UnlawfulMessage("proof of the server came unasked")
         counter = handshake.verify(proof)
         if counter is not None:
             within = outer is not None and not outer.form & 1 and outer.lowest_before <= counter <= outer.counter
@@ -563,17 +574,6 @@ class ClientAssociation:
                 raise TagError("proof of the server was made with a used counter")
         self._move(_Move.PROVED)
         return [self._opened]
-
-    def _proof_in(self, apdu: bytes) -> bytes | None:
-        """Give the value that answers our proof, None where ours was refused."""
-        if self.settings.short_names:
-            results = ReadResponse.from_bytes(apdu).results
-            return results[0] if len(results) == 1 and isinstance(results[0], bytes) else None
-        response = decode_action_response(apdu)
-        if not isinstance(response, ActionResponse):
-            raise UnlawfulMessage("answer to our proof is not a plain action response")
-        outcome = response.outcome
-        return outcome.value if outcome.result == ActionResult.SUCCESS and isinstance(outcome.value, bytes) else None
 
     # --- releasing --------------------------------------------------------------------------------------------------
 

@@ -27,7 +27,7 @@ class ClientBlocks:
         self._window = window
         self._size_max = 0
         self._transfer: BlockTransfer | None = None
-        self._pushes = BlockReceiver(PUSH_SIZE_MAX)
+        self._pushes: BlockReceiver | None = None  # made when the first push in blocks comes
 
     def open(self, agreed: int, server_pdu: int, request_size_max: int) -> int:
         """Take what was agreed; give the octets that a plain request may have.
@@ -54,6 +54,7 @@ class ClientBlocks:
         """Take a block; give the whole APDU when it was the last one, and the blocks that must go out now."""
         block = GeneralBlock.from_bytes(apdu)
         if block.streaming and not block.window:
+            self._pushes = self._pushes or BlockReceiver(PUSH_SIZE_MAX)
             return self._pushes.receive(block), []
         if self._transfer is None:
             raise UnlawfulMessage("a general block came where none were agreed on")

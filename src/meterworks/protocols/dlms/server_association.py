@@ -29,7 +29,6 @@ from meterworks.protocols.dlms.acse import (
     ReleaseRequest,
     ReleaseResponse,
 )
-from meterworks.protocols.dlms.action import ActionOutcome, ActionResponse
 from meterworks.protocols.dlms.challenge import (
     CHALLENGE_SIZE,
     CHALLENGE_SIZE_ECDSA,
@@ -38,10 +37,10 @@ from meterworks.protocols.dlms.challenge import (
     Handshake,
 )
 from meterworks.protocols.dlms.conformance import Conformance
-from meterworks.protocols.dlms.data import decode_all, encode_octet_string
 from meterworks.protocols.dlms.device import BaseLogicalDevice, LogicalDevice, SecurityEventKind
 from meterworks.protocols.dlms.fault import ExceptionResponse
 from meterworks.protocols.dlms.general_block import JOINED_SIZE_MAX, BlockTransfer
+from meterworks.protocols.dlms.hls_reply import decode_hls_reply, encode_hls_answer
 from meterworks.protocols.dlms.initiate import (
     DLMS_VERSION,
     InitiateRequest,
@@ -49,7 +48,6 @@ from meterworks.protocols.dlms.initiate import (
 from meterworks.protocols.dlms.layer_settings import layers_of
 from meterworks.protocols.dlms.result import (
     AcseResult,
-    ActionResult,
     Diagnostic,
     ExceptionService,
     ExceptionState,
@@ -74,7 +72,6 @@ from meterworks.protocols.dlms.server_opened import (
     cipher_of,
     encode_initiate_response,
     encode_refusal,
-    reply_to_hls,
     security_of,
 )
 from meterworks.protocols.dlms.server_service import INCOMING_SIZE_MAX, ServerServices
@@ -85,7 +82,6 @@ from meterworks.protocols.dlms.settings import (
     AssociationSettings,
     Mechanism,
 )
-from meterworks.protocols.dlms.short_name import ReadResponse
 from meterworks.protocols.dlms.tag import FORM_OF, ApduTag, CipherForm
 from meterworks.protocols.errors import (
     CounterError,
@@ -107,6 +103,10 @@ CLIENT_PDU_SIZE_MIN: Final = 64
 _BOTH: Final = 0x30
 _GENERAL_BLOCKS: Final = int(Conformance.GENERAL_BLOCK_TRANSFER)
 _SIGNED: Final = 0x100  # see `settings.Protection`
+_AARQ: Final = int(ApduTag.AARQ)  # plain integers: looking members of an enumeration up costs more than comparing them
+_RLRQ: Final = int(ApduTag.RLRQ)
+_EXCEPTION: Final = int(ApduTag.EXCEPTION_RESPONSE)
+_LAYERED_LEAST: Final = int(ApduTag.GENERAL_CIPHERING)
 _LAYERED: Final = frozenset({int(ApduTag.GENERAL_CIPHERING), int(ApduTag.GENERAL_SIGNING)})
 _CHANGES_KEYS: Final = frozenset({int(ApduTag.ACTION_REQUEST), int(ApduTag.ACCESS_REQUEST)})
 
@@ -242,37 +242,39 @@ class ServerAssociation:
             return _exception(ExceptionState.NOT_ALLOWED, ExceptionService.NOT_POSSIBLE)
 
     def _receive(self, apdu: bytes, tag: int) -> bytes | None:
-        if tag == ApduTag.AARQ:
+        if tag == _AARQ:
             return self._associate(apdu)
-        if tag == ApduTag.RLRQ:
+        if tag == _RLRQ:
             return self._release(apdu)
         opened = self._opened
         if opened is None:
             opened = self._open_pre_established()
             if opened is None:
                 return self._refuse_unproved()
-        if opened.security is not None and opened.is_ciphered:
-            return self._receive_ciphered(apdu, opened, opened.security)
+        security = opened.security
+        if security is not None:
+            return self._receive_ciphered(apdu, opened, security)
         if tag in FORM_OF or tag in _LAYERED:
             raise WeakProtection("ciphered request on a plain association")
-        if self.state is ServerState.CHALLENGED:
+        if opened.handshake is not None:
             return self._take_proof(apdu, opened, None)
         if opened.guard is not None:
             opened.guard.begin(0, apdu)
         return opened.services.answer(apdu, opened.answer_size_max)
 
     def _receive_ciphered(self, apdu: bytes, opened: Opened, security: SecurityContext) -> bytes | None:
-        tag = apdu[0]
-        if tag not in FORM_OF or opened.protection > _BOTH:
-            if tag not in FORM_OF and tag not in _LAYERED:
+        if opened.protection > _BOTH or apdu[0] not in FORM_OF:
+            if apdu[0] not in FORM_OF and apdu[0] not in _LAYERED:
                 raise WeakProtection("plain request on a ciphered association")
             return self._receive_layered(apdu, opened, None)
         request = security.unprotect(apdu, opened.protection)
         plain = request.apdu
-        if plain[0] in _LAYERED:
+        tag = plain[0]
+        if tag >= _LAYERED_LEAST and tag in _LAYERED:
             return self._receive_layered(plain, opened, request)
         control = request.control | opened.response
-        if self.state is ServerState.CHALLENGED:
+        if opened.handshake is not None:
+            tag = 0  # a proof changes nothing of the settings
             answer: bytes | None = self._take_proof(plain, opened, request)
         elif opened.guard is None:
             answer = opened.services.answer(plain, opened.answer_size_max - OVERHEAD[request.form])
@@ -280,12 +282,12 @@ class ServerAssociation:
             opened.guard.begin(request.control, plain)
             answer = opened.services.answer(plain, opened.answer_size_max - OVERHEAD[request.form])
             control |= opened.guard.response_protection
-        if answer is not None and answer[0] != ApduTag.EXCEPTION_RESPONSE:
+        if answer is not None and answer[0] != _EXCEPTION:
             if control & _SIGNED:
                 answer = self._sign_answer(answer, opened, request.form, control)
             else:
                 answer = security.protect(answer, request.form, control)
-        if plain[0] in _CHANGES_KEYS:
+        if tag in _CHANGES_KEYS:
             self._take_changed_settings(opened)
         return answer
 
@@ -296,7 +298,7 @@ class ServerAssociation:
         layers = self._layers_of(opened)
         request = layers.remove(apdu, opened.protection, outer)
         needed = opened.response
-        if self.state is ServerState.CHALLENGED:
+        if opened.handshake is not None:
             answer: bytes | None = self._take_proof(request.apdu, opened, request.inner)
         else:
             if opened.guard is not None:
@@ -536,39 +538,35 @@ class ServerAssociation:
         handshake = opened.handshake
         if handshake is None:
             return self._refuse_unproved()
-        reply = reply_to_hls(apdu, short_names=opened.settings.short_names)
+        short_names = opened.settings.short_names
+        reply = decode_hls_reply(apdu, short_names=short_names)
         if reply is None:
             return self._refuse_unproved()
-        invoke, parameter = reply
-        outcome = ActionOutcome(ActionResult.READ_WRITE_DENIED)
-        if self._is_proved(parameter, handshake, outer):
+        invoke, their_proof = reply
+        proof: bytes | None = None
+        if self._is_proved(their_proof, handshake, outer):
             proof = handshake.prove(self._device.next_invocation_counter)
-            outcome = ActionOutcome(ActionResult.SUCCESS, encode_octet_string(proof))
             self._move(_Move.PROVED)
             opened.handshake = None
             self._tell_opened(opened)
         else:
             self._move(_Move.REFUSED)
             self._breach(SecurityEventKind.AUTHENTICATION_FAILED)
-        if opened.settings.short_names:
-            value = outcome.value if isinstance(outcome.value, bytes) else outcome.result
-            return ReadResponse((value,)).to_bytes()
-        return ActionResponse(invoke, outcome).to_bytes()
+        return encode_hls_answer(invoke, proof, short_names=short_names)
 
     def _refuse_unproved(self) -> bytes:
         self._breach(SecurityEventKind.UNAUTHENTICATED_REQUEST)
         return _exception(ExceptionState.NOT_ALLOWED, ExceptionService.NOT_POSSIBLE)
 
-    def _is_proved(self, parameter: bytes | None, handshake: Handshake, outer: Unprotected | None) -> bool:
+    def _is_proved(self, proof: bytes | None, handshake: Handshake, outer: Unprotected | None) -> bool:
         """Verify proof and, with mechanism 5, its counter.
 
         The proof's counter is taken before, after, or (two stacks measured) as the very counter of the APDU around it.
         So it must be new by what was stored before that APDU.
         """
+        if proof is None:
+            return False
         try:
-            proof = decode_all(parameter or b"")
-            if not isinstance(proof, bytes):
-                return False
             counter = handshake.verify(proof)
         except (DecodeError, TagError, SignatureError):
             return False

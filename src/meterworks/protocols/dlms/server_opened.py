@@ -4,8 +4,7 @@ from typing import Final
 
 from meterworks.protocols.dlms.access_guard import AccessGuard
 from meterworks.protocols.dlms.acse import AssociationRequest, AssociationResponse
-from meterworks.protocols.dlms.action import ActionRequest, decode_action_request
-from meterworks.protocols.dlms.challenge import REPLY_TO_HLS, REPLY_TO_HLS_NAME, Handshake
+from meterworks.protocols.dlms.challenge import Handshake
 from meterworks.protocols.dlms.conformance import Conformance
 from meterworks.protocols.dlms.device import LogicalDevice, SecurityEventKind
 from meterworks.protocols.dlms.fault import ConfirmedServiceError
@@ -24,8 +23,7 @@ from meterworks.protocols.dlms.security import (
 from meterworks.protocols.dlms.server_service import ServerServices
 from meterworks.protocols.dlms.server_short_name import ShortNameServices
 from meterworks.protocols.dlms.settings import PDU_SIZE_MAX, AssociationSettings
-from meterworks.protocols.dlms.short_name import Parameterised, ReadRequest
-from meterworks.protocols.dlms.tag import ApduTag, CipherForm
+from meterworks.protocols.dlms.tag import CipherForm
 
 __all__ = [
     "Opened",
@@ -34,7 +32,6 @@ __all__ = [
     "cipher_of",
     "encode_initiate_response",
     "encode_refusal",
-    "reply_to_hls",
     "security_of",
 ]
 
@@ -125,24 +122,6 @@ def security_of(device: LogicalDevice, settings: AssociationSettings, client_tit
         next_counter=device.next_invocation_counter,
         peer_counter=_DeviceCounter(device, client_title),
     )
-
-
-def reply_to_hls(apdu: bytes, *, short_names: bool) -> tuple[int, bytes | None] | None:
-    """Give invoke id and parameter of the method that carries a proof; None for any other request."""
-    if short_names:
-        if apdu[0] != ApduTag.READ_REQUEST:
-            return None
-        variables = ReadRequest.from_bytes(apdu).variables
-        match variables:
-            case (Parameterised(name=name, parameter=parameter),) if name == REPLY_TO_HLS_NAME:
-                return 0, parameter
-        return None
-    if apdu[0] != ApduTag.ACTION_REQUEST:
-        return None
-    request = decode_action_request(apdu)
-    if not isinstance(request, ActionRequest) or request.address != REPLY_TO_HLS:
-        return None
-    return request.invoke, request.parameter
 
 
 def answer_layers(

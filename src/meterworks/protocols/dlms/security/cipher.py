@@ -15,7 +15,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from meterworks.protocols.dlms.security.suite import BROADCAST, COMPRESSED, COUNTER_MAX, SUITE_MASK, TAG_SIZE
+from meterworks.protocols.dlms.security.suite import BROADCAST, COMPRESSED, COUNTER_MAX, SUITE_MASK, SUITES, TAG_SIZE
 from meterworks.protocols.errors import DecodeError, StateError, SuiteError, TagError, WeakProtection
 
 __all__ = ["ApduCipher"]
@@ -23,6 +23,7 @@ __all__ = ["ApduCipher"]
 _AUTHENTICATED: Final = 0x10
 _ENCRYPTED: Final = 0x20
 _BOTH: Final = 0x30
+_HEADS: Final = tuple((bytes((_BOTH | suite,)), bytes((_AUTHENTICATED | suite,))) for suite in range(len(SUITES)))
 _TAG_CUT: Final = TAG_SIZE - 16  # what the library gives beyond our tag, as the end of a slice
 
 
@@ -30,10 +31,11 @@ class ApduCipher:
     """A pair of encryption and authentication key of a suite, with the AESGCM object kept.
 
     authentication_key: None deciphers without checking any tag (an explicit, marked choice of the caller), and can
-    protect by encryption alone. broadcast_key: what takes the place of the encryption key where a message says so.
+    protect by encryption alone. verified: the bit of a security control octet that says of a message that its tag was
+    checked, 0 where none is. broadcast_key: what takes the place of the encryption key where a message says so.
     """
 
-    __slots__ = ("_aad_authenticated", "_aad_both", "_broadcast_key", "_encrypt", "checks_tags", "suite")
+    __slots__ = ("_aad_authenticated", "_aad_both", "_broadcast_key", "_encrypt", "suite", "verified")
 
     def __init__(
         self,
@@ -44,11 +46,17 @@ class ApduCipher:
         broadcast_key: bytes | None = None,
     ) -> None:
         self._encrypt = AESGCM(encryption_key).encrypt
-        self.suite = int(suite)
-        self.checks_tags = authentication_key is not None
-        self._aad_both = bytes((_BOTH | suite,)) + (authentication_key or b"")
-        self._aad_authenticated = bytes((_AUTHENTICATED | suite,)) + (authentication_key or b"")
+        self.suite = suite
+        self.verified = 0 if authentication_key is None else _AUTHENTICATED
+        both, authenticated = _HEADS[suite]
+        self._aad_both = both + (authentication_key or b"")
+        self._aad_authenticated = authenticated + (authentication_key or b"")
         self._broadcast_key = broadcast_key
+
+    @property
+    def checks_tags(self) -> bool:
+        """Whether there is an authentication key to check tags with."""
+        return self.verified != 0
 
     def protect(self, control: int, title: bytes, counter: int, apdu: bytes, header: bytes = b"") -> bytes:
         """Give SC || IC || body of an APDU that `title` sends with `counter`.
@@ -59,13 +67,13 @@ class ApduCipher:
             raise StateError(f"invocation counter {counter} is used up; the key must be changed", counter=counter)
         octets = counter.to_bytes(4, "big")
         bits = control & _BOTH
+        if bits == _BOTH and self.verified:
+            aad = self._aad_both
+            return aad[:1] + octets + self._encrypt(title + octets, apdu, aad + header)[:_TAG_CUT]
         if bits == _ENCRYPTED:
             return bytes((_ENCRYPTED | self.suite,)) + octets + self._encrypt(title + octets, apdu, None)[:-16]
-        if not self.checks_tags:
+        if not self.verified:
             raise StateError("without an authentication key, messages can only be encrypted")
-        aad = self._aad_both
-        if bits == _BOTH:
-            return aad[:1] + octets + self._encrypt(title + octets, apdu, aad + header)[:_TAG_CUT]
         if bits == _AUTHENTICATED:
             return bytes((_AUTHENTICATED | self.suite,)) + octets + apdu + self.gmac(title, counter, header + apdu)
         raise StateError(f"security control {control:#04x} protects nothing", control=control)
@@ -84,12 +92,12 @@ class ApduCipher:
         nonce = title + counter.to_bytes(4, "big")
         if bits == _BOTH:
             plain = self._encrypt(nonce, body[:-TAG_SIZE], None)[:-16]
-            if not self.checks_tags:
+            if not self.verified:
                 return plain
             tag = self._encrypt(nonce, plain, self._aad_both + header)[-16:_TAG_CUT]
         elif bits == _AUTHENTICATED:
             plain = body[:-TAG_SIZE]
-            if not self.checks_tags:
+            if not self.verified:
                 return plain
             tag = self._encrypt(nonce, b"", self._aad_authenticated + header + plain)[:TAG_SIZE]
         elif bits == _ENCRYPTED:
@@ -117,7 +125,7 @@ class ApduCipher:
         """Give the cipher of the broadcast key; it is rarely needed, so it is not kept."""
         if self._broadcast_key is None:
             return None
-        cipher = ApduCipher(self._broadcast_key, self._aad_both[1:] if self.checks_tags else None, self.suite)
+        cipher = ApduCipher(self._broadcast_key, self._aad_both[1:] if self.verified else None, self.suite)
         head = bytes((bits | self.suite | BROADCAST,))
         cipher._aad_both = cipher._aad_authenticated = head + self._aad_both[1:]
         return cipher
@@ -126,6 +134,6 @@ class ApduCipher:
         """Give the tag over a message that is authenticated only; mechanism 5 applies it to the peer's challenge."""
         if not 0 <= counter <= COUNTER_MAX:
             raise StateError(f"invocation counter {counter} is used up; the key must be changed", counter=counter)
-        if not self.checks_tags:
+        if not self.verified:
             raise StateError("without an authentication key there is no GMAC")
         return self._encrypt(title + counter.to_bytes(4, "big"), b"", self._aad_authenticated + message)[:TAG_SIZE]

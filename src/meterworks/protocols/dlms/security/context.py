@@ -18,7 +18,6 @@ from meterworks.protocols.errors import CounterError, DecodeError, StateError, T
 __all__ = ["OVERHEAD", "SecurityContext", "Unprotected", "Unverified", "split_ciphered"]
 
 _HEADER_SIZE: Final = 5
-_AUTHENTICATED: Final = 0x10
 
 OVERHEAD: Final[dict[CipherForm, int]] = {  # most octets that protection adds to an APDU
     CipherForm.GLO: 1 + 3 + _HEADER_SIZE + TAG_SIZE,
@@ -156,8 +155,9 @@ class SecurityContext:
             raise CounterError(f"invocation counter {counter} was used already; the lowest is {lowest}", lowest=lowest)
         if not plain or (plain_tag is not None and plain[0] != plain_tag):
             raise DecodeError(f"APDU {plain[:1].hex() or 'of no octets'} in the ciphered form of another", offset=0)
-        kind = Unprotected if control & _AUTHENTICATED and key.checks_tags else Unverified
-        return kind(plain, form, control, counter, lowest)
+        if control & key.verified:
+            return Unprotected(plain, form, control, counter, lowest)
+        return Unverified(plain, form, control, counter, lowest)
 
 
 def split_ciphered(apdu: bytes) -> tuple[CipherForm, int | None, bytes, int, int, bytes]:
