@@ -10,7 +10,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
@@ -52,6 +52,7 @@ class FleetSettings:
     connecting_max: int = 64  # device-initiated connections being opened at once
     faults: FaultSettings = field(default_factory=FaultSettings)
     image_verifier: ImageVerifier = field(default_factory=ChecksumVerifier)  # judges firmware images
+    framing: Literal["wrapper", "hdlc"] = "wrapper"  # what the meters speak; faulty ones speak the wrapper only
 
     def __post_init__(self) -> None:
         """Refuse a period that no list of times of day can say, and a destination that is none."""
@@ -181,7 +182,9 @@ class Fleet:
 
     async def _listen(self, host: str, port: int, device_only: str | None) -> MeterServer | FaultyMeterServer:
         if self._settings.faults.at_rest:
-            return await start_meter_server(self.resolve, host, port, device_only=device_only)
+            return await start_meter_server(
+                self.resolve, host, port, device_only=device_only, framing=self._settings.framing
+            )
         return await start_faulty_server(
             self.resolve, host, port, device_only=device_only, faults=self._settings.faults
         )

@@ -11,9 +11,12 @@ from tests.unit.devices.plain_load import PlainLoad
 from typer.testing import CliRunner
 
 from meterworks.cli.main import app
-from meterworks.devices import FleetSettings, MeterSpecification, serve_one
+from meterworks.devices import FleetSettings, MeterSpecification
 from meterworks.errors import MeterworksError
+from meterworks.protocols.dlms import Mechanism
 from meterworks.runtime import ManualClock
+from meterworks.system.lone_meter import LoneFleet
+from meterworks.system.meter_key import MeterKeys
 
 INSTALLED = int(datetime(2025, 10, 1, tzinfo=UTC).timestamp())
 NOW = datetime(2026, 11, 21, 10, 7, 12, tzinfo=UTC).timestamp()
@@ -22,11 +25,21 @@ GAK = bytes(range(16, 32))
 TITLE = b"MWR\x00\x00\x00\x00\x07"
 
 
-class Served(threading.Thread):
-    """Serves one meter until `stop`."""
+def specification(**options):
+    facts = {"system_title": TITLE, "serial": "MW0000000007", "guek": GUEK, "gak": GAK, "address": "127.0.0.1:0"}
+    return MeterSpecification(**(facts | options))
 
-    def __init__(self):
+
+class Served(threading.Thread):
+    """Serves one meter until `stop`. keys, mechanism: of its clients, where they are not those of the model."""
+
+    def __init__(self, *, keys=None, mechanism=Mechanism.GMAC, framing="wrapper", phases=1, **options):
         super().__init__(daemon=True)
+        self.keys = keys or MeterKeys(guek=GUEK, gak=GAK)
+        self.mechanism = mechanism
+        self.framing = framing
+        self.phases = phases
+        self.options = options
         self.ready = threading.Event()
         self.loop = asyncio.new_event_loop()
         self.stopping = asyncio.Event()
@@ -41,15 +54,24 @@ class Served(threading.Thread):
             self.loop.close()
 
     async def serve(self):
-        specification = MeterSpecification(
-            system_title=TITLE, serial="MW0000000007", guek=GUEK, gak=GAK, address="127.0.0.1:0"
-        )
-        load = PlainLoad(INSTALLED)
-        self.fleet = await serve_one(specification, load, ManualClock(NOW), settings=FleetSettings())
+        self.fleet = LoneFleet(
+            (specification(**self.options), PlainLoad(INSTALLED, phases=self.phases)),
+            FleetSettings(framing=self.framing), ManualClock(NOW), mechanism=self.mechanism, keys=self.keys,
+        )  # fmt: skip
+        await self.fleet.start()
         self.port = self.fleet.ports[0]
         self.ready.set()
         await self.stopping.wait()
         await self.fleet.stop()
+
+    def __enter__(self):
+        self.start()
+        assert self.ready.wait(20)
+        assert self.port
+        return self
+
+    def __exit__(self, *_exc):
+        self.stop()
 
     def stop(self):
         self.loop.call_soon_threadsafe(self.stopping.set)
@@ -87,12 +109,8 @@ def command(*words: object) -> Told:
 
 @pytest.fixture(scope="package")
 def served():
-    meter = Served()
-    meter.start()
-    assert meter.ready.wait(20)
-    assert meter.port
-    yield meter
-    meter.stop()
+    with Served() as meter:
+        yield meter
 
 
 @pytest.fixture(scope="package")
