@@ -137,6 +137,7 @@ from meterworks.protocols.dlms.result import (
 from meterworks.protocols.dlms.scaler_unit import ScalerUnit, Unit
 from meterworks.protocols.dlms.security import (
     SUITES,
+    ApduCipher,
     CountUp,
     GrowingCounter,
     KeyAgreement,
@@ -232,6 +233,7 @@ __all__ = [
     "ActionOutcome",
     "ActionResult",
     "AdoptableCounter",
+    "ApduCipher",
     "ApduTag",
     "ApplicationContext",
     "Associate",
