@@ -1,55 +1,42 @@
-"""`meterworks conformance`: judge decoders, servers and clients of DLMS/COSEM."""
+"""`meterworks conformance`: judge decoders, servers and clients of DLMS/COSEM; each verb is loaded when called."""
 
-import sys
-from pathlib import Path
-from typing import Annotated
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import ClassVar
 
 import typer
 
-from meterworks.assess.vectors import Outcome, VectorReport, run_vectors
-from meterworks.cli.conformance_run import run
-from meterworks.cli.option import AsJson
-from meterworks.cli.output import notice, print_json, print_rows
+from meterworks.cli.late import LateGroup, Row
 
-__all__ = ["app"]
+__all__ = ["Verbs", "app"]
 
-app = typer.Typer(help="Conformance of DLMS/COSEM: vectors, servers, clients.", no_args_is_help=True)
+
+class Verbs(LateGroup):
+    """The verbs of the group."""
+
+    table: ClassVar[Mapping[str, Row]] = MappingProxyType(
+        {
+            "vectors": Row(
+                module="meterworks.cli.conformance_vectors",
+                help="Run every vector of a folder with the code that talks to meters; exit code 1 if any failed.",
+            ),
+            "run": Row(
+                module="meterworks.cli.conformance_run",
+                help="Test a server: numbered tests of association, services, blocks, security, classes, data link,"
+                " robustness.",
+            ),
+            "serve": Row(
+                module="meterworks.cli.conformance_serve",
+                help="Judge a client: let it connect again and again, read and leave; each connection meets another"
+                " scenario.",
+            ),
+        }
+    )
+
+
+app = typer.Typer(cls=Verbs, help="Conformance of DLMS/COSEM: vectors, servers, clients.", no_args_is_help=True)
 
 
 @app.callback()
 def group() -> None:
     """Conformance of DLMS/COSEM: vectors, servers, clients."""
-
-
-app.command("run")(run)
-
-
-@app.command()
-def vectors(
-    folder: Annotated[Path, typer.Argument(help="folder of vectors, at any depth, or one file")],
-    as_json: AsJson = False,
-) -> None:
-    """Run every vector of a folder with the code that talks to meters; exit code 1 if any failed."""
-    report = run_vectors(folder)
-    if as_json:
-        print_json(report.to_json())
-    else:
-        print_rows(table_of(report), as_json=False)
-        sys.stdout.flush()
-        for failure in report.failures:
-            notice(f"failed: {failure.id}: {failure.reason}")
-        notice(f"{report.count(Outcome.PASSED)} passed, {len(report.failures)} failed, {skipped(report)} skipped")
-    if report.failures:
-        raise typer.Exit(1)
-
-
-def skipped(report: VectorReport) -> int:
-    """How many vectors were not run."""
-    return report.count(Outcome.SKIPPED)
-
-
-def table_of(report: VectorReport) -> list[dict[str, object]]:
-    """The report as a table: a row for each kind of vector."""
-    return [
-        {"kind": kind} | {outcome.value: report.count(outcome, kind) for outcome in Outcome} for kind in report.kinds
-    ]

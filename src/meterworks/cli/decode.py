@@ -106,7 +106,7 @@ def octets_of(content: bytes) -> bytes:
     if _HEX.fullmatch(plain) and len(plain) % 2 == 0:
         return bytes.fromhex(plain)
     try:
-        octets = base64.b64decode("".join(text.split()), validate=True)
+        octets = base64.b64decode("".join(text.splitlines()), validate=True)  # several words are no base64
     except binascii.Error:
         octets = b""
     if not octets:

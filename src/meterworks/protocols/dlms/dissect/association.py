@@ -27,6 +27,7 @@ _IDENTIFIER: Final = b"\x60\x85\x74\x05\x08"
 _NAMES: Final = {1: "application-context-name", 2: "mechanism-name"}
 _MEANINGS: Final[dict[int, Mapping[int, str]]] = {1: CONTEXTS, 2: MECHANISMS}
 _RELEASE_RESPONSE: Final = 0x63
+_SHORT_BY_MAX: Final = 4
 _VAA_LOGICAL: Final = 0x0007
 _VAA_SHORT: Final = 0xFA00
 _RESULTS: Final = {0: "accepted", 1: "rejected permanently", 2: "rejected transiently"}
@@ -166,8 +167,9 @@ _FIELDS: Final[dict[int, dict[int, _Field]]] = {
 
 def _pull_fields(outer: Walk, fields: Mapping[int, _Field], open_inside: OpenInside) -> None:
     length = outer.count()
-    tolerant = fields is _FIELDS[_RELEASE_RESPONSE]  # one widely used server writes its length wrong
-    if length > outer.left or (tolerant and length != outer.left):
+    # One widely used server writes the lengths of a release response too small.
+    is_short = fields is _FIELDS[_RELEASE_RESPONSE] and 0 < outer.left - length <= _SHORT_BY_MAX
+    if length > outer.left or is_short:
         outer.node.error = f"says {length} octets, {outer.left} are there"
         length = outer.left
     walk = Walk(outer.data, outer.node, offset=outer.offset, end=outer.offset + length)
@@ -176,6 +178,8 @@ def _pull_fields(outer: Walk, fields: Mapping[int, _Field], open_inside: OpenIns
         start = walk.offset
         tag = walk.raw(1)[0]
         size = walk.count()
+        if is_short and tag == USER_INFORMATION:
+            size = walk.left
         if size > walk.left:
             raise DecodeError(f"field {tag:02x} says {size} octets, {walk.left} are there", offset=start)
         inner = Walk(walk.data, walk.node, offset=walk.offset, end=walk.offset + size)

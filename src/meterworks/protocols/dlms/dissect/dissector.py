@@ -143,18 +143,17 @@ class Dissector:
         self._direction = carried.direction
         name = f"frames {carried.direction}"
         octets = walk.data[carried.offset : carried.offset + carried.size]
-        if self._session.is_pending(name) and octets[:3] in _LLC:
+        is_pending = self._session.is_pending(name)
+        if is_pending and carried.number is not None and carried.number == self._session.transfer(name).number:
+            carried.node.value += ", repeated"
+            return
+        if is_pending and octets[:3] in _LLC:
             lost = len(self._session.end(name))
-            carried.node.error = (
-                f"a message begins while {lost} octets of another wait for their end: those are dropped"
-            )
+            carried.node.error = f"a message begins while {lost} octets of another lack their end: those are dropped"
         if carried.is_last and not self._session.is_pending(name):
             self._dissect_inside(walk, carried, carried.size)
             return
         transfer = self._session.transfer(name)
-        if transfer.parts and carried.number is not None and carried.number == transfer.number:
-            carried.node.value += ", repeated"
-            return
         transfer.number = -1 if carried.number is None else carried.number
         transfer.add(octets)
         if carried.is_last:

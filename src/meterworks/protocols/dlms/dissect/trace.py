@@ -129,8 +129,7 @@ def _frame_size(octets: bytes) -> int:
         return 8 + int.from_bytes(octets[6:8], "big") if len(octets) >= _WRAPPER_HEADER else 0
     if octets[:1] == b"\x68":
         return octets[1] + 6 if len(octets) > 1 else 0
-    following = min((place for place in (octets.find(b"\x7e\xa0"), octets.find(b"\x00\x01")) if place > 0), default=0)
-    return following or len(octets)
+    return len(octets)
 
 
 def _hdlc_frame_size(octets: bytes) -> int:
