@@ -40,7 +40,7 @@ from meterworks.assess.conformance.wire import Wire
 from meterworks.errors import PeerError
 from meterworks.protocols.dlms import AssociationResponse, MethodAddress
 
-__all__ = ["Agreed", "Answer", "Counters", "Form", "Session"]
+__all__ = ["CIPHERED", "Agreed", "Answer", "Counters", "Form", "Session", "is_dedicated"]
 
 REPLY_TO_HLS: Final = MethodAddress(15, CURRENT_ASSOCIATION, 1)
 CHALLENGE_SIZE: Final = 16
@@ -317,7 +317,7 @@ class Session:
     def unprotect(self, octets: bytes) -> tuple[bytes, Header]:
         """Open what the server protected; the suite's failure where it is not genuine."""
         header = split_ciphered(octets)
-        dedicated = header.tag == GENERAL_DED or (header.tag in SERVICE_CIPHERED and _is_dedicated(header.tag))
+        dedicated = is_dedicated(header.tag)
         keys = self._keys(Form.DED if dedicated else Form.GLO)
         expect(
             header.control & 0x0F == self.credential.suite,
@@ -344,8 +344,9 @@ class Session:
         self.wire.close()
 
 
-def _is_dedicated(tag: int) -> bool:
-    return 0x41 <= tag <= 0x5F or 0xD0 <= tag <= 0xD7
+def is_dedicated(tag: int) -> bool:
+    """Whether a ciphered tag is under the dedicated key."""
+    return 0x41 <= tag <= 0x5F or 0xD0 <= tag <= 0xD7 or tag == GENERAL_DED
 
 
 def _initiate_response(response: AssociationResponse, body: bytes) -> Agreed:

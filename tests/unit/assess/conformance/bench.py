@@ -48,7 +48,7 @@ class FakeSocket:
         if self.ended:
             raise BrokenPipeError
         self.waiting += self.server.receive(octets)
-        while self.server.has_more:
+        while getattr(self.server, "has_more", False):
             self.waiting += self.server.receive(b"")
         self.ended = self.server.closed
 
