@@ -85,7 +85,7 @@ def decode_count(apdu: bytes, offset: int) -> tuple[int, int]:
 
 def encode_get_item(address: AttributeAddress, selection: bytes | None) -> bytes:
     """Encode an attribute descriptor with its optional selection."""
-    return address.to_bytes() + (b"\x00" if selection is None else b"\x01" + selection)
+    return address.item if selection is None else b"".join((address.to_bytes(), b"\x01", selection))
 
 
 def decode_get_item(apdu: bytes, offset: int) -> tuple[AttributeAddress, bytes | None, int]:

@@ -183,11 +183,27 @@ _SIZES: tuple[int, ...] = tuple(
 )  # octets of content per tag, -1 where it has a length of its own or the tag is not assigned
 
 
+# Plain numbers for what is looked at in each value: a member of an enumeration costs a look-up.
+_NULL, _ARRAY, _STRUCTURE, _BOOLEAN = int(Tag.NULL), int(Tag.ARRAY), int(Tag.STRUCTURE), int(Tag.BOOLEAN)
+_BIT_STRING, _OCTET_STRING, _COMPACT_ARRAY = int(Tag.BIT_STRING), int(Tag.OCTET_STRING), int(Tag.COMPACT_ARRAY)
+_DONT_CARE = int(Tag.DONT_CARE)
+# By tag: octets of content and what unpacks them, for numbers that stand for themselves; None for all else.
+_NUMBERS: tuple[tuple[int, Callable[..., tuple[Any, ...]]] | None, ...] = tuple(
+    None if tag not in _FIXED or tag in _DELTAS else (_FIXED[tag].size, _FIXED[tag].unpack_from) for tag in range(256)
+)
+
+
 # --- finding the end ------------------------------------------------------------------------------------------------
 
 
 def end_of(data: bytes, offset: int = 0) -> int:
     """Give the offset after the value that starts at `offset`, checking all of its lengths, making nothing."""
+    if offset < len(data) and (fixed := _SIZES[data[offset]]) >= 0 and offset + fixed < len(data):
+        return offset + 1 + fixed
+    return _end_of_any(data, offset)
+
+
+def _end_of_any(data: bytes, offset: int) -> int:
     pending = [1]  # values still to come on each open level
     size = len(data)
     while pending:
@@ -201,10 +217,13 @@ def end_of(data: bytes, offset: int = 0) -> int:
         fixed = _SIZES[tag]
         if fixed >= 0:
             offset += 1 + fixed
-        elif tag in (Tag.ARRAY, Tag.STRUCTURE):
+        elif tag == _ARRAY or tag == _STRUCTURE:
             count, offset = _count(data, offset + 1)
             if len(pending) > DEPTH_MAX:
                 raise DecodeError(f"nested deeper than {DEPTH_MAX} at octet {offset}", offset=offset)
+            while count and offset < size and (fixed := _SIZES[data[offset]]) >= 0:
+                offset += 1 + fixed
+                count -= 1
             pending.append(count)
         else:
             offset = _end_of_string(data, offset)
@@ -215,7 +234,10 @@ def end_of(data: bytes, offset: int = 0) -> int:
 
 def _count(data: bytes, offset: int) -> tuple[int, int]:
     """Give (count, offset after it); an element takes an octet at least, so a count beyond the rest is refused."""
-    count, offset = decode_length(data, offset)
+    if offset < len(data) and data[offset] < 0x80:
+        count, offset = data[offset], offset + 1
+    else:
+        count, offset = decode_length(data, offset)
     if count > len(data) - offset:
         raise DecodeError(f"{count} elements at octet {offset} cannot be in {len(data) - offset} octets", offset=offset)
     return count, offset
@@ -227,10 +249,10 @@ def _end_of_string(data: bytes, offset: int) -> int:
     if tag in _STRINGS:
         length, offset = decode_length(data, offset + 1)
         return offset + length
-    if tag == Tag.BIT_STRING:
+    if tag == _BIT_STRING:
         length, offset = decode_length(data, offset + 1)
         return offset + ((length + 7) >> 3)
-    if tag == Tag.COMPACT_ARRAY:
+    if tag == _COMPACT_ARRAY:
         _, offset = _decode_description(data, offset + 1, 0)
         length, offset = decode_length(data, offset)
         return offset + length
@@ -247,6 +269,10 @@ def decode(data: bytes, offset: int = 0) -> tuple[PlainValue, int]:
 
 def decode_all(data: bytes) -> PlainValue:
     """Decode octets that hold exactly one value; more octets behind it are refused."""
+    if data:
+        number = _NUMBERS[data[0]]
+        if number is not None and len(data) == 1 + number[0]:
+            return number[1](data, 1)[0]
     value, end = _decode_plain(data, 0, 0)
     if end != len(data):
         raise DecodeError(f"{len(data) - end} octets follow the value that ends at octet {end}", offset=end)
@@ -257,20 +283,32 @@ def _decode_plain(data: bytes, offset: int, depth: int) -> tuple[PlainValue, int
     if offset >= len(data):
         raise DecodeError(f"value missing at octet {offset}", offset=offset)
     tag = data[offset]
-    if tag == Tag.ARRAY or tag == Tag.STRUCTURE:
+    if tag == _ARRAY or tag == _STRUCTURE:
         if depth >= DEPTH_MAX:
             raise DecodeError(f"nested deeper than {DEPTH_MAX} at octet {offset}", offset=offset)
         count, offset = _count(data, offset + 1)
-        items = []
-        for _ in range(count):
-            item, offset = _decode_plain(data, offset, depth + 1)
-            items.append(item)
-        return (items if tag == Tag.ARRAY else tuple(items)), offset
-    if tag == Tag.COMPACT_ARRAY:
+        items, offset = _decode_items(data, offset, count, depth + 1)
+        return (items if tag == _ARRAY else tuple(items)), offset
+    if tag == _COMPACT_ARRAY:
         description, offset = _decode_description(data, offset + 1, 0)
         length, offset = decode_length(data, offset)
         return _decode_contents(take(data, offset, length), description), offset + length
     return _decode_leaf(data, offset + 1, tag)
+
+
+def _decode_items(data: bytes, offset: int, count: int, depth: int) -> tuple[list[PlainValue], int]:
+    """Decode the elements of an array or structure; numbers, the most frequent, in place."""
+    items: list[PlainValue] = []
+    size = len(data)
+    for _ in range(count):
+        number = _NUMBERS[data[offset]] if offset < size else None
+        if number is not None and offset + number[0] < size:
+            items.append(number[1](data, offset + 1)[0])
+            offset += 1 + number[0]
+            continue
+        item, offset = _decode_plain(data, offset, depth)
+        items.append(item)
+    return items, offset
 
 
 def _decode_leaf(data: bytes, offset: int, tag: int) -> tuple[PlainValue, int]:
@@ -284,18 +322,18 @@ def _decode_leaf(data: bytes, offset: int, tag: int) -> tuple[PlainValue, int]:
     if tag in _STRINGS:
         length, offset = decode_length(data, offset)
         octets = take(data, offset, length)
-        return (octets if tag == Tag.OCTET_STRING else octets.decode(*_TEXT_CODEC[tag])), offset + length
+        return (octets if tag == _OCTET_STRING else octets.decode(*_TEXT_CODEC[tag])), offset + length
     if tag in _DATES:
         return _decode_date(data, offset, tag)
-    if tag == Tag.BOOLEAN:
+    if tag == _BOOLEAN:
         return take(data, offset, 1) != b"\0", offset + 1
-    if tag == Tag.BIT_STRING:
+    if tag == _BIT_STRING:
         size_bits, offset = decode_length(data, offset)
         octets = take(data, offset, (size_bits + 7) >> 3)
         return BitString(size_bits, octets), offset + len(octets)
-    if tag == Tag.NULL:
+    if tag == _NULL:
         return None, offset
-    if tag == Tag.DONT_CARE:
+    if tag == _DONT_CARE:
         return DONT_CARE, offset
     raise DecodeError(f"tag {tag} at octet {offset - 1} is no data type", offset=offset - 1)
 

@@ -2,7 +2,7 @@
 
 import struct
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Final, Self
 
 from meterworks.protocols.dlms.data import (
     decode,
@@ -32,42 +32,78 @@ __all__ = [
 
 _DESCRIPTOR = struct.Struct(">H6sb")
 DESCRIPTOR_SIZE = _DESCRIPTOR.size
+ADDRESSES_KEPT_MAX: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class AttributeAddress:
-    """An attribute of a COSEM object: class, logical name, attribute number (0 means all)."""
+    """An attribute of a COSEM object: class, logical name, attribute number (0 means all).
+
+    EncodeError where a number does not fit its octets.
+    """
 
     class_id: int
     obis_code: ObisCode
     attribute: int
+    item: bytes = field(init=False, repr=False, compare=False)  # ten octets: descriptor, and 0 for no selection
+
+    def __post_init__(self) -> None:
+        """Encode once: an address is asked for far more often than it is made."""
+        object.__setattr__(self, "item", _pack(self.class_id, self.obis_code, self.attribute) + b"\x00")
 
     def to_bytes(self) -> bytes:
         """Give the nine octets of the attribute descriptor."""
-        return _pack(self.class_id, self.obis_code, self.attribute)
+        return self.item[:DESCRIPTOR_SIZE]
 
     @classmethod
     def from_bytes(cls, data: bytes, offset: int = 0) -> Self:
         """Read nine octets at `offset`."""
-        return cls(*_unpack(data, offset))
+        known = _ATTRIBUTES.get(data[offset : offset + DESCRIPTOR_SIZE])
+        if known is not None and type(known) is cls:
+            return known
+        address = cls(*_unpack(data, offset))
+        if len(_ATTRIBUTES) >= ADDRESSES_KEPT_MAX:
+            _ATTRIBUTES.clear()
+        _ATTRIBUTES[address.to_bytes()] = address
+        return address
 
 
 @dataclass(frozen=True, slots=True)
 class MethodAddress:
-    """A method of a COSEM object: class, logical name, method number."""
+    """A method of a COSEM object: class, logical name, method number.
+
+    EncodeError where a number does not fit its octets.
+    """
 
     class_id: int
     obis_code: ObisCode
     method: int
+    item: bytes = field(init=False, repr=False, compare=False)  # nine octets: the descriptor
+
+    def __post_init__(self) -> None:
+        """Encode once."""
+        object.__setattr__(self, "item", _pack(self.class_id, self.obis_code, self.method))
 
     def to_bytes(self) -> bytes:
         """Give the nine octets of the method descriptor."""
-        return _pack(self.class_id, self.obis_code, self.method)
+        return self.item
 
     @classmethod
     def from_bytes(cls, data: bytes, offset: int = 0) -> Self:
         """Read nine octets at `offset`."""
-        return cls(*_unpack(data, offset))
+        known = _METHODS.get(data[offset : offset + DESCRIPTOR_SIZE])
+        if known is not None and type(known) is cls:
+            return known
+        address = cls(*_unpack(data, offset))
+        if len(_METHODS) >= ADDRESSES_KEPT_MAX:
+            _METHODS.clear()
+        _METHODS[address.item] = address
+        return address
+
+
+# Addresses that came in, by their octets: the same few come again and again.
+_ATTRIBUTES: dict[bytes, AttributeAddress] = {}
+_METHODS: dict[bytes, MethodAddress] = {}
 
 
 def _pack(class_id: int, name: bytes, number: int) -> bytes:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from meterworks.protocols.dlms.block import (
     GetItem,
@@ -36,17 +36,32 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class GetRequest:
     """Asks for one attribute. selection: selector and parameters, encoded."""
 
     invoke: int
     address: AttributeAddress
-    selection: bytes | None = None
+    selection: bytes | None
+
+    def __init__(self, invoke: int, address: AttributeAddress, selection: bytes | None = None) -> None:
+        _set_invoke(self, invoke)
+        _set_address(self, address)
+        _set_selection(self, selection)
 
     def to_bytes(self) -> bytes:
         """Encode the APDU."""
-        return bytes((0xC0, 1, self.invoke)) + encode_get_item(self.address, self.selection)
+        if self.selection is None:
+            return _REQUEST_HEADS[self.invoke] + self.address.item
+        return _REQUEST_HEADS[self.invoke] + encode_get_item(self.address, self.selection)
+
+
+# Requests and answers of one attribute are the most frequent messages by far. Setting the slots by themselves is what a
+# frozen dataclass does as well, at twice the price.
+_REQUEST_HEADS: Final = tuple(bytes((0xC0, 1, invoke)) for invoke in range(256))
+_set_invoke, _set_address, _set_selection = (
+    getattr(GetRequest, name).__set__ for name in ("invoke", "address", "selection")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +88,23 @@ class GetWithList:
         return bytes((0xC0, 3, self.invoke)) + encode_get_items(self.items)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class GetResponse:
     """One value, still encoded and not looked into, or why there is none."""
 
     invoke: int
     result: GetResult
 
+    def __init__(self, invoke: int, result: GetResult) -> None:
+        _set_answer_invoke(self, invoke)
+        _set_result(self, result)
+
     def to_bytes(self) -> bytes:
         """Encode the APDU."""
         return bytes((0xC4, 1, self.invoke)) + encode_get_result(self.result)
+
+
+_set_answer_invoke, _set_result = (getattr(GetResponse, name).__set__ for name in ("invoke", "result"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +136,15 @@ class GetWithListResponse:
         return bytes((0xC4, 3, self.invoke)) + encode_get_results(self.results)
 
 
+_PLAIN_SIZE: Final = 13  # of a request for one whole attribute
 GetRequestMessage: TypeAlias = GetRequest | GetNext | GetWithList
 GetResponseMessage: TypeAlias = GetResponse | GetResponseBlock | GetWithListResponse
 
 
 def decode_get_request(apdu: bytes) -> GetRequestMessage:
     """Decode a GET request of any kind."""
+    if len(apdu) == _PLAIN_SIZE and apdu[1] == 1 and not apdu[12]:
+        return GetRequest(apdu[2], AttributeAddress.from_bytes(apdu, 3))
     decoder = _REQUESTS.get(unsigned_at(apdu, 1, 1))
     if decoder is None:
         raise DecodeError(f"GET request of kind {apdu[1]}", offset=1)
@@ -149,6 +174,8 @@ _REQUESTS: dict[int, Callable[[bytes, int], GetRequestMessage]] = {1: _pull_requ
 
 def decode_get_response(apdu: bytes) -> GetResponseMessage:
     """Decode a GET response of any kind."""
+    if len(apdu) > 4 and apdu[1] == 1 and not apdu[3]:
+        return GetResponse(apdu[2], apdu[4:])
     decoder = _RESPONSES.get(unsigned_at(apdu, 1, 1))
     if decoder is None:
         raise DecodeError(f"GET response of kind {apdu[1]}", offset=1)
