@@ -42,7 +42,7 @@ class SlowDatabase:
         self.error: Exception | None = None
         self.written: list[int] = []
 
-    async def insert(self, _table: object, rows: Sequence[object]) -> None:
+    async def insert(self, _table: object, rows: Sequence[object], *, settled: bool) -> None:
         self.started.set()
         await self.go.wait()
         if self.error is not None:
