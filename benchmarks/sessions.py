@@ -1,8 +1,8 @@
 """Sessions per second and CPU per session: connect, associate (HLS 5), read 48 rows by range, release, close.
 
-Ours, gurux-dlms and dlms-cosem as clients against our server, which runs in a process of its own with many meters.
-Alone means one session after the other; many means as many at once as each client can: tasks in one
-process for ours, processes for the others. One JSON line goes to standard output.
+Ours (asynchronous and blocking), gurux-dlms and dlms-cosem as clients against our server, which runs in a process of
+its own with many meters. Alone means one session after the other; many means as many at once as each client can: tasks
+in one process for ours, processes for the others. One JSON line goes to standard output.
 
     python -m benchmarks.sessions [--seconds 4]
 """
@@ -33,7 +33,7 @@ from gurux_dlms.enums import Authentication, InterfaceType, Security
 from gurux_dlms.objects import GXDLMSProfileGeneric
 from gurux_dlms.secure import GXDLMSSecureClient
 
-from meterworks.links import DlmsClient, start_meter_server
+from meterworks.links import BlockingDlmsClient, DlmsClient, start_meter_server
 from meterworks.protocols.dlms import (
     ActionResult,
     AssociationSettings,
@@ -188,6 +188,18 @@ def run_own(port: int, seconds: float, tasks: int, run_number: int) -> int:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(run())
+
+
+def own_blocking_session(host: str, port: int, first_counter: int) -> int:
+    """Run one session with our blocking client; give its next counter."""
+    settings = ClientSettings(client_sap=2, mechanism=Mechanism.GMAC, system_title=CLIENT_TITLE, guek=GUEK, gak=GAK)
+    counter = CountUp(first_counter)
+    with BlockingDlmsClient.connect(host, port, settings, counter=counter) as client:
+        client.associate()
+        data = client.get(PROFILE, SELECTION)
+        assert len(data) > 400
+        client.release()
+    return counter.next()
 
 
 def cosem_session(host: str, port: int, first_counter: int) -> int:
@@ -346,11 +358,12 @@ def measure_all(seconds: float) -> dict[str, Any]:
         run_own(server.port, 0.3, 1, 1)  # warm
         results["ours_alone"] = measure(server, lambda: run_own(server.port, seconds, 1, 2))
         results["ours_many"] = measure(server, lambda: run_own(server.port, seconds, OWN_TASKS, 3))
-        for number, (name, session) in enumerate((("dlms_cosem", cosem_session), ("gurux", gurux_session)), 4):
+        blocking = (("ours_blocking", own_blocking_session), ("dlms_cosem", cosem_session), ("gurux", gurux_session))
+        for number, (name, session) in enumerate(blocking, 4):
             results[f"{name}_alone"] = measure(
                 server, functools.partial(run_blocking, session, server.port, seconds, meters, number)
             )
-        count_cpu = run_many(cosem_session, server.port, seconds, PEER_PROCESSES, 6)
+        count_cpu = run_many(cosem_session, server.port, seconds, PEER_PROCESSES, 7)
         results["dlms_cosem_many"] = {
             "sessions_per_s": round(count_cpu[0] / seconds, 1),
             "client_cpu_us": round(count_cpu[1] / count_cpu[0] * 1e6, 1),
@@ -359,6 +372,9 @@ def measure_all(seconds: float) -> dict[str, Any]:
         server.close()
     results["ratio_alone"] = round(
         results["ours_alone"]["sessions_per_s"] / results["dlms_cosem_alone"]["sessions_per_s"], 2
+    )
+    results["ratio_blocking_alone"] = round(
+        results["ours_blocking_alone"]["sessions_per_s"] / results["dlms_cosem_alone"]["sessions_per_s"], 2
     )
     results["ratio_many"] = round(
         results["ours_many"]["sessions_per_s"] / results["dlms_cosem_many"]["sessions_per_s"], 2

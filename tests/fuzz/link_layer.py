@@ -71,8 +71,8 @@ def _fuzz_readers(octets: bytes) -> str:
 def _fuzz_server_link(octets: bytes) -> str:
     """Open a link with a meter and an association, and send it any frames."""
     server = ServerConnection(ExampleDevice(), lambda size: b"S" * size, framing=HDLC)
-    for frame in (HdlcFrame(SERVER, CLIENT, SNRM), HdlcFrame(SERVER, CLIENT, 0x10, AARQ)):
-        assert server.receive(frame.to_bytes())
+    for opening in (HdlcFrame(SERVER, CLIENT, SNRM), HdlcFrame(SERVER, CLIENT, 0x10, AARQ)):
+        assert server.receive(opening.to_bytes())
     said = 0
     for number, frame in enumerate(frames_of(octets, CLIENT, SERVER)):
         said += len(server.receive(frame, number * 5.0))

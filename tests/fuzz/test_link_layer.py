@@ -1,6 +1,7 @@
 """The fuzz targets below the association on random octets, and on recorded frames with random changes, for a moment."""
 
 import random
+from collections.abc import Callable
 
 import pytest
 from tests.fuzz.link_layer import LINK_TARGETS
@@ -35,7 +36,7 @@ def changed(source: random.Random) -> bytes:
 
 @pytest.mark.parametrize("target", LINK_TARGETS)
 @pytest.mark.parametrize("seed", SEEDS)
-def test_target_holds_on_changed_talk_and_on_noise(target, seed: int) -> None:
+def test_target_holds_on_changed_talk_and_on_noise(target: Callable[[bytes], str], seed: int) -> None:
     source = random.Random(seed)
     outcomes = {target(changed(source)) for _ in range(ROUNDS)}
     outcomes |= {target(source.randbytes(source.randrange(300))) for _ in range(ROUNDS)}
