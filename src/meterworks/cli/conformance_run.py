@@ -24,6 +24,7 @@ from meterworks.assess.conformance import (
 from meterworks.cli.option import AsJson
 from meterworks.cli.output import notice, print_json, print_rows
 from meterworks.errors import UsageError
+from meterworks.protocols.dlms.dissect import dissect, render_text
 
 __all__ = ["run"]
 
@@ -100,7 +101,7 @@ def run(
 def conclude(report: Report, *, html: Path | None, junit: Path | None, as_json: bool) -> None:
     """Write the reports that were asked for, say what came of it, and leave with 1 if anything failed."""
     if html is not None:
-        _save(html, render_page(report))
+        _save(html, render_page(report, annotate=explain))
     if junit is not None:
         _save(junit, render_junit(report))
     if as_json:
@@ -108,6 +109,11 @@ def conclude(report: Report, *, html: Path | None, junit: Path | None, as_json: 
     notice(", ".join(f"{report.count(outcome)} {outcome.value}" for outcome in Outcome))
     if not report.passed:
         raise typer.Exit(1)
+
+
+def explain(apdu: bytes) -> str:
+    """Give an APDU as an annotated tree."""
+    return render_text(dissect(apdu))
 
 
 def tell(result: Result) -> None:

@@ -25,6 +25,7 @@ from meterworks.assess.conformance.tester import ListedObject, Tester, needed
 from meterworks.errors import PeerError
 from meterworks.protocols.dlms import (
     AttributeAddress,
+    BitString,
     CosemDateTime,
     ObisCode,
     ScalerUnit,
@@ -447,7 +448,8 @@ def _image_transfer(t: Tester) -> str:
     expect(isinstance(status, int) and 0 <= status <= 7, f"the status of the image transfer is {status!r}")
     bitmap, first = _read(t, session, row, 3), _read(t, session, row, 4)
     expect(isinstance(first, int) and first >= 0, f"the first block not transferred is {first!r}")
-    expect(hasattr(bitmap, "size") or isinstance(bitmap, str | bytes), f"the bitmap of blocks is {bitmap!r}")
+    if not isinstance(bitmap, BitString):
+        fail(f"the status of the blocks is no bit-string: {bitmap!r}")
     return f"status {status}, blocks of {size} octets"
 
 
