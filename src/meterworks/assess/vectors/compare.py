@@ -80,6 +80,8 @@ def is_same(ours: Any, theirs: Any) -> bool:
         return bool(ours == theirs) and isinstance(ours, bool | int) and isinstance(theirs, bool | int)
     if isinstance(ours, float) and isinstance(theirs, int | float):
         return math.isclose(ours, theirs, rel_tol=_FLOAT32_TOLERANCE) or (math.isnan(ours) and math.isnan(theirs))
+    if isinstance(ours, int):  # a delta is a number of its own class
+        return isinstance(theirs, int) and ours == theirs
     return type(ours) is type(theirs) and bool(ours == theirs)
 
 

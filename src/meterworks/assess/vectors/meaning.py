@@ -22,7 +22,7 @@ from meterworks.assess.vectors.part_meaning import (
     result_meaning,
 )
 from meterworks.protocols import dlms
-from meterworks.protocols.dlms.dissect import APDU_NAMES, conformance_names
+from meterworks.protocols.dlms.dissect import APDU_NAMES, EXCEPTION_SERVICES, EXCEPTION_STATES, conformance_names
 
 __all__ = ["MEANINGS", "meaning_of"]
 
@@ -296,8 +296,8 @@ def _event_notification(message: Any) -> Meaning:
 def _exception(message: Any) -> Meaning:
     return {
         "apdu": "exception-response",
-        "state_error": number_meaning(message.state),
-        "service_error": number_meaning(message.service),
+        "state_error": Either(int(message.state), EXCEPTION_STATES.get(message.state)),
+        "service_error": Either(int(message.service), EXCEPTION_SERVICES.get(message.service)),
         "invocation_counter": message.counter,
         "invocation_counter_error": message.counter,
     }
@@ -306,9 +306,9 @@ def _exception(message: Any) -> Meaning:
 def _service_error(message: Any) -> Meaning:
     return {
         "apdu": "confirmed-service-error",
-        "service": message.service,
-        "error_type": message.kind,
-        "error": message.error,
+        "service": Either(message.service, message.service_name),
+        "error_type": Either(message.kind, message.error_name.partition("/")[0]),
+        "error": Either(message.error, message.error_name.partition("/")[2]),
     }
 
 

@@ -5,6 +5,7 @@ from typing import Any, Final
 from meterworks.assess.vectors.compare import Either
 from meterworks.assess.vectors.data_meaning import date_time_fields, value_meaning
 from meterworks.protocols import dlms
+from meterworks.protocols.dlms.dissect import ACCESS_RESULTS
 
 __all__ = [
     "address_meaning",
@@ -57,8 +58,7 @@ def item_meaning(item: tuple[dlms.AttributeAddress, bytes | None]) -> Meaning:
 
 def number_meaning(result: int) -> Either:
     """Give a result as its number or its name."""
-    name = getattr(result, "name", "")
-    return Either(int(result), name)
+    return Either(int(result), getattr(result, "name", ""), ACCESS_RESULTS.get(int(result), ""))
 
 
 def result_meaning(result: bytes | dlms.DataAccessResult) -> Meaning:

@@ -4,15 +4,24 @@ from meterworks.protocols.dlms.dissect.dissector import Dissector, dissect
 from meterworks.protocols.dlms.dissect.json_form import data_from_json, data_to_json, tree_to_json
 from meterworks.protocols.dlms.dissect.key_ring import KeyRing, KeySet
 from meterworks.protocols.dlms.dissect.message import messages_of
-from meterworks.protocols.dlms.dissect.name import APDU_NAMES, conformance_names
+from meterworks.protocols.dlms.dissect.name import (
+    ACCESS_RESULTS,
+    APDU_NAMES,
+    EXCEPTION_SERVICES,
+    EXCEPTION_STATES,
+    conformance_names,
+)
 from meterworks.protocols.dlms.dissect.node import Node
 from meterworks.protocols.dlms.dissect.text import render_text
 from meterworks.protocols.dlms.dissect.trace import DLMS_PORT, TracedMessage, trace_capture
 from meterworks.protocols.dlms.dissect.xml_form import render_xml
 
 __all__ = [
+    "ACCESS_RESULTS",
     "APDU_NAMES",
     "DLMS_PORT",
+    "EXCEPTION_SERVICES",
+    "EXCEPTION_STATES",
     "Dissector",
     "KeyRing",
     "KeySet",
