@@ -190,6 +190,7 @@ from meterworks.protocols.dlms.short_name_map import (
     NamedObject,
     ShortNameMap,
 )
+from meterworks.protocols.dlms.table import decode_push_list, decode_table
 from meterworks.protocols.dlms.tag import ApduTag, CipherForm
 from meterworks.protocols.dlms.wrapper import WRAPPER, WrapperFraming, WrapperReader, encode_wrapper
 
@@ -367,7 +368,9 @@ __all__ = [
     "decode_apdu",
     "decode_capture_objects",
     "decode_profile",
+    "decode_push_list",
     "decode_selection",
+    "decode_table",
     "decode_typed",
     "derive_key",
     "draw_ephemeral_key",
