@@ -163,7 +163,7 @@ class ServerAssociation:
         self._failures = 0
         self._opened: Opened | None = None
         self._blocks: BlockTransfer | None = None  # where general block transfer was agreed
-        self._output: list[bytes] = []
+        self._output: tuple[bytes, ...] = ()
         self.client_sap = client_sap
         self.state = ServerState.IDLE
 
@@ -202,14 +202,12 @@ class ServerAssociation:
             self._blocks.begin()
         if whole is not None:
             output = self._answer_in_blocks(whole, is_block=whole is not apdu)
-        self._output = output[1:]
+        self._output = tuple(output[1:])
         return output[0] if output else None
 
-    def take_output(self) -> list[bytes]:
+    def take_output(self) -> tuple[bytes, ...]:
         """Give the blocks that follow the one that `receive` gave last, once."""
-        output = self._output
-        if output:
-            self._output = []
+        output, self._output = self._output, ()
         return output
 
     def _answer_in_blocks(self, apdu: bytes, *, is_block: bool) -> list[bytes]:
