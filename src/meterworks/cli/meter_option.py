@@ -109,27 +109,25 @@ def _asked(
     ],
 ) -> Asked:
     """Make what the options say of them."""
-    found = load_keys(keys) if keys else MeterKeys()
-    tolerance = Tolerance.RELEASE | Tolerance.TAGGED_DATE_TIME
-    if tolerant:
-        tolerance |= TOLERANT
-    if unverified:
-        tolerance |= Tolerance.UNVERIFIED
-    if timeout_s <= 0:
-        raise ConfigurationError(f"--timeout-s {timeout_s:g}: a number of seconds above 0")
     access = MeterAccess(
-        target=_behind(_target_of(target), gateway), client=client, server=server, keys=found,
+        target=_behind(_target_of(target), gateway), client=client, server=server,
+        keys=load_keys(keys) if keys else MeterKeys(),
         mechanism=None if mechanism is None else _one_of("--mechanism", mechanism, _MECHANISMS),
         protection=None if protection is None else _one_of("--protection", protection, _PROTECTIONS),
         ciphering=_one_of("--ciphering", ciphering, _CIPHERINGS), dedicated=dedicated, counter=counter,
-        counter_file=counter_file, general_block_transfer=general_block_transfer, tolerance=tolerance,
-        timeout_s=timeout_s,
+        counter_file=counter_file, general_block_transfer=general_block_transfer,
+        tolerance=_tolerance(tolerant=tolerant, unverified=unverified), timeout_s=timeout_s,
     )  # fmt: skip
     folder = None if no_cache else cache or Path(typer.get_app_dir("meterworks")) / "meters"
-    return Asked(
-        access=with_title(access, system_title), cache=folder, trace=trace,
-        file=Path(target) if Path(target).is_file() else None,
-    )  # fmt: skip
+    file = Path(target) if Path(target).is_file() else None
+    return Asked(access=with_title(access, system_title), cache=folder, trace=trace, file=file)
+
+
+def _tolerance(*, tolerant: bool, unverified: bool) -> Tolerance:
+    tolerance = Tolerance.RELEASE | Tolerance.TAGGED_DATE_TIME
+    if tolerant:
+        tolerance |= TOLERANT
+    return tolerance | Tolerance.UNVERIFIED if unverified else tolerance
 
 
 def _target_of(text: str) -> MeterTarget:

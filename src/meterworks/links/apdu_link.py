@@ -1,18 +1,19 @@
 """APDUs as they are, over any framing and without an association: for looking at what a meter answers below it."""
 
-import socket
 import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
 from meterworks.errors import MeterworksError
-from meterworks.links.errors import BadTarget, ConnectFailed, ConnectionLost, NoAnswer
-from meterworks.links.target import MeterTarget, Transport
+from meterworks.links.blocking_link import BlockingLink, open_link
+from meterworks.links.errors import ConnectionLost, NoAnswer
+from meterworks.links.target import MeterTarget
+from meterworks.protocols.dlms import LineFormat
 
 __all__ = ["ApduLink"]
 
-READ_SIZE_MAX: Final = 64 * 1024
 APDU_SIZE_MAX: Final = 0xFFFF
+WAIT_S_MIN: Final = 0.0005  # a deadline that is due just now still lets arrived octets be read
 
 _Given = TypeVar("_Given")
 
@@ -24,24 +25,18 @@ class ApduLink:
     """
 
     def __init__(
-        self, link: socket.socket, target: MeterTarget, client_sap: int, server_sap: int, timeout_s: float
+        self, carrier: BlockingLink, target: MeterTarget, client_sap: int, server_sap: int, timeout_s: float
     ) -> None:
         """Use `open`."""
-        self._socket = link
+        self._carrier = carrier
         self._link = target.framing.client_link(client_sap, server_sap, APDU_SIZE_MAX)
         self._timeout_s = timeout_s
+        self._line: LineFormat | None = None
 
     @classmethod
     def open(cls, target: MeterTarget, client_sap: int, server_sap: int, *, timeout_s: float = 10.0) -> "ApduLink":
-        """Connect over TCP. Raises ConnectFailed, BadTarget where the target is not TCP."""
-        if target.transport is not Transport.TCP:
-            raise BadTarget(f"{target}: bare APDUs are exchanged over TCP only")
-        try:
-            link = socket.create_connection((target.host, target.port), timeout_s)
-        except OSError as error:
-            raise ConnectFailed(f"cannot connect to {target}: {error}") from error
-        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return cls(link, target, client_sap, server_sap, timeout_s)
+        """Connect wherever the target is. Raises ConnectFailed, BadTarget."""
+        return cls(open_link(target, timeout_s=timeout_s), target, client_sap, server_sap, timeout_s)
 
     def __enter__(self) -> "ApduLink":
         """Give the link."""
@@ -53,7 +48,7 @@ class ApduLink:
 
     def close(self) -> None:
         """Close the connection; may be called more than once."""
-        self._socket.close()
+        self._carrier.close()
 
     def exchange(self, apdu: bytes) -> bytes:
         """Send an APDU and give the next that comes. Raises NoAnswer, ConnectionLost, PeerError."""
@@ -97,17 +92,21 @@ class ApduLink:
         if now >= ends_s:
             raise TimeoutError
         due = self._link.next_deadline()
-        self._socket.settimeout(max(min(ends_s, ends_s if due is None else due) - now, 0.001))
+        left_s = (ends_s if due is None else min(due, ends_s)) - now
         try:
-            data = self._socket.recv(READ_SIZE_MAX)
+            data = self._carrier.receive(max(left_s, WAIT_S_MIN))
         except TimeoutError:
             self._link.advance(time.monotonic())
             return
-        if not data:
-            raise ConnectionResetError("the meter closed it")
-        self._link.receive(data, time.monotonic())
+        except BlockingIOError:
+            return  # woken for nothing
+        if data:
+            self._link.receive(data, time.monotonic())
 
     def _write(self, data: bytes) -> None:
+        line = self._link.line
+        if line is not None and line != self._line:
+            self._line = line
+            self._carrier.set_line(line)
         if data:
-            self._socket.settimeout(self._timeout_s)
-            self._socket.sendall(data)
+            self._carrier.send(data, self._timeout_s)

@@ -101,6 +101,8 @@ class MeterAccess:
 
     def settings(self) -> ClientSettings:
         """The client settings of this access. Raises ConfigurationError where a key is missing."""
+        if self.timeout_s <= 0:
+            raise ConfigurationError(f"a timeout of {self.timeout_s:g} s: give a number of seconds above 0")
         keys, mechanism = self.keys, self.effective_mechanism
         protection = self.protection
         if protection is None and self.client == PUBLIC_CLIENT and mechanism == Mechanism.NONE:

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from meterworks.errors import PeerError
-from meterworks.links import ApduLink, BadTarget, ConnectFailed, ConnectionLost, MeterTarget, NoAnswer
+from meterworks.links import ApduLink, ConnectFailed, ConnectionLost, MeterTarget, NoAnswer
 from meterworks.protocols.dlms import encode_wrapper
 
 
@@ -82,6 +82,20 @@ def test_nobody_there_is_told():
         ApduLink.open(target, 16, 1, timeout_s=1.0)
 
 
-def test_what_is_not_tcp_is_refused():
-    with pytest.raises(BadTarget, match="TCP"):
-        ApduLink.open(MeterTarget.from_text("udp://127.0.0.1"), 16, 1)
+def test_apdus_go_over_udp_too():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        server.settimeout(5)
+        target = MeterTarget.from_text(f"udp://127.0.0.1:{server.getsockname()[1]}")
+        with ApduLink.open(target, 16, 1, timeout_s=2.0) as link:
+            link.send(b"\x60\x00")
+            octets, client = server.recvfrom(1000)
+            assert octets == encode_wrapper(16, 1, b"\x60\x00")
+            server.sendto(b"nonsense", client)
+            server.sendto(encode_wrapper(1, 16, b"\x61\x00"), client)
+            assert link.receive() == b"\x61\x00"
+
+
+def test_a_line_that_is_not_there_is_told():
+    with pytest.raises(ConnectFailed):
+        ApduLink.open(MeterTarget.from_text("serial:///dev/absent"), 16, 1)
