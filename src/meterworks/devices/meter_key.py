@@ -1,7 +1,8 @@
 """The symmetric keys of a meter: those it was made with, replaced by what clients transfer or agree.
 
-New keys wait until a client associates next: the association that brought them goes on with the old ones. With a new
-encryption key the invocation counters of clients begin anew.  Source: Security setup (class 64), method 2.
+New keys wait until an association asks for its settings again: that is after the answer that confirms them has been
+protected with the old ones, so they hold from the next APDU on. With a new encryption key the invocation counters of
+clients begin anew.  Source: Security setup (class 64), method 2.
 """
 
 from collections.abc import Mapping
@@ -54,7 +55,7 @@ def keys_of(view: MeterView) -> MeterKeys:
 
 
 def store_keys(view: MeterView, keys: Mapping[KeyKind, bytes]) -> bool:
-    """Keep new keys for the next association; False where one has not the size of the meter's suite: none is kept."""
+    """Keep new keys for the next APDU; False where one has not the size of the meter's suite: none is kept."""
     size = SUITES[view.specification.suite].key_size
     if any(len(key) != size for key in keys.values()):
         return False
@@ -64,7 +65,7 @@ def store_keys(view: MeterView, keys: Mapping[KeyKind, bytes]) -> bool:
 
 
 def put_keys_in_force(view: MeterView) -> bool:
-    """Let keys that wait take the place of the old ones, for a client that associates now; False where none waits."""
+    """Let keys that wait take the place of the old ones; False where none waits."""
     waiting = {kind: key for kind in KeyKind if (key := view.written((SECURITY_NAME, _WAITING + kind))) is not None}
     for kind, key in waiting.items():
         if kind is KeyKind.GUEK:

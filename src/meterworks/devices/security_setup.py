@@ -1,7 +1,7 @@
 """The security setup of a meter (class 64, versions 0 and 1): policy, keys, key pairs, certificates.
 
 The policy only ever asks for more. New keys arrive wrapped under the master key, or are agreed with ephemeral key
-pairs whose public parts are signed; they hold from the next association on, so the answer that confirms them is still
+pairs whose public parts are signed; they hold from the next APDU on, so the answer that confirms them is still
 protected by the old ones.  Source: Security setup (class 64), methods 1 to 8; fact sheet section 6.
 """
 

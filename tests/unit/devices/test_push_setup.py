@@ -320,9 +320,18 @@ def test_reset_drops_what_waits(newest):
 # --- confirmation ----------------------------------------------------------------------------------------------------
 
 
-def confirmation(long_invoke, counter=1, key=bytes(range(16)), protection=Protection.BOTH):
+def confirmation(
+    long_invoke,
+    counter=1,
+    key=bytes(range(16)),
+    protection=Protection.BOTH,
+    *,
+    gak=bytes(range(16, 32)),
+    title=HEAD_END,
+):  # fmt: skip
+    """What a receiver says that has the meter's keys."""
     context = SecurityContext(
-        own_title=HEAD_END, peer_title=TITLE, cipher=Suite0Cipher(key, bytes(range(16, 32))),
+        own_title=title, peer_title=TITLE, cipher=Suite0Cipher(key, gak),
         next_counter=lambda: counter, peer_counter=GrowingCounter(),
     )  # fmt: skip
     return context.protect(

@@ -133,7 +133,7 @@ def test_no_one_but_management_touches_it(secure):
 # --- keys ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_transferred_key_holds_from_the_next_association_on(secure):
+def test_a_transferred_key_holds_once_an_association_asks_for_its_settings(secure):
     old = secure.meter.association(MANAGEMENT)
     assert old.guek == bytes(16)
     assert secure.act(TRANSFER, keys((0, wrap_key(KEK, b"N" * 16)))) == OK
