@@ -244,6 +244,7 @@ def test_rare_fields_come_back(title: Any, called: Any, qualifier: Any, user: An
 
 @given(st.binary(max_size=120))
 def test_association_apdus_and_ciphered_ones_read_garbage_with_our_errors_alone(garbage: bytes) -> None:
+    outcomes: list[str] = []
     for tag, reader in (
         (b"\x60", AssociationRequest.from_bytes),
         (b"\x61", AssociationResponse.from_bytes),
@@ -254,5 +255,7 @@ def test_association_apdus_and_ciphered_ones_read_garbage_with_our_errors_alone(
             message: Any = reader(tag + bytes((len(garbage),)) + garbage)
             if isinstance(message, AssociationRequest):
                 _ = message.user_id, message.field("called_title"), message.field("calling_qualifier")
+            outcomes.append("read")
         except (PeerError, StateError):
-            continue
+            outcomes.append("refused")
+    assert len(outcomes) == 4
