@@ -398,7 +398,7 @@ SERVICE_ROWS: Final = (
     _row(5, "GET of an attribute that does not exist is refused", _GET, partial(
         _get_refused, NO_SUCH_ATTRIBUTE, "attribute 99", CLASS_RESULTS | {250})),
     _row(6, "GET of a negative attribute that does not exist is refused", _GET, partial(
-        _get_refused, AttributeAddress(15, CURRENT_ASSOCIATION, 0x80), "attribute -128", CLASS_RESULTS | {250})),
+        _get_refused, AttributeAddress(15, CURRENT_ASSOCIATION, -128), "attribute -128", CLASS_RESULTS | {250})),
     _row(7, "GET with a list gives what GET gives", _GET, _get_list),
     _row(8, "In a list, one refusal does not touch its neighbours", _GET, _get_list_of_good_and_bad),
     _row(9, "GET with an empty list does no harm", _GET, _get_empty_list),

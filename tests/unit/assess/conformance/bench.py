@@ -90,15 +90,15 @@ def server_of(device: LogicalDevice, framing: ServerFraming = WRAPPER) -> Served
     return lambda: ServerConnection(device, source.randbytes, framing=framing)
 
 
-def emulated_meter(phases: int = 1) -> ElectricityMeter:
-    """Give a meter of the fleet with 17 months of history, and the keys of the credentials above."""
+def emulated_meter(phases: int = 1, hand: Hand | None = None) -> ElectricityMeter:
+    """Give a meter of the fleet with 17 months of history, and the keys of the credentials above. hand: its time."""
     specification = MeterSpecification(system_title=METER_TITLE, serial="MW0000000001", guek=GUEK, gak=GAK)
     view = MeterView(
         0,
         specification,
         PlainLoad(INSTALLED, phases=phases),
         FleetState(None, [METER_TITLE]),
-        epoch_s=Hand(),
+        epoch_s=hand or Hand(),
         object_lists=METER_MODELS[phases].object_lists,
         push=lambda _index, _instance: None,
     )
