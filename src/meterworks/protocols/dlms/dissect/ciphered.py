@@ -76,7 +76,7 @@ def pull_ciphered(walk: Walk, tag: int, session: Session, inside: Inside) -> Non
         start = walk.offset
     length = walk.count()
     if plain_tag is None:
-        content = walk.add(Node("ciphered-content", "", start, walk.offset - start + length))
+        content = walk.add(Node("ciphered-content", "", start, min(walk.offset + length, walk.end) - start))
     control, counter, body = _pull_security(walk, content, length)
     message = Protected(
         control=control,
@@ -121,7 +121,7 @@ def pull_general_ciphering(walk: Walk, session: Session, inside: Inside) -> None
     pull_optional(walk, _pull_key_info)
     start = walk.offset
     length = walk.count()
-    content = walk.add(Node("ciphered-content", "", start, walk.offset - start + length))
+    content = walk.add(Node("ciphered-content", "", start, min(walk.offset + length, walk.end) - start))
     control, counter, body = _pull_security(walk, content, length)
     parsed = GeneralCiphering.from_bytes(walk.data[first : walk.offset])
     message = Protected(control=control, counter=counter, body=body, header=parsed.header, key_info=parsed.key_info)

@@ -12,6 +12,7 @@ from meterworks.errors import MeterworksError
 from meterworks.protocols.dlms.dissect.key_ring import KeyRing, KeySet
 from meterworks.protocols.dlms.dissect.name import APDU_NAMES
 from meterworks.protocols.dlms.security import (
+    SUITES,
     AgreedKey,
     AlgorithmArc,
     ApduCipher,
@@ -74,6 +75,8 @@ def open_protected(
 
 def _ciphers(message: Protected, keys: KeySet, dedicated: bytes | None) -> Iterator[ApduCipher]:
     suite = message.control & _SUITE_MASK
+    if suite not in SUITES:
+        return
     for key in _encryption_keys(message, keys, dedicated):
         if key is not None:
             yield ApduCipher(key, keys.gak, suite, broadcast_key=keys.gbek)

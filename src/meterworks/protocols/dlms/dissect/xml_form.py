@@ -27,7 +27,7 @@ _ELEMENTS: Final[Mapping[str, str]] = MappingProxyType(
         "AARQ": "aarq", "AARE": "aare", "RLRQ": "rlrq", "RLRE": "rlre",
     }
 )  # fmt: skip
-_ILLEGAL: Final = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 65534, 65535), "?")
+_ILLEGAL: Final = dict.fromkeys((*range(9), 11, 12, *range(14, 32), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF), "?")
 
 
 def render_xml(node: Node) -> str:

@@ -99,6 +99,18 @@ def test_what_does_not_open_says_why(ring: KeyRing, told: str) -> None:
     assert told in [node.value for node in tree.walk()]
 
 
+def test_a_suite_that_nobody_knows_stays_closed() -> None:
+    tree = dissect(PUBLISHED[:2] + b"\x37" + PUBLISHED[3:], keys=KeyRing({TITLE: FULL}))
+    assert tree.find("deciphered") is None
+    assert tree.errors == []
+
+
+def test_a_length_that_promises_more_is_an_error_and_stays_inside() -> None:
+    tree = dissect(bytes.fromhex("db084d4d4d0000bc614e7f3000000001"))
+    assert all(node.offset + node.size <= 16 for node in tree.walk())
+    assert [node.error for node in tree.errors] == ["protected part of 127 octets in 5"]
+
+
 def test_an_altered_message_does_not_open() -> None:
     altered = PUBLISHED[:-1] + bytes((PUBLISHED[-1] ^ 1,))
     assert dissect(altered, keys=KeyRing({TITLE: FULL})).find("deciphered") is None

@@ -125,6 +125,11 @@ def test_characters_that_xml_does_not_know_are_replaced() -> None:
     assert ET.fromstring(xml).findtext(f".//{NAMESPACE}visible-string") == "?<&A"
 
 
+def test_octets_that_are_no_utf8_are_replaced() -> None:
+    xml = render_xml(dissect(bytes.fromhex("c401c1000c02e841")))
+    assert ET.fromstring(xml).findtext(f".//{NAMESPACE}utf8-string") == "?A"
+
+
 def test_a_comment_never_ends_early() -> None:
     tree = Node("octets", children=[Node("get-request", error="a --> b")])
     assert "<!-- a - -> b -->" in render_xml(tree)
