@@ -136,11 +136,19 @@ class MatrixPeer(GuruxPeer):
     """A gurux-dlms client of any mechanism and suite, over the wrapper or HDLC."""
 
     def __init__(
-        self, link: socket.socket, mechanism: int, suite: int | None, *, hdlc: bool = False, **options: Any
+        self,
+        link: socket.socket,
+        mechanism: int,
+        suite: int | None,
+        *,
+        hdlc: bool = False,
+        sap: int | None = None,
+        **options: Any,
     ) -> None:
+        """Take a connection. sap: client address, that of the matrix if absent; options: attributes of the client."""
         secret = {0: None, 1: PASSWORD.decode(), 5: PASSWORD.decode()}.get(mechanism, SECRET.decode())
         self.client = GXDLMSSecureClient(
-            True, client_sap(mechanism, suite), 1, _AUTHENTICATIONS[mechanism], secret,
+            True, sap or client_sap(mechanism, suite), 1, _AUTHENTICATIONS[mechanism], secret,
             InterfaceType.HDLC if hdlc else InterfaceType.WRAPPER,
         )  # fmt: skip
         cipher = self.client.ciphering
