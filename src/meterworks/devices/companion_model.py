@@ -27,10 +27,6 @@ PHASES_MANY: Final = 3
 _COMMON: Final = """
 0-0:42.0.0.255       *    everyone  meter
 0-0:41.0.0.255       *    everyone  meter
-0-0:40.0.0.255       *    everyone  meter
-0-0:40.0.1.255       *    everyone  meter
-0-0:40.0.2.255       *    readers   meter
-0-0:40.0.3.255       *    managers  meter
 0-0:43.0.0.255       *    readers   meter
 0-0:43.1.0.255       *    everyone  meter
 0-0:1.0.0.255        *    everyone  meter
@@ -53,7 +49,7 @@ _COMMON: Final = """
 0-0:14.0.0.255       *    readers   meter
 0-0:96.14.0.255      *    readers   meter
 0-0:15.0.1.255       22.0 managers  kept    # disconnect schedule
-0-0:15.0.2.255       22.0 managers  kept    # image activation
+0-0:15.0.2.255       *    managers  meter
 0-0:99.98.0.255      *    readers   meter
 0-0:99.98.1.255      *    readers   meter
 0-0:96.11.0.255      *    readers   meter
@@ -94,6 +90,10 @@ _COMMON_PHASES: Final = """
 """
 
 _IDIS: Final = """
+0-0:40.0.0.255       15.2 everyone  association
+0-0:40.0.1.255       15.2 everyone  association
+0-0:40.0.2.255       15.2 readers   association
+0-0:40.0.3.255       15.2 managers  association
 0-0:96.1.1.255       *    readers   meter
 0-0:96.1.2.255       1.0  readers   kept
 0-0:96.1.3.255       1.0  readers   kept
@@ -162,6 +162,10 @@ _IDIS: Final = """
 """
 
 _DSMR: Final = """
+0-0:40.0.0.255       15.1 everyone  association
+0-0:40.0.1.255       15.1 everyone  association
+0-0:40.0.2.255       15.1 readers   association
+0-0:40.0.3.255       15.1 managers  association
 0-0:96.1.1.255       *    readers   meter
 1-1:0.2.0.255        1.0  everyone  data management_firmware
 1-0:99.1.0.255       7.1  readers   profile dsmr_interval

@@ -8,20 +8,12 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from meterworks.devices.access import CLIENTS, Client
 from meterworks.devices.image_transfer import firmware_of
 from meterworks.devices.view import LOG_POWER_QUALITY, LOG_STANDARD, LOG_TAMPER, MeterView
 from meterworks.protocols.dlms import (
     MANAGEMENT_DEVICE,
-    METER_CONFORMANCE,
-    PDU_SIZE_MAX,
-    BitString,
-    Mechanism,
     encode_array,
-    encode_bit_string,
     encode_double_long_unsigned,
-    encode_enum,
-    encode_integer,
     encode_long_unsigned,
     encode_octet_string,
     encode_structure,
@@ -95,53 +87,6 @@ def _invocation_counter(view: MeterView, client_sap: int) -> bytes:
     return encode_double_long_unsigned(view.state.highest_accepted_counter(view.index))
 
 
-def _own(client_sap: int) -> int:
-    return client_sap if client_sap in CLIENTS else Client.PUBLIC
-
-
-def _association(client: int | None) -> dict[str, Getter]:
-    """Give the states of the association object of a client; of the asking client (0-0:40.0.0) for None."""
-
-    def of(client_sap: int) -> int:
-        return _own(client_sap) if client is None else client
-
-    def partners(view: MeterView, client_sap: int) -> bytes:
-        del view
-        return encode_structure(encode_integer(of(client_sap)), encode_long_unsigned(MANAGEMENT_DEVICE))
-
-    def context(view: MeterView, client_sap: int) -> bytes:
-        del view
-        return encode_octet_string(CONTEXT_CIPHERED if CLIENTS[of(client_sap)].ciphered else CONTEXT_PLAIN)
-
-    def mechanism(view: MeterView, client_sap: int) -> bytes:
-        del view
-        chosen: Mechanism = CLIENTS[of(client_sap)].mechanism
-        return encode_octet_string(MECHANISM_PREFIX + bytes([chosen]))
-
-    def status(view: MeterView, client_sap: int) -> bytes:
-        del view
-        return encode_enum(ASSOCIATED if client in (None, client_sap) else NOT_ASSOCIATED)
-
-    prefix = "association" if client is None else f"association_{CLIENTS[client].name}"
-    return {
-        f"{prefix}_object_list": lambda view, client_sap: view.object_lists[of(client_sap)],
-        f"{prefix}_partners": partners,
-        f"{prefix}_context": context,
-        f"{prefix}_xdlms": lambda view, client_sap: XDLMS_CONTEXT,
-        f"{prefix}_mechanism": mechanism,
-        f"{prefix}_status": status,
-    }
-
-
-XDLMS_CONTEXT: Final = encode_structure(
-    encode_bit_string(BitString(24, int(METER_CONFORMANCE).to_bytes(3, "big"))),
-    encode_long_unsigned(PDU_SIZE_MAX),
-    encode_long_unsigned(PDU_SIZE_MAX),
-    encode_unsigned(DLMS_VERSION),
-    encode_integer(QUALITY_OF_SERVICE),
-    encode_octet_string(b""),
-)
-
 STATES: Final[Mapping[str, Getter]] = {
     "logical_device_name": _name,
     "sap_list": _sap_list,
@@ -157,6 +102,4 @@ STATES: Final[Mapping[str, Getter]] = {
     "event_power_quality": _event_code(LOG_POWER_QUALITY),
     "event_newest_log": _event_log,
     "event_newest": _event_code(*LOGS),
-    **_association(None),
-    **{name: getter for client in CLIENTS for name, getter in _association(client).items()},
 }

@@ -5,22 +5,27 @@ its own: those are computed from the load and kept in the fleet's state.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
-from meterworks.devices.access import CLIENTS, Rights, rights_of
+from meterworks.devices.access import CLIENTS, ClientProfile, Rights, rights_of
+from meterworks.devices.association_object import is_removed, users_of
 from meterworks.devices.clock_object import recall_local_time
 from meterworks.devices.errors import FleetStateError, ModelError
 from meterworks.devices.meter_key import put_keys_in_force
 from meterworks.devices.model import BoundAttribute, BoundObject, DeviceModel
 from meterworks.devices.security_setup import association_settings
+from meterworks.devices.short_name_table import ASSOCIATION_NAME, short_names_of
 from meterworks.devices.view import LOG_TAMPER, MeterView
 from meterworks.devices.watch import catch_up
 from meterworks.errors import PeerError, UsageError
 from meterworks.protocols.dlms import (
     PDU_SIZE_MAX,
+    SHORT_NAME_CONFORMANCE,
     ActionResult,
     AssociationSettings,
     AttributeAddress,
+    BaseLogicalDevice,
     DataAccessResult,
     MethodAddress,
     PlainValue,
@@ -42,10 +47,10 @@ _TAMPER_CODES: Final[Mapping[str, int]] = {
 }
 
 
-class ElectricityMeter:
+class ElectricityMeter(BaseLogicalDevice):
     """One meter. Made when it is first addressed; costs some hundred octets beside its load."""
 
-    __slots__ = ("_associations", "_objects", "model", "view")
+    __slots__ = ("_associations", "_objects", "_short_names", "model", "view")
 
     def __init__(self, model: DeviceModel, view: MeterView) -> None:
         """Raise ModelError where model and load differ in phases."""
@@ -58,6 +63,7 @@ class ElectricityMeter:
         view.objects = model.objects
         recall_local_time(view)
         self._objects = model.objects
+        self._short_names = short_names_of(model) if view.specification.short_names else None
         self._associations: dict[int, AssociationSettings] = {}
 
     @property
@@ -70,6 +76,15 @@ class ElectricityMeter:
         client = CLIENTS.get(client_sap)
         if client is None:
             return None
+        settings = self._settings_of(client_sap, client)
+        users = users_of(self.view, client_sap)
+        if users:
+            settings = replace(settings, users=users)
+        if self._short_names is not None:
+            settings = replace(settings, short_names=True, conformance=SHORT_NAME_CONFORMANCE)
+        return settings
+
+    def _settings_of(self, client_sap: int, client: ClientProfile) -> AssociationSettings:
         if client.ciphered and self.view.state.overlay.values(self.view.index):  # keys and policy may be other ones
             put_keys_in_force(self.view)
             return association_settings(self.view, client.mechanism)
@@ -126,7 +141,9 @@ class ElectricityMeter:
     def _readable(self, client_sap: int, class_id: int, obis_code: bytes) -> BoundObject | DataAccessResult:
         """Give the object, when there is one of this class and the client may know of it."""
         bound = self._objects.get(obis_code)
-        if bound is None:
+        if self._short_names is not None and obis_code == ASSOCIATION_NAME:
+            bound = self._short_names.association
+        if bound is None or is_removed(self.view, client_sap, obis_code):
             return DataAccessResult.OBJECT_UNDEFINED
         if not rights_of(client_sap, bound.audience):
             return DataAccessResult.READ_WRITE_DENIED
@@ -188,3 +205,19 @@ class ElectricityMeter:
         """Record in the tamper log what a client did."""
         del client_sap  # the log of a meter has no room for it
         self.view.record(LOG_TAMPER, _TAMPER_CODES.get(kind, EVENT_AUTHENTICATION_FAILED))
+
+    # -- short names --------------------------------------------------------------------------------------------------
+
+    def attribute_of(self, client_sap: int, base_name: int) -> AttributeAddress | None:
+        """Give the attribute with a short name, for a meter that is addressed by them."""
+        del client_sap  # the rights are looked at when the attribute is
+        return None if self._short_names is None else self._short_names.attribute_of(base_name)
+
+    def method_of(self, client_sap: int, base_name: int) -> MethodAddress | None:
+        """Give the method with a short name, for a meter that is addressed by them."""
+        del client_sap
+        return None if self._short_names is None else self._short_names.method_of(base_name)
+
+    def association_opened(self, client_sap: int, user_id: int | None) -> None:
+        """Remember which user opened the association."""
+        self.view.users[client_sap] = user_id or 0

@@ -19,9 +19,20 @@ from meterworks.devices import (
     security_setup,
 )
 from meterworks.devices.access import CLIENTS, Audience
+from meterworks.devices.association_object import association_entry
 from meterworks.devices.history import HISTORIES, HistoryTable, encode_capture_objects
 from meterworks.devices.image_transfer import IMAGE_BLOCK_SIZE
-from meterworks.devices.model import HIDDEN, Bindings, DeviceModel, Entry, command, entry, history, setting, state
+from meterworks.devices.model import (
+    Bindings,
+    DeviceModel,
+    Entry,
+    command,
+    entry,
+    history,
+    kept,
+    setting,
+    state,
+)  # fmt: skip
 from meterworks.devices.push_object import PUSH_SETUPS
 from meterworks.devices.push_setup import push_entry
 from meterworks.devices.tariff_part import TARIFF_PART, TARIFF_WATCHES
@@ -41,7 +52,6 @@ from meterworks.protocols.dlms import (
     encode_unsigned,
 )
 from meterworks.protocols.dlms.cosem import (
-    ASSOCIATION,
     CLASSES,
     CLOCK,
     DATA,
@@ -61,6 +71,7 @@ __all__ = ["METER_MODELS", "SINGLE_PHASE_METER", "THREE_PHASE_METER"]
 
 EVERYONE: Final = Audience.EVERYONE
 MANAGERS: Final = Audience.MANAGERS
+ASSOCIATION_VERSION: Final = 3
 
 WATT_HOUR: Final = ScalerUnit(0, Unit.WATT_HOUR).to_bytes()
 VAR_HOUR: Final = ScalerUnit(0, Unit.VAR_HOUR).to_bytes()
@@ -74,6 +85,7 @@ HUNDREDTH_PERCENT: Final = ScalerUnit(-2, Unit.PERCENT).to_bytes()
 SORT_FIFO: Final = 1
 CLOCK_CRYSTAL: Final = 1
 SERVICE_EXECUTE: Final = 2  # of a script's action
+TYPE_SINGLE_TIME: Final = 1
 TYPE_LIST_OF_TIMES: Final = 5  # class 22: several times, dates with wildcards
 NOTHING: Final = encode_structure()
 
@@ -87,17 +99,6 @@ def _profile(name: str) -> Entry:
         capture_period=state(f"{name}_capture_period"), sort_method=encode_enum(SORT_FIFO),
         sort_object=CLOCK_OBJECT.to_bytes(), entries_in_use=state(f"{name}_entries_in_use"),
         profile_entries=state(f"{name}_profile_entries"), reset=command(f"{name}_reset"),
-    )  # fmt: skip
-
-
-def _association(obis_code: str, prefix: str, audience: Audience) -> Entry:
-    return entry(
-        obis_code, ASSOCIATION, audience,
-        object_list=state(f"{prefix}_object_list"), associated_partners_id=state(f"{prefix}_partners"),
-        application_context_name=state(f"{prefix}_context"), xdlms_context_info=state(f"{prefix}_xdlms"),
-        authentication_mechanism_name=state(f"{prefix}_mechanism"), secret=HIDDEN,
-        association_status=state(f"{prefix}_status"),
-        security_setup_reference=encode_octet_string(ObisCode("0.0.43.0.0.255")),
     )  # fmt: skip
 
 
@@ -124,9 +125,9 @@ _UNITS: Final = {
 MANAGEMENT_PART: Final = (
     entry("0.0.42.0.0.255", DATA, EVERYONE, value=state("logical_device_name")),
     entry("0.0.41.0.0.255", SAP_ASSIGNMENT, EVERYONE, sap_assignment_list=state("sap_list")),
-    _association("0.0.40.0.0.255", "association", EVERYONE),
+    association_entry("0.0.40.0.0.255", EVERYONE, version=ASSOCIATION_VERSION),
     *(
-        _association(f"0.0.40.0.{client.association_index}.255", f"association_{client.name}", audience)
+        association_entry(f"0.0.40.0.{client.association_index}.255", audience, version=ASSOCIATION_VERSION)
         for client, audience in zip(CLIENTS.values(), (EVERYONE, Audience.READERS, MANAGERS), strict=True)
     ),
     entry("0.0.43.1.0.255", DATA, EVERYONE, value=state("invocation_counter")),
@@ -170,6 +171,11 @@ MANAGEMENT_PART: Final = (
         image_to_activate_info=state("image_to_activate"), image_transfer_initiate=command("image_initiate"),
         image_block_transfer=command("image_block_transfer"), image_verify=command("image_verify"),
         image_activate=command("image_activate"),
+    ),
+    entry(
+        "0.0.15.0.2.255", SINGLE_ACTION_SCHEDULE, MANAGERS,
+        executed_script=encode_structure(encode_octet_string(ObisCode("0.0.10.0.107.255")), encode_long_unsigned(1)),
+        type=encode_enum(TYPE_SINGLE_TIME), execution_time=kept(encode_array([])),
     ),
     entry(
         "0.0.10.0.107.255", SCRIPT_TABLE, MANAGERS, execute=command("execute_activation_script"),

@@ -35,8 +35,8 @@ from meterworks.protocols.dlms.cosem import InterfaceClass, TypeTags
 
 __all__ = [
     "HIDDEN", "Bindings", "BoundAttribute", "BoundObject", "Command", "Deed", "Derived", "DeviceModel", "Entry",
-    "Hidden", "History", "Kept", "Place", "State", "command", "deed", "derived", "entry", "history", "kept", "setting",
-    "state",
+    "Hidden", "History", "Kept", "Place", "State", "bind", "command", "deed", "derived", "entry", "history", "kept",
+    "setting", "state",
 ]  # fmt: skip
 
 Getter = Callable[[MeterView, int], bytes]  # (meter, client SAP) -> A-XDR value
@@ -265,7 +265,7 @@ class DeviceModel:
             raise ModelError(f"settings without a state to read them: {sorted(missing)}")
         objects: dict[bytes, BoundObject] = {}
         for row in self.entries:
-            bound = _bind(row, self.bindings)
+            bound = bind(row, self.bindings)
             if bound.obis_code in objects:
                 raise ModelError(f"model {self.name}: object {row.obis_code} stands twice")
             objects[bound.obis_code] = bound
@@ -280,7 +280,8 @@ class DeviceModel:
         object.__setattr__(self, "object_lists", lists)
 
 
-def _bind(row: Entry, bindings: Bindings) -> BoundObject:
+def bind(row: Entry, bindings: Bindings) -> BoundObject:
+    """Make an object of a row: each name resolved, each constant checked. ModelError where something does not hold."""
     code = ObisCode(row.obis_code)
     interface_class = row.interface_class
     names = {attribute.name for attribute in interface_class.attributes[1:]}

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from meterworks.devices.access import Audience
+from meterworks.devices.association_object import ASSOCIATION_VERSIONS
 from meterworks.devices.errors import ModelError
 from meterworks.devices.model import DeviceModel
 from meterworks.devices.model_table import ModelRow, build_model, meter_entries
@@ -103,9 +104,11 @@ def _row(entry: ObjectListEntry, phases: int) -> ModelRow:
     audience = _audience(entry)
     if own is not None and own.interface_class.class_id == entry.class_id:
         same = own.interface_class.version == entry.version
-        if same or entry.class_id == NAMED_CLASS:
-            number = (entry.class_id, entry.version) if same else (0, 0)
-            return ModelRow(entry.obis_code, *number, own.audience, ("meter",))
+        if same:
+            return ModelRow(entry.obis_code, entry.class_id, entry.version, own.audience, ("meter",))
+        if entry.class_id == NAMED_CLASS:
+            version = max(entry.version, ASSOCIATION_VERSIONS[0])
+            return ModelRow(entry.obis_code, NAMED_CLASS, version, own.audience, ("association",))
     state = _state_of(entry, phases)
     source = ("kept",) if state is None else ("register", *state.split())
     return ModelRow(entry.obis_code, entry.class_id, entry.version, audience, source)

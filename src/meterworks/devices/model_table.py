@@ -4,6 +4,7 @@
     1-0:1.8.0.255     3.0   readers   register import_wh Wh     a live state, with its unit
     0-0:96.1.2.255    1.0   readers   data serial               a live state
     1-0:99.1.0.255    7.1   readers   profile idis_load_1       a history of ours
+    0-0:40.0.0.255    15.1  everyone  association               an association of a version
     0-1:24.1.0.255    72.1  managers  kept                      values that are kept once they are written
 
 Class and version are those the object list shows. A line of `kept` gives each attribute an empty value of its shape and
@@ -17,6 +18,7 @@ from types import MappingProxyType
 from typing import Final
 
 from meterworks.devices.access import Audience
+from meterworks.devices.association_object import ASSOCIATION_VERSIONS, association_entry
 from meterworks.devices.companion_history import COMPANION_HISTORIES
 from meterworks.devices.errors import ModelError
 from meterworks.devices.history import HistoryTable, encode_capture_objects
@@ -47,6 +49,7 @@ from meterworks.protocols.errors import EncodeError
 __all__ = ["ModelRow", "build_model", "empty_value", "meter_entries", "read_rows"]
 
 SORT_FIFO: Final = 1
+ASSOCIATION_CLASS: Final = 15
 OWN_CLASS: Final = "0.0"  # stands for the class that our own meters have
 _UNITS: Final[Mapping[str, bytes]] = MappingProxyType(
     {
@@ -151,6 +154,13 @@ def _profile(row: ModelRow, phases: int) -> Entry:
     )  # fmt: skip
 
 
+def _association(row: ModelRow, phases: int) -> Entry:
+    del phases
+    if row.class_id != ASSOCIATION_CLASS or row.version not in ASSOCIATION_VERSIONS:
+        raise ModelError(f"object {row.obis_code}: an association is of class 15, versions {ASSOCIATION_VERSIONS}")
+    return association_entry(str(row.obis_code), row.audience, version=row.version)
+
+
 def _kept(row: ModelRow, phases: int) -> Entry:
     del phases
     found = row.interface_class
@@ -161,7 +171,14 @@ def _kept(row: ModelRow, phases: int) -> Entry:
 
 
 _SOURCES: Final[Mapping[str, Callable[[ModelRow, int], Entry]]] = MappingProxyType(
-    {"meter": _meter, "register": _register, "data": _data, "profile": _profile, "kept": _kept}
+    {
+        "meter": _meter,
+        "register": _register,
+        "data": _data,
+        "profile": _profile,
+        "kept": _kept,
+        "association": _association,
+    }
 )
 
 

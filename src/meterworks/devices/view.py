@@ -51,6 +51,7 @@ class MeterSpecification:
     metrology_firmware: str = "MWM-1.0.0"
     management_firmware: str = "MWC-1.0.0"
     style: str = "meterworks"  # which device model it is of, see `STYLES`
+    short_names: bool = False  # whether it is addressed by short names
 
     def __post_init__(self) -> None:
         """Refuse sizes that no meter has."""
@@ -115,6 +116,7 @@ class MeterView:
         "specification",
         "state",
         "unswitched_load",
+        "users",
         "zone",
     )
 
@@ -140,6 +142,7 @@ class MeterView:
         self.zone: ZoneTable = zone_table(specification.time_zone)
         self._epoch_s = epoch_s
         self._as_of_s: float | None = None
+        self.users: dict[int, int] = {}  # client user who opened the association last, by client SAP
         self.script_depth = 0  # how many scripts are running one out of the other
         self._registers: tuple[int, Registers] | None = None  # of the second it names
         self._instant: tuple[int, Instant] | None = None
