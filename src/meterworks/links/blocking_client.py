@@ -14,6 +14,7 @@ from meterworks.links.errors import ConnectionLost
 from meterworks.links.outcome import no_answer
 from meterworks.links.tap import Recorder, Tap
 from meterworks.links.target import MeterTarget
+from meterworks.protocols import AssociationRefused
 from meterworks.protocols.dlms import (
     WRAPPER,
     Access,
@@ -117,8 +118,14 @@ class BlockingDlmsClient:
         """Say who is called with what the meter says unasked, while it answers something else."""
         self._on_notification = handler
 
-    def associate(self) -> AssociationOpened:
-        """Open the association."""
+    def associate(self, *, adopts_counter: bool = False) -> AssociationOpened:
+        """Open the association. adopts_counter: as in `DlmsClient.associate`."""
+        try:
+            return self._run(request.associate())
+        except AssociationRefused:
+            if not adopts_counter or self._connection.association.counter_expected is None:
+                raise
+        self._connection.association.adopt_counter()
         return self._run(request.associate())
 
     def get(

@@ -13,6 +13,7 @@ from meterworks.links.errors import ConnectionLost
 from meterworks.links.outcome import no_answer
 from meterworks.links.tap import Recorder, Tap
 from meterworks.links.target import MeterTarget, Transport
+from meterworks.protocols import AssociationRefused
 from meterworks.protocols.dlms import (
     WRAPPER,
     Access,
@@ -316,8 +317,18 @@ class DlmsClient:
         """Say who is called when the connection has ended."""
         self._protocol.closed.add_done_callback(lambda _closed: callback())
 
-    async def associate(self) -> AssociationOpened:
-        """Open the association. Raises AssociationRefused, UnreachableError, PeerError or SecurityError."""
+    async def associate(self, *, adopts_counter: bool = False) -> AssociationOpened:
+        """Open the association. Raises AssociationRefused, UnreachableError, PeerError or SecurityError.
+
+        adopts_counter: where the server says that our counter is used, take the one it expects (see
+        `ClientAssociation.adopt_counter`: bounded, since nothing proves who said it) and ask once more.
+        """
+        try:
+            return await self._run(request.associate())
+        except AssociationRefused:
+            if not adopts_counter or self._connection.association.counter_expected is None:
+                raise
+        self._connection.association.adopt_counter()
         return await self._run(request.associate())
 
     async def get(
