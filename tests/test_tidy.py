@@ -140,6 +140,7 @@ def test_other_packages_are_imported_at_their_door():
         "protocols.dlms.cosem",  # the object model: tables of classes, names and units
         "protocols.dlms.dissect",  # the dissector: nothing that talks to meters needs it
         "protocols.dlms.hdlc",  # the data link, for who looks at single frames
+        "protocols.dlms.mode_e",  # the sign-on of an optical port
         "protocols.dlms.security",  # the suites, for who recomputes published values
         "protocols.capture",
         "protocols.errors",

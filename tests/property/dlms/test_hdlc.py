@@ -67,7 +67,8 @@ def test_parameters_go_round(given_parameters: LinkParameters) -> None:
 @MODEST
 @given(st.binary(max_size=200))
 def test_parameters_of_any_octets_are_lawful(octets: bytes) -> None:
-    LinkParameters.agreed_with(LinkParameters(), read_parameters(b"\x81\x80" + octets))
+    agreed = LinkParameters().agreed_with(read_parameters(b"\x81\x80" + octets))
+    assert read_parameters(agreed.to_bytes()) == agreed
 
 
 @MODEST
@@ -165,6 +166,7 @@ def test_links_meet_any_talk_with_nothing_but_our_errors(talk: list[bytes | Hdlc
             client.data_to_send(now)
             client.advance(now)
         server.advance(now)
+    assert server.receive(HdlcFrame(HdlcAddress(1, 17, 2), HdlcAddress(99), 0x53).to_bytes(), now)
 
 
 def addressed(frame: HdlcFrame, seed: int) -> HdlcFrame:
