@@ -7,7 +7,7 @@ import sys
 
 import atheris
 
-with atheris.instrument_imports(include=["meterworks.protocols"]):  # what is under test, not the libraries below it
+with atheris.instrument_imports(include=["meterworks.protocols", "meterworks.assess.conformance"]):  # what is under test, not the libraries below it
     from tests.fuzz.dlms import run_one
 
 
