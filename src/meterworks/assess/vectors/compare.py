@@ -9,6 +9,7 @@ from meterworks.assess.vectors.verdict import Mismatch, expect, shortened
 __all__ = ["Either", "check_meaning", "same_text"]
 
 _FLOAT32_TOLERANCE: Final = 1e-6
+_FILLING_WORDS: Final = frozenset({"with", "and", "for", "data", "datablock", "pblock", "block", "request", "response"})
 _REMARKS: Final = frozenset({"note", "quirk", "source", "what", "comment", "error", "length_mismatch"})
 
 
@@ -62,10 +63,23 @@ def _check_mapping(name: str, ours: Any, theirs: Mapping[str, Any]) -> None:
     if not isinstance(ours, Mapping):
         raise Mismatch(f"{name}: the vector says {shortened(theirs)}, we have {shortened(ours)}")
     for key, their in theirs.items():
-        if key in ours:
+        if key == "type" and isinstance(their, str) and key in ours:
+            _check_kind(f"{name}.type", ours[key], their)
+        elif key in ours:
             check_meaning(f"{name}.{key}", ours[key], their)
         elif key not in _REMARKS and not _is_stated(ours, their):
             raise Mismatch(f"{name}.{key}: the vector says {their!r}, we have nothing such in {sorted(ours)}")
+
+
+def _check_kind(name: str, ours: Any, theirs: str) -> None:
+    """Compare kinds of a service by the words that tell them apart: `with-first-datablock` is `first-data-block`."""
+    forms = ours.forms if isinstance(ours, Either) else (ours,)
+    if not any(_telling_words(str(form)) == _telling_words(theirs) for form in forms):
+        raise Mismatch(f"{name}: the vector says {theirs!r}, we have {ours!r}")
+
+
+def _telling_words(kind: str) -> set[str]:
+    return set(kind.lower().replace("_", "-").replace(" ", "-").split("-")) - _FILLING_WORDS
 
 
 def is_same(ours: Any, theirs: Any) -> bool:

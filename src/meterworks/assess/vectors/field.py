@@ -1,10 +1,17 @@
 """Fields of a vector: octets in hex, numbers in decimal or hex, under one of several names."""
 
-from typing import Any
+from typing import Any, Final
 
 from meterworks.assess.vectors.verdict import Document, Mismatch
+from meterworks.protocols.dlms.dissect import KeyRing, KeySet
 
-__all__ = ["first", "needed", "number", "octets", "octets_of", "title_or_empty"]
+__all__ = ["first", "key_ring", "needed", "number", "octets", "octets_of", "title_or_empty"]
+
+
+_KEY_NAMES: Final = {
+    "guek": ("guek", "key"), "gbek": ("gbek",), "gak": ("gak", "aad"), "kek": ("kek",),
+    "dedicated": ("dedicated_key", "dedicated"),
+}  # fmt: skip
 
 
 def octets_of(text: object) -> bytes:
@@ -46,3 +53,13 @@ def number(value: object) -> int:
 def title_or_empty(document: Document, *names: str) -> bytes:
     """Give a system title, no octets where it is null."""
     return octets(document, *names) or b""
+
+
+def key_ring(document: Document) -> KeyRing:
+    """Give the keys of a document for both titles that it names, and for any other."""
+    found = {name: octets(document, *fields) for name, fields in _KEY_NAMES.items()}
+    if not any(found.values()):
+        return KeyRing()
+    keys = KeySet(**found)
+    titles = (octets(document, "client_system_title"), octets(document, "server_system_title", "system_title"))
+    return KeyRing({None: keys, **{title: keys for title in titles if title}})

@@ -10,7 +10,7 @@ from meterworks.assess.vectors.foreign import FOREIGN, check_foreign
 from meterworks.assess.vectors.hdlc_vector import check_address_vector, check_frame_vector
 from meterworks.assess.vectors.hls_vector import check_handshake
 from meterworks.assess.vectors.lookup import Lookup
-from meterworks.assess.vectors.security_vector import KINDS_OF_SECURITY, check_security_vector
+from meterworks.assess.vectors.security_vector import check_of, check_security_vector
 from meterworks.assess.vectors.telegram import check_conversation, check_telegram
 
 __all__ = ["KINDS", "Kind"]
@@ -52,7 +52,7 @@ def _is_handshake(content: Any) -> bool:
 
 
 def _is_security(content: Any) -> bool:
-    return _has("kind")(content) and content["kind"] in KINDS_OF_SECURITY
+    return _has("kind")(content) and check_of(str(content["kind"])) is not None
 
 
 def _is_data(content: Any) -> bool:

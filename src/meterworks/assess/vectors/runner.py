@@ -64,12 +64,22 @@ def _verdicts(name: str, content: Any, common: Document, lookup: Lookup, depth: 
     if isinstance(content, list):
         for number, row in enumerate(content):
             if isinstance(row, Mapping | list):
-                yield from _verdicts(f"{name}#{_row_name(row, number)}", row, common, lookup, depth + 1)
+                yield from _row_verdicts(f"{name}#{_row_name(row, number)}", row, common, lookup, depth + 1)
     elif isinstance(content, Mapping):
         scalars = {key: value for key, value in content.items() if isinstance(value, str | int)}
         for key, value in content.items():
             if isinstance(value, Mapping | list):
                 yield from _verdicts(f"{name}/{key}", value, {**common, **scalars}, lookup, depth + 1)
+
+
+def _row_verdicts(name: str, row: Any, common: Document, lookup: Lookup, depth: int) -> Iterator[Verdict]:
+    """Run a row of a list; one in which nothing is recognised is told as skipped."""
+    found = False
+    for verdict in _verdicts(name, row, common, lookup, depth):
+        found = True
+        yield verdict
+    if not found and isinstance(row, Mapping):
+        yield Verdict(id=name, kind=UNKNOWN, outcome=Outcome.SKIPPED, reason=_NO_SHAPE)
 
 
 def _row_name(row: Any, number: int) -> str:

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from meterworks.assess.vectors.compare import check_meaning
+from meterworks.assess.vectors.field import key_ring, octets, octets_of
 from meterworks.assess.vectors.field import number as number_of
-from meterworks.assess.vectors.field import octets, octets_of
 from meterworks.assess.vectors.hdlc_vector import check_frame
 from meterworks.assess.vectors.hls_vector import check_handshake
 from meterworks.assess.vectors.lookup import Lookup
@@ -17,25 +17,12 @@ from meterworks.assess.vectors.meaning import meaning_of
 from meterworks.assess.vectors.verdict import Document, Mismatch, expect
 from meterworks.errors import PeerError
 from meterworks.protocols import dlms
-from meterworks.protocols.dlms.dissect import Dissector, KeyRing, KeySet, Node, messages_of
+from meterworks.protocols.dlms.dissect import Dissector, Node, messages_of
 
 __all__ = ["check_conversation", "check_telegram"]
 
 VERIFIED: Final = "tag verified"
-_KEY_NAMES: Final = {
-    "guek": ("guek", "key"), "gbek": ("gbek",), "gak": ("gak", "aad"), "kek": ("kek",),
-    "dedicated": ("dedicated_key", "dedicated"),
-}  # fmt: skip
-
-
-def key_ring(document: Document) -> KeyRing:
-    """Give the keys of a document for both titles that it names, and for any other."""
-    found = {name: octets(document, *fields) for name, fields in _KEY_NAMES.items()}
-    if not any(found.values()):
-        return KeyRing()
-    keys = KeySet(**found)
-    titles = (octets(document, "client_system_title"), octets(document, "server_system_title", "system_title"))
-    return KeyRing({None: keys, **{title: keys for title in titles if title}})
+_CLOSED: Final = "no key fits"
 
 
 _FLAGS: Final = b"\x7e"
@@ -69,15 +56,8 @@ def check_telegram(document: Document, _lookup: Lookup) -> None:
             raise Mismatch(f"{name}: the receiver does not find this APDU in the octets")
         position = place + 1
         _check_message(name, message, apdu, found[place][0])
-    if not document.get("expect") and "error" not in str([list(message) for message in stated]):
-        _check_complete(tree, len(found), len(stated))
-
-
-def _check_complete(tree: Node, found: int, stated: int) -> None:
-    errors = tree.errors
-    if errors:
-        raise Mismatch(f"the dissector does not understand octet {errors[0].offset}: {errors[0].error}")
-    expect("messages", found, stated)
+    if not tree.errors and not any("error" in message for message in stated):
+        expect("messages", len(found), len(stated))
 
 
 def _check_stated_frames(frames: list[Document], received: bytes) -> None:
@@ -131,17 +111,24 @@ def _general_blocks(tree: Node) -> Iterator[tuple[Node, bytes]]:
 
 
 def _check_irregular(name: str, tree: Node, message: Document) -> None:
-    """What is broken on purpose: refused by the decoder, and told by the receiver."""
-    if not tree.errors:
+    """What is broken on purpose: the receiver tells of it, or the decoder refuses it, or it does not open."""
+    closed = any(node.value == _CLOSED for node in tree.walk())
+    if not tree.errors and not closed:
         raise Mismatch(f"{name}: nothing is reported, though {message['error']!r} is to be met")
+    apdu = octets(message, "apdu") or b""
+    if closed or any(node.errors for node, octets_ in messages_of(tree) if octets_ == apdu):
+        return
     try:
-        dlms.decode_apdu(octets_of(message.get("apdu") or ""))
+        dlms.decode_apdu(apdu)
     except PeerError:
         return
-    raise Mismatch(f"{name}: a message that is broken ({message['error']}) was taken")
+    if apdu in [octets_ for _, octets_ in messages_of(tree)]:
+        raise Mismatch(f"{name}: a message that is broken ({message['error']}) was taken")
 
 
 def _check_message(name: str, message: Document, apdu: bytes, node: Node) -> None:
+    if node.errors:
+        raise Mismatch(f"{name}: the dissector does not understand octet {node.first_error}: {node.errors[0].error}")
     decoded = message.get("decoded")
     plain = octets(message, "plain_apdu", "plain")
     if plain is None:
