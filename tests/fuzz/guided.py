@@ -7,7 +7,9 @@ import sys
 
 import atheris
 
-with atheris.instrument_imports(include=["meterworks.protocols", "meterworks.assess.conformance"]):  # what is under test, not the libraries below it
+INSTRUMENTED = ["meterworks.protocols", "meterworks.assess.conformance"]  # what is under test, not the libraries below
+
+with atheris.instrument_imports(include=INSTRUMENTED):
     from tests.fuzz.dlms import run_one
 
 
