@@ -86,9 +86,15 @@ def association_entry(obis_code: str, audience: Audience, *, version: int) -> En
     return entry(obis_code, CLASSES[ASSOCIATION_CLASS, version], audience, **values)
 
 
+_NAMES: Final[Mapping[int, ObisCode]] = {
+    sap: ObisCode(f"0.0.40.0.{profile.association_index}.255") for sap, profile in CLIENTS.items()
+}
+_REMOVED_KEYS: Final = {int(sap): (bytes(name), REMOVED_KEY) for sap, name in _NAMES.items()}
+
+
 def association_name(client_sap: int) -> ObisCode:
     """Give the name of the association object of a client."""
-    return ObisCode(f"0.0.40.0.{CLIENTS[_known(client_sap)].association_index}.255")
+    return _NAMES[_known(client_sap)]
 
 
 def _known(client_sap: int) -> int:
@@ -150,10 +156,9 @@ def _status(view: MeterView, place: Place, client_sap: int) -> bytes:
 
 def is_removed(view: MeterView, client_sap: int, name: bytes) -> bool:
     """Tell whether an object was taken out of a client's association."""
-    if client_sap not in CLIENTS:
-        return False
-    out = view.written((association_name(client_sap), REMOVED_KEY)) or b""
-    return any(out.startswith(name, start) for start in range(0, len(out), NAME_SIZE))
+    key = _REMOVED_KEYS.get(client_sap)
+    out = None if key is None else view.written(key)
+    return out is not None and any(out.startswith(name, start) for start in range(0, len(out), NAME_SIZE))
 
 
 def _listed(

@@ -1,4 +1,4 @@
-"""Who a meter is, what it runs, and how clients associate: identity, firmware, association and security objects.
+"""Who a meter is and what it runs: identity, firmware, logical devices, newest events.
 
 The metrology part (registers, clock, history) and the management part (communication) are two programs with a version
 and a checksum each, as the measuring instruments directive wants it: one may change without the other.
@@ -12,6 +12,8 @@ from meterworks.devices.image_transfer import firmware_of
 from meterworks.devices.view import LOG_POWER_QUALITY, LOG_STANDARD, LOG_TAMPER, MeterView
 from meterworks.protocols.dlms import (
     MANAGEMENT_DEVICE,
+    ActionResult,
+    PlainValue,
     encode_array,
     encode_double_long_unsigned,
     encode_long_unsigned,
@@ -20,19 +22,15 @@ from meterworks.protocols.dlms import (
     encode_unsigned,
 )
 
-__all__ = ["STATES", "logical_device_name"]
+__all__ = ["COMMANDS", "STATES", "logical_device_name"]
 
 Getter = Callable[[MeterView, int], bytes]
 
-DLMS_VERSION: Final = 6
-QUALITY_OF_SERVICE: Final = 0
-ASSOCIATED: Final = 2
-NOT_ASSOCIATED: Final = 0
+SAP_ASSIGNMENT_NAME: Final = bytes((0, 0, 41, 0, 0, 255))
+SAPS_MAX: Final = 16
+SAPS_END: Final = 0x4000  # what an HDLC address can say
 CHECKSUM_SIZE: Final = 8
 NAME_TEXT_SIZE: Final = 13
-CONTEXT_PLAIN: Final = bytes.fromhex("60857405080101")  # LN referencing without ciphering
-CONTEXT_CIPHERED: Final = bytes.fromhex("60857405080103")
-MECHANISM_PREFIX: Final = bytes.fromhex("608574050802")
 RECENT_EVENTS_S: Final = 7 * 86_400
 LOGS: Final = frozenset({LOG_STANDARD, LOG_TAMPER, LOG_POWER_QUALITY})
 
@@ -48,8 +46,32 @@ def _name(view: MeterView, client_sap: int) -> bytes:
 
 
 def _sap_list(view: MeterView, client_sap: int) -> bytes:
-    """One logical device: the management device."""
-    return encode_array([encode_structure(encode_long_unsigned(MANAGEMENT_DEVICE), _name(view, client_sap))])
+    """The management device, and the further addresses that were connected to it."""
+    del client_sap
+    name = encode_octet_string(logical_device_name(view.specification.system_title))
+    saps = (MANAGEMENT_DEVICE, *_connected(view))
+    return encode_array(encode_structure(encode_long_unsigned(sap), name) for sap in saps)
+
+
+def _connected(view: MeterView) -> list[int]:
+    kept = view.written((SAP_ASSIGNMENT_NAME, 2)) or b""
+    return [int.from_bytes(kept[start : start + 2], "big") for start in range(0, len(kept), 2)]
+
+
+def _connect(view: MeterView, parameter: PlainValue) -> ActionResult:
+    """List one more address of a logical device of this meter (class 17, method 1); without a name it is taken off."""
+    match parameter:
+        case (int(sap), bytes(name)) if 0 < sap < SAPS_END and sap != MANAGEMENT_DEVICE:
+            pass
+        case _:
+            return ActionResult.TYPE_UNMATCHED
+    if name and name != logical_device_name(view.specification.system_title):
+        return ActionResult.OBJECT_UNDEFINED
+    left = [known for known in _connected(view) if known != sap] + ([sap] if name else [])
+    if len(left) > SAPS_MAX:
+        return ActionResult.OTHER_REASON
+    view.write((SAP_ASSIGNMENT_NAME, 2), b"".join(known.to_bytes(2, "big") for known in left))
+    return ActionResult.SUCCESS
 
 
 def _text(value_of: Callable[[MeterView], str]) -> Getter:
@@ -103,3 +125,4 @@ STATES: Final[Mapping[str, Getter]] = {
     "event_newest_log": _event_log,
     "event_newest": _event_code(*LOGS),
 }
+COMMANDS: Final[Mapping[str, Callable[[MeterView, PlainValue], ActionResult]]] = {"connect_logical_device": _connect}

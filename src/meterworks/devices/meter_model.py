@@ -124,7 +124,10 @@ _UNITS: Final = {
 
 MANAGEMENT_PART: Final = (
     entry("0.0.42.0.0.255", DATA, EVERYONE, value=state("logical_device_name")),
-    entry("0.0.41.0.0.255", SAP_ASSIGNMENT, EVERYONE, sap_assignment_list=state("sap_list")),
+    entry(
+        "0.0.41.0.0.255", SAP_ASSIGNMENT, EVERYONE, sap_assignment_list=state("sap_list"),
+        connect_logical_device=command("connect_logical_device"),
+    ),
     association_entry("0.0.40.0.0.255", EVERYONE, version=ASSOCIATION_VERSION),
     *(
         association_entry(f"0.0.40.0.{client.association_index}.255", audience, version=ASSOCIATION_VERSION)
@@ -296,7 +299,7 @@ METER_BINDINGS: Final = Bindings(
     },
     histories={name: table.read for name, table in HISTORIES.items()},
     commands={
-        **clock_object.COMMANDS, **disconnect_control.COMMANDS, **image_transfer.COMMANDS,
+        **clock_object.COMMANDS, **identity_object.COMMANDS, **disconnect_control.COMMANDS, **image_transfer.COMMANDS,
         **security_setup.COMMANDS, **push_object.COMMANDS,
         **{f"{name}_reset": table.reset for name, table in HISTORIES.items()},
     },

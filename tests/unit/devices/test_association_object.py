@@ -9,6 +9,8 @@ from meterworks.protocols.dlms import (
     ActionResult,
     DataAccessResult,
     ObisCode,
+    encode_long_unsigned,
+    encode_octet_string,
     encode_structure,
     encode_unsigned,
     encode_visible_string,
@@ -123,3 +125,42 @@ def test_each_version_has_its_attributes(version):
     assert row.interface_class.version == version
     assert ("user_list" in row.bindings) == (version > 1)
     assert association_name(99) == association_name(PUBLIC)
+
+
+# --- SAP assignment --------------------------------------------------------------------------------------------------
+
+SAPS = "0.0.41.0.0.255"
+
+
+def sap(number, name):
+    return encode_structure(encode_long_unsigned(number), encode_octet_string(name))
+
+
+def test_further_addresses_of_the_logical_device_are_listed_and_taken_off(make_bench):
+    bench = make_bench()
+    name = bench.read("0.0.42.0.0.255")
+    assert bench.read(SAPS) == [(1, name)]
+    assert bench.act(SAPS, 1, sap(17, name)) is SUCCESS
+    again = make_bench(state=bench.view.state)
+    assert again.read(SAPS) == [(1, name), (17, name)]
+    assert again.act(SAPS, 1, sap(17, b"")) is SUCCESS
+    assert again.read(SAPS) == [(1, name)]
+
+
+@pytest.mark.parametrize(
+    ("parameter", "result"),
+    [
+        (sap(17, b"another device"), ActionResult.OBJECT_UNDEFINED),
+        (sap(1, b""), ActionResult.TYPE_UNMATCHED),
+        (sap(0xFFFF, b""), ActionResult.TYPE_UNMATCHED),
+        (encode_unsigned(1), ActionResult.TYPE_UNMATCHED),
+    ],
+)
+def test_an_address_that_cannot_be_connected_is_refused(bench, parameter, result):
+    assert bench.act(SAPS, 1, parameter) is result
+
+
+def test_a_meter_lists_only_so_many_addresses(bench):
+    name = bench.read("0.0.42.0.0.255")
+    results = [bench.act(SAPS, 1, sap(number, name)) for number in range(16, 40)]
+    assert results.count(SUCCESS) == len(bench.read(SAPS)) - 1 == 16
