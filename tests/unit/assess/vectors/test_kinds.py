@@ -73,7 +73,8 @@ def test_gcm_with_the_header_of_general_ciphering(tmp_path: Path) -> None:
     ).to_bytes()
     row = {
         "kind": "aes-gcm", "key": GUEK.hex(), "gak": GAK.hex(), "originator": TITLE.hex(),
-        "recipient": b"MMM00001".hex(), "transaction_id": b"12345678".hex(), "invocation_counter": 7, "security_control": "30", "plain": GET.hex(),
+        "recipient": b"MMM00001".hex(), "transaction_id": b"12345678".hex(),
+        "invocation_counter": 7, "security_control": "30", "plain": GET.hex(),
         "ciphertext": protected[5:-12].hex(), "tag": protected[-12:].hex(), "general_ciphering": whole.hex(),
     }  # fmt: skip
     assert verdict_of(tmp_path, row).reason == ""
