@@ -16,6 +16,7 @@ own key-value store and so lost with it. A position of another epoch means nothi
 """
 
 import asyncio
+import contextlib
 import time
 import uuid
 from typing import TYPE_CHECKING
@@ -271,10 +272,9 @@ class Writer:
             log.info("files merged", pieces=report.pieces, before=report.files_before, after=report.files_after)
 
     async def _pause(self, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(self._stopping.wait(), seconds)
-        except TimeoutError:
-            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
 
     async def _stream_epoch(self, committed: StreamPosition, progress: Progress | None) -> str:
         """The name of the stream's present life; a new one when the name or the stream's messages are gone."""

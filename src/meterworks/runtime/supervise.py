@@ -321,7 +321,8 @@ class _Keeper:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
         try:
-            await asyncio.wait_for(asyncio.shield(process.wait()), self._child.stop_timeout_s)
+            async with asyncio.timeout(self._child.stop_timeout_s):
+                await asyncio.shield(process.wait())
         except TimeoutError:
             _log.warning("a child did not stop in time and is killed", child=self._child.name)
             with contextlib.suppress(ProcessLookupError):

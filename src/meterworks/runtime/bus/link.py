@@ -93,7 +93,8 @@ class Link:
         if self._closed:
             raise BusUnreachableError("the bus was closed")
         try:
-            await asyncio.wait_for(self._up.wait(), limit_s)
+            async with asyncio.timeout(limit_s):
+                await self._up.wait()
         except TimeoutError as error:
             raise BusUnreachableError(
                 f"the message bus was away for {limit_s:.1f} s ({self._last_error})", waited_s=limit_s
@@ -109,7 +110,8 @@ class Link:
 
         token = await self._send_waiting(subject, data, headers, on_reply)
         try:
-            reply = await asyncio.wait_for(arrived, timeout_s)
+            async with asyncio.timeout(timeout_s):
+                reply = await arrived
         except TimeoutError as error:
             raise LinkLost(f"no reply within {timeout_s} s") from error
         finally:
@@ -130,7 +132,11 @@ class Link:
         messages: list[Msg] = []
         try:
             while True:
-                reply = await asyncio.wait_for(replies.get(), timeout_s)
+                if replies.empty():
+                    async with asyncio.timeout(timeout_s):
+                        reply = await replies.get()
+                else:
+                    reply = replies.get_nowait()
                 if reply is None:
                     break
                 status = status_of(reply)

@@ -230,7 +230,8 @@ class MemoryBus:
         self._responders.remove(found)  # the next request goes to the next responder
         self._responders.append(found)
         try:
-            reply, headers = await asyncio.wait_for(answer(found[1], subject, bytes(data)), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                reply, headers = await answer(found[1], subject, bytes(data))
         except TimeoutError as error:
             raise BusUnreachableError(
                 f"no answer from {subject} within {timeout_s} s", subject=subject, waited_s=timeout_s
