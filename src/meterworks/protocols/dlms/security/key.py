@@ -65,6 +65,14 @@ class _KeyPair:
         self._suite = suite
         self.public_key = _encode_point(suite, self._key.public_key())
 
+    def __eq__(self, other: object) -> bool:
+        """Whether both are the same key pair."""
+        return type(other) is type(self) and isinstance(other, _KeyPair) and other.public_key == self.public_key
+
+    def __hash__(self) -> int:
+        """Give a hash by the public key."""
+        return hash(self.public_key)
+
     @classmethod
     def draw(cls, suite: SecuritySuite, random_bytes: Callable[[int], bytes]) -> Self:
         """Make a key pair of octets that `random_bytes` draws."""

@@ -84,6 +84,14 @@ def test_impossible_private_keys_are_refused(make: type[SoftwareSigner]) -> None
         make(SUITE_0, bytes(16))
 
 
+def test_the_same_key_pair_is_equal_to_itself_however_often_it_is_made() -> None:
+    first, again = (SoftwareSigner(SUITE_1, scalar_of(SUITE_1, 1)) for _ in range(2))
+    assert first == again
+    assert hash(first) == hash(again)
+    assert first != SoftwareSigner(SUITE_1, scalar_of(SUITE_1, 2))
+    assert first != SoftwareKeyAgreement(SUITE_1, scalar_of(SUITE_1, 1))
+
+
 def test_suite_0_has_no_signatures() -> None:
     with pytest.raises(StateError):
         verify_signature(SUITE_0, bytes(64), b"", bytes(64))
