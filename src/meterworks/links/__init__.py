@@ -11,6 +11,7 @@ from meterworks.links.meter_server import MeterCall, MeterServer, call_head_end,
 from meterworks.links.notification_listener import ListenerLimits, NotificationListener, PushHandler, PushReceived
 from meterworks.links.octet_link import OctetLink, OctetListener
 from meterworks.links.serial_server import SerialMeter, serve_serial
+from meterworks.links.shared_line import SharedLine
 from meterworks.links.tap import Tap, Tapped
 from meterworks.links.target import DLMS_PORT, MeterTarget, Transport
 
@@ -40,6 +41,7 @@ __all__ = [
     "PushHandler",
     "PushReceived",
     "SerialMeter",
+    "SharedLine",
     "Tap",
     "Tapped",
     "Traffic",

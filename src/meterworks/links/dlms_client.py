@@ -91,6 +91,7 @@ class _ClientProtocol(asyncio.Protocol):
         self.link_timer: asyncio.TimerHandle | None = None
         self.link_progress = 0
         self.line: LineFormat | None = None
+        self.turn: asyncio.Lock | None = None  # held while a command is under way on a line that others use too
         self.progress: ProgressHandler | None = None
         self.on_notification: NotificationHandler | None = None
 
@@ -281,9 +282,14 @@ class DlmsClient:
         counter: InvocationCounter,
         timeout_s: float = 10.0,
         framing: ClientFraming = WRAPPER,
+        turn: asyncio.Lock | None = None,
     ) -> "DlmsClient":
-        """Take over a connection that the meter opened. From here on its bytes come to this client."""
+        """Take over a connection that the meter opened. From here on its bytes come to this client.
+
+        turn: held while a command is under way, where several clients share what carries them.
+        """
         protocol = _ClientProtocol(settings, counter, framing=framing)
+        protocol.turn = turn
         protocol.connection_made(transport)
         if transport.is_closing():
             protocol.connection_lost(None)
@@ -396,6 +402,12 @@ class DlmsClient:
 
     async def execute(self, command: Command, *, progress: ProgressHandler | None = None) -> ClientEvent | None:
         """Carry out a command of the core; give the event that ends it, or None for one that is not answered."""
+        if self._protocol.turn is None:
+            return await self._execute(command, progress)
+        async with self._protocol.turn:
+            return await self._execute(command, progress)
+
+    async def _execute(self, command: Command, progress: ProgressHandler | None) -> ClientEvent | None:
         protocol = self._protocol
         if protocol.closed.done():
             raise ConnectionLost("the connection is closed: connect anew")
