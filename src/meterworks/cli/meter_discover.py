@@ -31,7 +31,9 @@ def _numbers(option: str, text: str) -> list[int]:
 
 
 def discover(
-    target: Annotated[str, typer.Argument(help="HOST, HOST:PORT, udp://HOST, hdlc+tcp://HOST:PORT or serial:///dev/ttyUSB0")],
+    target: Annotated[
+        str, typer.Argument(help="HOST, HOST:PORT, udp://HOST, hdlc+tcp://HOST:PORT or serial:///dev/ttyUSB0")
+    ],
     clients: Annotated[str, typer.Option(help="client addresses to try, as 16,1-3")] = ",".join(map(str, CLIENTS)),
     servers: Annotated[str, typer.Option(help="server addresses (logical devices) to try")] = "1",
     timeout_s: Annotated[float, typer.Option(help="longest wait for one answer, seconds")] = 5.0,

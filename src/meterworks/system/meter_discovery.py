@@ -203,8 +203,8 @@ class _Probe:
                 return answer
             if answer.standing is Standing.SILENT:
                 return replace(first, why=f"{first.why}; then silent")
-            if answer.why == _diagnostic_text(Diagnostic.CONTEXT_NOT_SUPPORTED) and not ciphered:
-                return self.ask_mechanisms(answer)
+            if answer.why == _diagnostic_text(Diagnostic.CONTEXT_NOT_SUPPORTED):
+                return first if ciphered else self.ask_mechanisms(answer)
             if answer.why != _diagnostic_text(Diagnostic.MECHANISM_NOT_RECOGNISED) and (
                 ciphered or answer.why == _diagnostic_text(Diagnostic.AUTHENTICATION_FAILURE)
             ):
