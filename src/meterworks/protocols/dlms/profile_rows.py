@@ -15,6 +15,7 @@ from meterworks.protocols.dlms.length import decode_length
 from meterworks.protocols.dlms.profile_cell import SCALARS, STAMP_SIZE, malformed
 from meterworks.protocols.dlms.profile_chain import ChainedRows, chain_rows
 from meterworks.protocols.dlms.profile_layout import CaptureLayout, CompactLayout, RowShape, is_time, pull_compact_head
+from meterworks.protocols.dlms.profile_scan import ScannedRows, scan_rows
 
 IntArray = npt.NDArray[np.int64]
 
@@ -31,6 +32,10 @@ PROBE_PATIENCE_MAX: Final = 64
 CHAIN_PATIENCE: Final = 16
 CHAIN_PATIENCE_MAX: Final = 4096
 CHAIN_ROWS_MIN: Final = 48
+# So many single rows in sequence call for a scan of all that is left, if no more rows are left than this.
+SCAN_PATIENCE: Final = 3
+SCAN_ROWS_MIN: Final = 8
+SCAN_ROWS_MAX: Final = 160
 NULL: Final = int(Tag.NULL)
 
 
@@ -55,6 +60,7 @@ class Stretches:
         self._single_offsets: list[int] = []
         self._single_shapes: list[RowShape] = []
         self._chains: list[tuple[int, ChainedRows]] = []
+        self._scans: list[tuple[int, ScannedRows]] = []
         self._octets = np.frombuffer(buffer, np.uint8)
         self._gathered: tuple[IntArray, IntArray, IntArray, IntArray] | None = None
         self._unpacked: list[tuple[Any, ...]] | None = None
@@ -80,6 +86,11 @@ class Stretches:
         self._chains.append((self.rows, chain))
         self.rows += chain.count
 
+    def add_scan(self, scan: ScannedRows) -> None:
+        """Add the next rows, of changing shape, as cells."""
+        self._scans.append((self.rows, scan))
+        self.rows += scan.count
+
     def pieces(self, column: int) -> list[Piece]:
         """Give the contents of one column; rows where it is null are in none of the pieces."""
         name = f"v{column}"
@@ -96,6 +107,10 @@ class Stretches:
         for start, chain in self._chains:
             rows = np.arange(start, start + chain.count)
             found += self._gather(rows, chain.tags[column], chain.starts[column], chain.sizes[column])
+        for start, scan in self._scans:
+            for tag, where, data in scan.column(column):
+                rows_of = slice(start, self.rows) if isinstance(where, slice) else np.array(where) + start
+                found.append(Piece(tag, rows_of, data, scan.offset))
         return found
 
     def _unpack(self, column: int) -> list[Piece]:
@@ -195,6 +210,8 @@ class _Cutter:
         equal, patience = 0, 1
         stretches, buffer = self._stretches, self._buffer
         while stretches.rows < count and (self._header or self._at < len(buffer)):
+            if self._singles == SCAN_PATIENCE and self._scan(count - stretches.rows):
+                break
             if self._singles >= self._chain_patience:
                 self._chain(count - stretches.rows)
                 continue
@@ -229,6 +246,18 @@ class _Cutter:
                 break
             probe *= PROBE_GROWTH
         return rows
+
+    def _scan(self, rows: int) -> bool:
+        """Try to take all rows that are left at once; those of a compact array have no header to find them by."""
+        if not self._header or not SCAN_ROWS_MIN <= rows <= SCAN_ROWS_MAX:
+            return False
+        times = tuple([is_time(column) for column in self._reader.objects])
+        scan = scan_rows(self._buffer, self._at, header=self._header, times=times, rows=rows)
+        if scan is None:
+            return False
+        self._stretches.add_scan(scan)
+        self._at = len(self._buffer)
+        return True
 
     def _chain(self, rows_max: int) -> None:
         """Try a chain of rows; where it finds few, wait longer before the next."""
