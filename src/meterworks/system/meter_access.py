@@ -104,9 +104,8 @@ class MeterAccess:
         if self.timeout_s <= 0:
             raise ConfigurationError(f"a timeout of {self.timeout_s:g} s: give a number of seconds above 0")
         keys, mechanism = self.keys, self.effective_mechanism
-        protection = self.protection
-        if protection is None and self.client == PUBLIC_CLIENT and mechanism == Mechanism.NONE:
-            protection = Protection.NONE
+        if self.client == PUBLIC_CLIENT and mechanism == Mechanism.NONE and not self.protection:
+            keys = MeterKeys()  # keys that are given for the meter are not those of its public client
         conformance = CLIENT_CONFORMANCE
         if self.general_block_transfer:
             conformance |= Conformance.GENERAL_BLOCK_TRANSFER
@@ -117,7 +116,7 @@ class MeterAccess:
                 system_title=self.system_title, guek=keys.guek, gak=keys.gak, gbek=keys.gbek, kek=keys.kek,
                 password=keys.password, secret=keys.secret, signer=keys.signer, key_agreement=keys.key_agreement,
                 peer_signing_key=keys.meter_signing_key, peer_agreement_key=keys.meter_agreement_key,
-                certificate=keys.certificate, dedicated_key=dedicated, protection=protection,
+                certificate=keys.certificate, dedicated_key=dedicated, protection=self.protection,
                 ciphering=self.ciphering, conformance=conformance, tolerance=self.tolerance,
                 manufacturer_proof=aes_ecb_proof if mechanism == Mechanism.MANUFACTURER else None,
             )  # fmt: skip
