@@ -6,7 +6,7 @@ import json
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -47,7 +47,7 @@ class NotDecoded(UsageError):
 
 def decode(
     what: Annotated[list[str], typer.Argument(help="hex digits, a file of octets, hex or packets (pcap), or -")],
-    keys: Annotated[Path | None, typer.Option("--keys", help="file of keys by system title, TOML or JSON")] = None,
+    keys: Annotated[Path | None, typer.Option("--keys", help="keys file of a meter, or of keys by title")] = None,
     guek: Annotated[str | None, typer.Option("--guek", help="global unicast encryption key, hex")] = None,
     gak: Annotated[
         str | None, typer.Option("--gak", help="authentication key, hex; without it no tag is checked")
@@ -116,21 +116,44 @@ def octets_of(content: bytes) -> bytes:
 
 def _ring(keys: Path | None, guek: str | None, gak: str | None) -> KeyRing:
     if keys is None:
-        named = {name: _key(name, text) for name, text in (("guek", guek), ("gak", gak)) if text is not None}
-        return KeyRing({None: KeySet(**named)}) if named else KeyRing()
+        if guek is None and gak is None:
+            return KeyRing()
+        return KeyRing({None: KeySet(guek=_key("guek", guek), gak=_key("gak", gak))})
     if guek or gak:
         raise NotDecoded("give --keys, or --guek and --gak, not both")
     try:
-        text = keys.read_text()
+        text = keys.read_text(encoding="utf-8")
         told = json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise NotDecoded(f"key file {keys}: {error}") from error
-    return KeyRing.from_mapping(told)
+    if told and all(isinstance(row, Mapping) for row in told.values()):
+        return KeyRing.from_mapping(told)
+    return _meter_ring(keys) if text.lstrip().startswith("{") else KeyRing.from_mapping(told)
 
 
-def _key(name: str, text: str) -> bytes:
+def _meter_ring(path: Path) -> KeyRing:
+    """Give the keys of one meter, as `meterworks meter` keeps them, for messages of any title."""
+    from meterworks.system.meter_key import load_keys  # keys in PEM files: seldom needed here
+
+    keys = load_keys(path)
+    return KeyRing(
+        {
+            None: KeySet(
+                guek=keys.guek,
+                gak=keys.gak,
+                gbek=keys.gbek,
+                kek=keys.kek,
+                key_agreement=keys.key_agreement,
+                peer_agreement_key=keys.meter_agreement_key,
+                peer_signing_key=keys.meter_signing_key,
+            )
+        }
+    )
+
+
+def _key(name: str, text: str | None) -> bytes | None:
     try:
-        return bytes.fromhex(text.removeprefix("0x"))
+        return None if text is None else bytes.fromhex(text.removeprefix("0x"))
     except ValueError as error:
         raise NotDecoded(f"--{name}: hex digits expected") from error
 

@@ -101,9 +101,20 @@ def test_keys_open_what_is_ciphered(tmp_path: Path) -> None:
     toml = tmp_path / "keys.toml"
     toml.write_text(f'[4d4d4d0000bc614e]\nguek = "{GUEK}"\ngak = "{GAK}"\n')
     assert "tag verified" in asked(CIPHERED, "--keys", str(toml)).output
+    flat = tmp_path / "flat.toml"
+    flat.write_text(f'guek = "{GUEK}"\ngak = "{GAK}"\n')
+    assert "tag verified" in asked(CIPHERED, "--keys", str(flat)).output
     as_json = tmp_path / "keys.json"
     as_json.write_text(json.dumps({"any": {"guek": GUEK, "gak": GAK}}))
     assert "tag verified" in asked(CIPHERED, "--keys", str(as_json)).output
+
+
+def test_the_keys_file_of_a_meter_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "meter.json"
+    path.write_text(json.dumps({"suite": 0, "guek": GUEK, "gak": GAK, "password_text": "12345678"}))
+    assert "tag verified" in asked(CIPHERED, "--keys", str(path)).output
+    path.write_text(json.dumps({"suite": 0, "guek": GUEK, "colour": "blue"}))
+    assert isinstance(asked(CIPHERED, "--keys", str(path)).exception, UsageError)
 
 
 @pytest.mark.parametrize(

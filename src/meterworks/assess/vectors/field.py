@@ -57,7 +57,7 @@ def title_or_empty(document: Document, *names: str) -> bytes:
 
 def key_ring(document: Document) -> KeyRing:
     """Give the keys of a document for both titles that it names, and for any other."""
-    found = {name: octets(document, *fields) for name, fields in _KEY_NAMES.items()}
+    found: dict[str, Any] = {name: octets(document, *fields) for name, fields in _KEY_NAMES.items()}
     if not any(found.values()):
         return KeyRing()
     keys = KeySet(**found)

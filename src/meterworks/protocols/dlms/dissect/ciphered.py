@@ -5,10 +5,10 @@ from typing import Final
 
 from meterworks.protocols.dlms.dissect.name import APDU_NAMES
 from meterworks.protocols.dlms.dissect.node import Node, Walk, upper
-from meterworks.protocols.dlms.dissect.opening import Protected, open_protected
+from meterworks.protocols.dlms.dissect.opening import Protected, is_signature_right, open_protected
 from meterworks.protocols.dlms.dissect.part import pull_optional
 from meterworks.protocols.dlms.dissect.session import Session
-from meterworks.protocols.dlms.security import GeneralCiphering
+from meterworks.protocols.dlms.security import GeneralCiphering, GeneralSigning
 from meterworks.protocols.dlms.tag import FORM_OF, CipherForm
 from meterworks.protocols.errors import DecodeError
 
@@ -129,8 +129,9 @@ def pull_general_ciphering(walk: Walk, session: Session, inside: Inside) -> None
     _show_inside(content, message, titles, session, inside)
 
 
-def pull_general_signing(walk: Walk, inside: Inside) -> None:
+def pull_general_signing(walk: Walk, session: Session, inside: Inside) -> None:
     """Take what follows the tag of a general-signing APDU; the APDU inside is in the clear."""
+    first = walk.offset - 1
     _pull_header(walk)
     with walk.group("content") as node:
         length = walk.count()
@@ -141,4 +142,8 @@ def pull_general_signing(walk: Walk, inside: Inside) -> None:
         node.value = f"{length} octets: {APDU_NAMES.get(walk.data[walk.offset], 'unknown') if length else 'nothing'}"
         walk.offset += length
     walk.counted("signature")
-    walk.node.children[-1].value += " (not checked)"
+    leaf = walk.node.children[-1]
+    is_right = is_signature_right(GeneralSigning.from_bytes(walk.data[first : walk.offset]), session.ring)
+    leaf.value += {True: " (verified)", False: " (false)", None: " (not checked: no public key)"}[is_right]
+    if is_right is False:
+        leaf.error = "the signature was made with another key, or the message was altered"

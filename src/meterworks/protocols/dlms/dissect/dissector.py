@@ -62,7 +62,7 @@ class Dissector:
             **INITIATE,
             **association_pulls(self._pull_apdu),
             _GENERAL_CIPHERING: lambda walk: pull_general_ciphering(walk, self._session, self._pull_whole),
-            _GENERAL_SIGNING: lambda walk: pull_general_signing(walk, self._pull_whole),
+            _GENERAL_SIGNING: lambda walk: pull_general_signing(walk, self._session, self._pull_whole),
             _GENERAL_BLOCK: self._pull_general_block,
             **dict.fromkeys(_GATEWAY_TAGS, self._pull_gateway),
         }

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Self
 
-from meterworks.protocols.dlms.security import TITLE_SIZE
+from meterworks.protocols.dlms.security import TITLE_SIZE, KeyAgreement
 from meterworks.protocols.errors import EncodeError
 
 __all__ = ["KeyRing", "KeySet"]
@@ -19,7 +19,8 @@ class KeySet:
 
     guek, gbek: global encryption keys, unicast and broadcast. gak: authentication key; without it tags are not checked.
     kek: master key, which unwraps others. dedicated: key of one association. agreement_key: private key for ECDH of
-    who receives the messages, with peer_agreement_key the sender's public one.
+    who receives the messages (or key_agreement, what holds it), with peer_agreement_key the sender's public one.
+    peer_signing_key: public key that the sender signs with; without it signatures are not checked.
     """
 
     guek: bytes | None = field(default=None, repr=False)
@@ -29,6 +30,8 @@ class KeySet:
     dedicated: bytes | None = field(default=None, repr=False)
     agreement_key: bytes | None = field(default=None, repr=False)
     peer_agreement_key: bytes | None = field(default=None, repr=False)
+    peer_signing_key: bytes | None = field(default=None, repr=False)
+    key_agreement: KeyAgreement | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse with EncodeError a symmetric key that is not of 16 or 32 octets."""
@@ -38,7 +41,7 @@ class KeySet:
                 raise EncodeError(f"{name} has {len(key)} octets; keys have 16 or 32")
 
 
-_NAMES: Final = tuple(row.name for row in fields(KeySet))
+_NAMES: Final = tuple(row.name for row in fields(KeySet) if row.name != "key_agreement")
 
 
 class KeyRing:
@@ -53,8 +56,8 @@ class KeyRing:
                 raise EncodeError(f"system title {title.hex()} has {len(title)} octets, not {TITLE_SIZE}")
 
     @classmethod
-    def of(cls, **keys: bytes | None) -> Self:
-        """Make a ring of one set for every title."""
+    def of(cls, **keys: Any) -> Self:
+        """Make a ring of one set for every title. keys: fields of `KeySet`."""
         return cls({None: KeySet(**keys)})
 
     @classmethod
@@ -101,4 +104,5 @@ def _key_set(title: str, row: Mapping[str, Any]) -> KeySet:
     unknown = sorted(set(row) - set(_NAMES))
     if unknown:
         raise EncodeError(f"keys of {title}: {unknown[0]!r} is none of {', '.join(_NAMES)}")
-    return KeySet(**{name: _hex(f"{name} of {title}", text) for name, text in row.items() if text is not None})
+    keys: dict[str, Any] = {name: _hex(f"{name} of {title}", text) for name, text in row.items() if text is not None}
+    return KeySet(**keys)

@@ -17,6 +17,7 @@ from meterworks.protocols.dlms.security import (
     AlgorithmArc,
     ApduCipher,
     GeneralHeader,
+    GeneralSigning,
     IdentifiedKey,
     KeyInfo,
     SecuritySuite,
@@ -25,9 +26,10 @@ from meterworks.protocols.dlms.security import (
     algorithm_id,
     derive_key,
     unwrap_key,
+    verify_signature,
 )
 
-__all__ = ["Opened", "Protected", "open_protected"]
+__all__ = ["Opened", "Protected", "is_signature_right", "open_protected"]
 
 _SUITE_MASK: Final = 0x0F
 _AUTHENTICATED: Final = 0x10
@@ -104,11 +106,11 @@ def _unwrapped(kek: bytes | None, wrapped: bytes) -> bytes | None:
 
 def _agreed(message: Protected, header: GeneralHeader, agreed: AgreedKey, keys: KeySet) -> tuple[bytes | None, ...]:
     """Derive the key of both editions of the AlgorithmID. A private key fits one curve only, so it may fail."""
-    if keys.agreement_key is None:
+    if keys.agreement_key is None and keys.key_agreement is None:
         return ()
     try:
         suite = SecuritySuite(message.control & _SUITE_MASK)
-        pair = SoftwareKeyAgreement(suite, keys.agreement_key)
+        pair = keys.key_agreement or SoftwareKeyAgreement(suite, keys.agreement_key or b"")
         size = len(pair.public_key)
         is_one_pass = agreed.scheme == _ONE_PASS
         secret = pair.agree(agreed.data[:size] if is_one_pass else keys.peer_agreement_key or b"")
@@ -137,3 +139,22 @@ def _try(message: Protected, cipher: ApduCipher, title: bytes) -> Opened | None:
         else plain[:1] == bytes(() if message.first_octet is None else (message.first_octet,))
     )
     return Opened(plain, title, None) if likely else None
+
+
+def is_signature_right(message: GeneralSigning, ring: KeyRing) -> bool | None:
+    """Whether a signature was made with a key that the ring has for the sender; None where it has none."""
+    suites = {SUITES[suite].signature_size: suite for suite in SecuritySuite if suite}
+    suite = suites.get(len(message.signature))
+    public = [keys.peer_signing_key for keys in ring.candidates(message.header.originator) if keys.peer_signing_key]
+    if not public:
+        return None
+    if suite is None:
+        return False
+    for key in public:
+        for signed in (message.signed, message.signed_with_length):  # with or without the length of the content
+            try:
+                verify_signature(suite, key, signed, message.signature)
+            except MeterworksError:
+                continue
+            return True
+    return False

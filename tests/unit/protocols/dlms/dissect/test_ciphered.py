@@ -15,6 +15,7 @@ from meterworks.protocols.dlms.security import (
     KeyInfo,
     SecuritySuite,
     SoftwareKeyAgreement,
+    SoftwareSigner,
     WrappedKey,
     algorithm_id,
     derive_key,
@@ -278,3 +279,42 @@ def test_a_ring_that_cannot_be_is_refused(mapping: dict[str, object], told: str)
 def test_keys_are_never_shown() -> None:
     assert GUEK.hex() not in repr(KeySet(guek=GUEK, gak=GAK, kek=KEK, dedicated=DEDICATED))
     assert repr(GUEK) not in repr(FULL)
+
+
+# --- signatures -----------------------------------------------------------------------------------------------------
+
+SIGNER = SoftwareSigner(SecuritySuite.SUITE_1, bytes([5] * 32))
+
+
+def signed(*, with_length: bool) -> bytes:
+    unsigned = GeneralSigning(header=HEADER, content=GET, signature=b"")
+    message = unsigned.signed_with_length if with_length else unsigned.signed
+    return GeneralSigning(header=HEADER, content=GET, signature=SIGNER.sign(message)).to_bytes()
+
+
+@pytest.mark.parametrize("with_length", [True, False])
+def test_a_signature_is_checked_where_the_public_key_is_known(with_length: bool) -> None:
+    ring = KeyRing({TITLE: KeySet(peer_signing_key=SIGNER.public_key)})
+    tree = dissect(signed(with_length=with_length), keys=ring)
+    assert tree.errors == []
+    assert any("(verified)" in node.value for node in tree.walk())
+
+
+@pytest.mark.parametrize("change", [-1, 40, -70])
+def test_a_false_signature_is_an_error(change: int) -> None:
+    octets = bytearray(signed(with_length=False))
+    octets[change] ^= 1
+    tree = dissect(bytes(octets), keys=KeyRing({TITLE: KeySet(peer_signing_key=SIGNER.public_key)}))
+    assert any("made with another key" in node.error for node in tree.errors)
+
+
+def test_a_signature_of_no_suite_is_an_error() -> None:
+    apdu = GeneralSigning(header=HEADER, content=GET, signature=b"short").to_bytes()
+    tree = dissect(apdu, keys=KeyRing({TITLE: KeySet(peer_signing_key=SIGNER.public_key)}))
+    assert any("made with another key" in node.error for node in tree.errors)
+
+
+def test_what_holds_the_private_key_may_stand_for_it() -> None:
+    apdu = general(agreed(TITLE), AgreedKey(1, EPHEMERAL.public_key + bytes(64)), 1)
+    tree = dissect(apdu, keys=KeyRing({TITLE: KeySet(gak=GAK, key_agreement=OWN)}))
+    assert inside(tree).octets == GET
