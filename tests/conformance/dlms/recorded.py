@@ -29,7 +29,7 @@ from meterworks.protocols.dlms import (
     decode_apdu,
 )
 from meterworks.protocols.dlms.action import ActionRequest
-from meterworks.protocols.dlms.get import GetRequest
+from meterworks.protocols.dlms.get import GetNext, GetRequest
 from meterworks.protocols.dlms.set import SetRequest
 
 __all__ = ["Exchange", "Group", "RecordedDevice", "client_settings", "conversation_names", "groups_of", "load"]
@@ -108,6 +108,7 @@ def groups_of(conversation: dict[str, Any]) -> list[Group]:
     """Group a conversation by command."""
     is_wrapper = str(conversation["transport"]).startswith("wrapper")
     groups: list[Group] = []
+    dropped = False
     for message in conversation["messages"]:
         octets = _octets(message, is_wrapper)
         if octets is None:
@@ -116,13 +117,17 @@ def groups_of(conversation: dict[str, Any]) -> list[Group]:
         if "plain" in message and octets[0] not in (0x60, 0x61, 0x62, 0x63):
             plain = bytes.fromhex(message["plain"])
         if message["dir"] == "server":
-            groups[-1].exchanges[-1].answer = octets
-            groups[-1].exchanges[-1].plain_answer = plain
+            if not dropped:
+                groups[-1].exchanges[-1].answer = octets
+                groups[-1].exchanges[-1].plain_answer = plain
             continue
-        command = _command(decode_apdu(plain))
+        request = decode_apdu(plain)
+        command = _command(request)
+        dropped = command is None and not isinstance(request, GetNext | ActionRequest)  # what neither side is asked
         if command is not None:
             groups.append(Group(command))
-        groups[-1].exchanges.append(Exchange(octets, plain))
+        if not dropped:
+            groups[-1].exchanges.append(Exchange(octets, plain))
     return groups
 
 
