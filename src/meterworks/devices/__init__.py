@@ -1,6 +1,7 @@
 """Emulated metering devices: COSEM models bound to a load, and the fleet that serves them on sockets."""
 
 from meterworks.devices.access import CLIENTS, Audience, Client, Rights, rights_of
+from meterworks.devices.client_login import ClientLogin
 from meterworks.devices.companion_model import MODELS, STYLES, model_of
 from meterworks.devices.disconnect_control import Origin, SwitchOrder, operate
 from meterworks.devices.errors import FleetStateError, ImageRefused, ModelError, PushFailed
@@ -34,6 +35,7 @@ __all__ = [
     "Audience",
     "ChecksumVerifier",
     "Client",
+    "ClientLogin",
     "DeviceModel",
     "ElectricityMeter",
     "FaultSettings",

@@ -7,10 +7,12 @@ Source: COSEM interface classes, Association LN (class 15).
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
 from meterworks.devices.access import CLIENTS, Audience, Client
+from meterworks.devices.client_login import SECRET_MECHANISMS, SECRET_SIZE_MAX, ClientLogin
 from meterworks.devices.model import HIDDEN, Entry, Place, Source, deed, derived, entry
 from meterworks.devices.view import MeterView
 from meterworks.errors import PeerError
@@ -19,9 +21,12 @@ from meterworks.protocols.dlms import (
     METER_CONFORMANCE,
     PDU_SIZE_MAX,
     ActionResult,
+    AssociationSettings,
     BitString,
+    Mechanism,
     ObisCode,
     PlainValue,
+    Protection,
     decode_all,
     encode_array,
     encode_bit_string,
@@ -41,11 +46,20 @@ from meterworks.protocols.dlms.cosem import (
     encode_object_list,
 )
 
-__all__ = ["ASSOCIATION_VERSIONS", "XDLMS_CONTEXT", "association_entry", "association_name", "is_removed", "users_of"]
+__all__ = [
+    "ASSOCIATION_VERSIONS",
+    "XDLMS_CONTEXT",
+    "association_entry",
+    "association_name",
+    "is_removed",
+    "users_of",
+    "with_login",
+]
 
 ASSOCIATION_CLASS: Final = 15
 ASSOCIATION_VERSIONS: Final = (1, 2, 3)
 USERS_VERSION: Final = 2  # from this version of the class on it has a list of users
+SECRET: Final = 7
 USER_LIST: Final = 10
 REMOVED_KEY: Final = 0x100  # beside the attributes: the names taken out, one after the other
 NAME_SIZE: Final = 6
@@ -76,7 +90,8 @@ def association_entry(obis_code: str, audience: Audience, *, version: int) -> En
         "application_context_name": derived(_context), "xdlms_context_info": XDLMS_CONTEXT,
         "authentication_mechanism_name": derived(_mechanism), "secret": HIDDEN, "association_status": derived(_status),
         "security_setup_reference": encode_octet_string(ObisCode("0.0.43.0.0.255")),
-        "add_object": deed(_add_object), "remove_object": deed(_remove_object),
+        "change_HLS_secret": deed(_change_secret), "add_object": deed(_add_object),
+        "remove_object": deed(_remove_object),
     }  # fmt: skip
     if version >= USERS_VERSION:
         values |= {
@@ -136,19 +151,56 @@ def _partners(view: MeterView, place: Place, client_sap: int) -> bytes:
 
 
 def _context(view: MeterView, place: Place, client_sap: int) -> bytes:
-    del view
-    ciphered = CLIENTS[_client(place, client_sap)].ciphered
+    client = _client(place, client_sap)
+    login = _login(view, client)
+    ciphered = CLIENTS[client].ciphered if login is None else login.ciphered
     return encode_octet_string(CONTEXT_CIPHERED if ciphered else CONTEXT_PLAIN)
 
 
 def _mechanism(view: MeterView, place: Place, client_sap: int) -> bytes:
-    del view
-    return encode_octet_string(MECHANISM_PREFIX + bytes([CLIENTS[_client(place, client_sap)].mechanism]))
+    client = _client(place, client_sap)
+    login = _login(view, client)
+    mechanism = CLIENTS[client].mechanism if login is None else login.mechanism
+    return encode_octet_string(MECHANISM_PREFIX + bytes([mechanism]))
 
 
 def _status(view: MeterView, place: Place, client_sap: int) -> bytes:
     del view
     return encode_enum(ASSOCIATED if _client(place, client_sap) == client_sap else NOT_ASSOCIATED)
+
+
+# --- secrets ---------------------------------------------------------------------------------------------------------
+
+
+def _login(view: MeterView, client_sap: int) -> ClientLogin | None:
+    return next((login for login in view.specification.logins if login.client_sap == client_sap), None)
+
+
+def with_login(view: MeterView, client_sap: int, settings: AssociationSettings) -> AssociationSettings:
+    """Give the settings of an association whose client proves itself in its own way; as they are for any other."""
+    login = _login(view, client_sap)
+    if login is None:
+        return settings
+    secret = (view.written((association_name(client_sap), SECRET)) or login.secret) or None
+    low = login.mechanism is Mechanism.LOW
+    changed = replace(
+        settings, mechanism=login.mechanism, password=secret if low else None, secret=None if low else secret
+    )
+    if login.ciphered:
+        return changed
+    return replace(changed, required_protection=Protection.NONE, response_protection=Protection.NONE)
+
+
+def _change_secret(view: MeterView, place: Place, parameter: PlainValue) -> ActionResult:
+    """Take a new secret (method 2), in force from the next association on; a proof by keys has none to change."""
+    client = _client(place, Client.MANAGEMENT)
+    login = _login(view, client)
+    if login is None or login.mechanism not in SECRET_MECHANISMS:
+        return ActionResult.READ_WRITE_DENIED
+    if not isinstance(parameter, bytes) or not 1 <= len(parameter) <= SECRET_SIZE_MAX:
+        return ActionResult.TYPE_UNMATCHED
+    view.write((association_name(client), SECRET), parameter)
+    return ActionResult.SUCCESS
 
 
 # --- objects taken out -----------------------------------------------------------------------------------------------

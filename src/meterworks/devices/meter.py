@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from meterworks.devices.access import CLIENTS, ClientProfile, Rights, rights_of
-from meterworks.devices.association_object import is_removed, users_of
+from meterworks.devices.association_object import is_removed, users_of, with_login
 from meterworks.devices.clock_object import recall_local_time
 from meterworks.devices.errors import FleetStateError, ModelError
 from meterworks.devices.meter_key import put_keys_in_force
@@ -76,7 +76,7 @@ class ElectricityMeter(BaseLogicalDevice):
         client = CLIENTS.get(client_sap)
         if client is None:
             return None
-        settings = self._settings_of(client_sap, client)
+        settings = with_login(self.view, client_sap, self._settings_of(client_sap, client))
         users = users_of(self.view, client_sap)
         if users:
             settings = replace(settings, users=users)

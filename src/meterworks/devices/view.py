@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
+from meterworks.devices.client_login import ClientLogin
 from meterworks.devices.errors import ModelError
 from meterworks.devices.load import Instant, MeterLoad, Registers
 from meterworks.devices.overlay import OverlayKey
@@ -52,6 +53,7 @@ class MeterSpecification:
     management_firmware: str = "MWC-1.0.0"
     style: str = "meterworks"  # which device model it is of, see `STYLES`
     short_names: bool = False  # whether it is addressed by short names
+    logins: tuple[ClientLogin, ...] = ()  # clients that prove themselves in another way than by the keys
 
     def __post_init__(self) -> None:
         """Refuse sizes that no meter has."""

@@ -48,6 +48,8 @@ def catch_up(view: MeterView, watches: Sequence[Watch]) -> None:
     if after_s is None or after_s > now_s:
         note_change(view)
         return
+    if after_s == now_s:
+        return  # somebody looked in this very second
     after = dict.fromkeys(range(len(active)), max(after_s, now_s - REACH_S))
     for _ in range(ACTS_MAX):
         pending = [

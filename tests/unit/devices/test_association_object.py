@@ -1,13 +1,18 @@
 """Association objects: lists by rights and version, objects taken out and put back, users."""
 
+from dataclasses import replace
+
 import pytest
 from tests.unit.devices.conftest import MANAGEMENT, PUBLIC, READER
 
 from meterworks.devices.access import CLIENTS, Audience
 from meterworks.devices.association_object import association_entry, association_name, is_removed
+from meterworks.devices.client_login import ClientLogin
+from meterworks.errors import UsageError
 from meterworks.protocols.dlms import (
     ActionResult,
     DataAccessResult,
+    Mechanism,
     ObisCode,
     encode_long_unsigned,
     encode_octet_string,
@@ -164,3 +169,45 @@ def test_a_meter_lists_only_so_many_addresses(bench):
     name = bench.read("0.0.42.0.0.255")
     results = [bench.act(SAPS, 1, sap(number, name)) for number in range(16, 40)]
     assert results.count(SUCCESS) == len(bench.read(SAPS)) - 1 == 16
+
+
+# --- secrets ---------------------------------------------------------------------------------------------------------
+
+
+def with_logins(make_bench, *logins, state=None):
+    bench = make_bench(state=state)
+    bench.view.specification = replace(bench.view.specification, logins=logins)
+    return bench
+
+
+@pytest.mark.parametrize("mechanism", [Mechanism.LOW, Mechanism.MD5, Mechanism.SHA1, Mechanism.SHA256])
+def test_a_client_may_prove_itself_by_a_secret_and_change_it(make_bench, mechanism):
+    login = ClientLogin(client_sap=READER, mechanism=mechanism, secret=b"old secret", ciphered=False)
+    bench = with_logins(make_bench, login)
+    settings = bench.meter.association(READER)
+    assert (settings.mechanism, settings.password or settings.secret) == (mechanism, b"old secret")
+    assert not settings.is_ciphered
+    assert bench.read(READERS, 6)[-1] == mechanism
+    assert bench.read(READERS, 4)[-1] == 1
+    assert bench.act(READERS, 2, encode_octet_string(b"new secret")) is SUCCESS
+    again = with_logins(make_bench, login, state=bench.view.state)
+    settings = again.meter.association(READER)
+    assert settings.password or settings.secret == b"new secret"
+    assert again.meter.association(MANAGEMENT).mechanism is Mechanism.GMAC
+
+
+def test_a_secret_nobody_uses_cannot_be_changed_nor_an_impossible_one_taken(make_bench):
+    assert make_bench().act(READERS, 2, encode_octet_string(b"new")) is ActionResult.READ_WRITE_DENIED
+    bench = with_logins(make_bench, ClientLogin(client_sap=READER, mechanism=Mechanism.MD5, secret=b"x"))
+    assert bench.meter.association(READER).is_ciphered
+    for parameter in (encode_octet_string(b""), encode_octet_string(bytes(65)), encode_unsigned(1)):
+        assert bench.act(READERS, 2, parameter) is ActionResult.TYPE_UNMATCHED
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "secret"), [(Mechanism.GMAC, b"x"), (Mechanism.MD5, b""), (Mechanism.LOW, bytes(65))]
+)
+def test_a_login_without_its_secret_or_with_one_too_many_is_refused(mechanism, secret):
+    with pytest.raises(UsageError):
+        ClientLogin(client_sap=READER, mechanism=mechanism, secret=secret)
+    assert "hidden" not in repr(ClientLogin(client_sap=READER, mechanism=Mechanism.LOW, secret=b"hidden"))
