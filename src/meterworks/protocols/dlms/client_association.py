@@ -475,11 +475,14 @@ class ClientAssociation:
             return [AssociationRejected(response.result, response.diagnostic, _initiate_error(response))]
         self._check_context(response)
         self._check_title(response)
+        if response.others:
+            self._take_certificate(response)
         self._open_security(response.responding_title or b"")
         initiate = self._open_initiate(response)
         agreed = int(initiate.conformance) & int(self.settings.conformance)
-        self._opened = AssociationOpened(self.server_title, initiate.conformance, initiate.max_pdu or PDU_SIZE_MAX)
-        self._open_services(agreed, initiate.max_pdu or PDU_SIZE_MAX)
+        server_pdu = initiate.max_pdu or PDU_SIZE_MAX
+        self._opened = AssociationOpened(self.server_title, initiate.conformance, server_pdu, self.is_verified)
+        self._open_services(agreed, server_pdu)
         if self._handshake is None:
             self._move(_Move.ACCEPTED)
             return [self._opened]
@@ -509,6 +512,17 @@ class ClientAssociation:
         if len(title) != TITLE_SIZE or title == self.settings.system_title or (self.server_title not in (None, title)):
             raise ProtectionError(f"server calls itself {title.hex() or 'nothing'}; another title was expected")
         self.server_title = title
+
+    def _take_certificate(self, response: AssociationResponse) -> None:
+        """Take the signing key of the server from a certificate that the caller trusts."""
+        certificate = response.field("responding_qualifier")
+        if not certificate or self.settings.key_of_certificate is None:
+            return
+        key = self.settings.key_of_certificate(self.server_title or b"", certificate)
+        if key is not None:
+            self.settings = replace(self.settings, peer_signing_key=key)
+            if self._handshake is not None:
+                self._handshake.peer_key = key
 
     def _open_security(self, title: bytes) -> None:
         if self._cipher is None:

@@ -191,11 +191,16 @@ Command: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class AssociationOpened:
-    """The association is open and, with mechanism 5, the server has proved itself. max_pdu: of the server."""
+    """The association is open and, with mechanisms 2 to 7, the server has proved itself. max_pdu: of the server.
+
+    is_verified: whether what comes in it is checked for having been altered. It is not in a plain association, nor
+    under encryption alone, nor where `Tolerance.UNVERIFIED` goes without the authentication key.
+    """
 
     server_title: bytes | None
     conformance: Conformance
     max_pdu: int
+    is_verified: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +298,7 @@ class AssociationReleased:
 
 @dataclass(frozen=True, slots=True)
 class NotificationReceived:
-    """The server said something unasked. protected: whether it came ciphered and genuine."""
+    """The server said something unasked. protected: whether it came ciphered or signed, and was verified as genuine."""
 
     notification: DataNotification | EventNotification | InformationReport
     protected: bool

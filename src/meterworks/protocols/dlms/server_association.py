@@ -28,6 +28,7 @@ from meterworks.protocols.dlms.acse import (
     AssociationResponse,
     ReleaseRequest,
     ReleaseResponse,
+    response_fields,
 )
 from meterworks.protocols.dlms.challenge import (
     CHALLENGE_SIZE,
@@ -499,6 +500,7 @@ class ServerAssociation:
         if handshake is None:
             self._tell_opened(opened)
         titled = opened.is_ciphered or opened.settings.mechanism in TITLED_MECHANISMS
+        certificate = opened.settings.certificate
         return AssociationResponse(
             context=request.context,
             result=AcseResult.ACCEPTED,
@@ -507,6 +509,7 @@ class ServerAssociation:
             mechanism=None if handshake is None else request.mechanism,
             authentication=None if handshake is None else handshake.sent,
             user_information=encode_initiate_response(opened, initiate.quality_of_service),
+            others=() if certificate is None else response_fields(responding_qualifier=certificate),
         ).to_bytes()
 
     def _tell_opened(self, opened: Opened) -> None:

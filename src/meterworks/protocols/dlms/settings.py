@@ -31,6 +31,7 @@ __all__ = [
     "Ciphering",
     "ClientSettings",
     "KeyChoice",
+    "KeyOfCertificate",
     "ManufacturerProof",
     "Mechanism",
     "Protection",
@@ -48,6 +49,7 @@ KEY_SIZE: Final = 16
 PASSWORD_SIZE_MAX: Final = 64
 COUNTER_LEAP_MAX: Final = 1_000_000  # how far ahead an unauthenticated word of the server may move our counter
 
+KeyOfCertificate = Callable[[bytes, bytes], bytes | None]  # (title, certificate) -> public signing key, if trusted
 ManufacturerProof = Callable[[bytes, bytes], bytes]  # (secret, challenge received) -> proof
 
 
@@ -161,6 +163,7 @@ class AssociationSettings:
     for agreed keys of general-ciphering. gbek: the broadcast key. kek: what wrapped keys are under.
     manufacturer_proof: for mechanism 2. short_names: SN referencing. users: client user ids that are accepted, all
     where empty. pre_established: open from the start, without AARQ. tolerance: what is taken though irregular.
+    certificate: ours (DER), sent in the responding-AE-qualifier.
     block_window: general blocks taken without an acknowledgement, 1 to 63, where the conformance has them.
     """
 
@@ -186,6 +189,7 @@ class AssociationSettings:
     pre_established: bool = False
     tolerance: Tolerance = Tolerance.NONE
     response_protection: Protection = Protection.NONE
+    certificate: bytes | None = field(default=None, repr=False)
     block_window: int = BLOCK_WINDOW
 
     def __post_init__(self) -> None:
@@ -220,7 +224,8 @@ class ClientSettings:
     short_names as in `AssociationSettings`, seen from the client. key_choice: the key of general-ciphering; None takes
     ONE_PASS where there is an agreement key of the server, else IDENTIFIED. algorithm_arc: of the AlgorithmID that our
     agreed keys are derived with. bare_header: whether the tags of our general-ciphering leave titles and transaction id
-    out, as some servers want them. certificate: ours, sent in the calling-AE-qualifier. user_id: who of the client's
+    out, as some servers want them. certificate: ours, sent in the calling-AE-qualifier;
+    key_of_certificate: gives the signing key of the server's, after checking it. user_id: who of the client's
     users asks, 0 to 255. pre_established: send no AARQ.
     tolerance: what is taken though it is irregular. counter_leap_max: how far an unauthenticated exception response may
     move our counter ahead when `ClientAssociation.adopt_counter` is called. block_window: as in `AssociationSettings`.
@@ -255,6 +260,7 @@ class ClientSettings:
     algorithm_arc: AlgorithmArc = AlgorithmArc.CURRENT
     bare_header: bool = False
     certificate: bytes | None = field(default=None, repr=False)
+    key_of_certificate: KeyOfCertificate | None = field(default=None, repr=False)
     user_id: int | None = None
     pre_established: bool = False
     tolerance: Tolerance = Tolerance.RELEASE | Tolerance.TAGGED_DATE_TIME

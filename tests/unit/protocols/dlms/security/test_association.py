@@ -49,6 +49,7 @@ from meterworks.protocols.dlms.tag import CipherForm
 from meterworks.protocols.errors import DecodeError, StateError, TagError, WeakProtection
 
 SUITE_0, SUITE_1, SUITE_2 = SecuritySuite
+PROTECTIONS = (Protection.NONE, Protection.ENCRYPTED, Protection.AUTHENTICATED, Protection.BOTH)
 DENIED = DataAccessResult.READ_WRITE_DENIED
 GET_ENERGY = bytes.fromhex("c001c1000301000108 00ff0200")
 NOTE_VALUE = encode_visible_string("x")
@@ -431,14 +432,26 @@ def blind(**changes: object) -> Bench:
     return make_bench(mechanism=Mechanism.LOW, protection=Protection.ENCRYPTED, client=facts | changes)
 
 
+@pytest.mark.parametrize(
+    "protection", [Protection.NONE, Protection.ENCRYPTED, Protection.AUTHENTICATED, Protection.BOTH]
+)
+def test_an_association_tells_whether_what_comes_in_it_is_verified(protection: Protection) -> None:
+    (event,) = make_bench(mechanism=Mechanism.LOW, protection=protection).run(Associate())
+    assert isinstance(event, AssociationOpened)
+    assert event.is_verified is bool(protection & Protection.AUTHENTICATED)
+
+
 def test_without_authentication_key_all_is_marked_as_unverified() -> None:
-    bench = opened(blind())
+    bench = blind()
+    (event,) = bench.run(Associate())
+    assert isinstance(event, AssociationOpened)
+    assert event.is_verified is False
     assert bench.client.is_verified is False
     assert value_of(bench, Get(ENERGY)) == 1_234_567
     notification = DataNotification(long_invoke=1, date_time=b"", body=b"\x00")
     genuine = ApduCipher(key_of(SUITE_0, 0x10), key_of(SUITE_0, 0xD0))
-    (event,) = bench.client.receive(push(genuine, notification.to_bytes()))
-    assert event == NotificationReceived(notification, protected=False)
+    (told,) = bench.client.receive(push(genuine, notification.to_bytes()))
+    assert told == NotificationReceived(notification, protected=False)
     assert opened(make_bench()).client.is_verified is True
 
 

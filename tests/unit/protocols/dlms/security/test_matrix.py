@@ -27,6 +27,7 @@ from meterworks.protocols.dlms import (
     decode_all,
     encode_visible_string,
 )
+from meterworks.protocols.errors import TagError
 
 SUITE_0, SUITE_1, SUITE_2 = SecuritySuite
 FIRST_OCTET = {Ciphering.GENERAL_CIPHERING: 0xDD, Ciphering.SIGNED: 0xDF, Ciphering.SIGNED_GENERAL_CIPHERING: 0xDF}
@@ -83,6 +84,31 @@ def test_the_key_of_a_trusted_certificate_is_used(suite: SecuritySuite) -> None:
     assert signer is not None
     bench.device.trusted[b"certificate"] = signer.public_key
     assert [type(event) for event in bench.run(Associate())] == [AssociationOpened]
+
+
+@pytest.mark.parametrize("suite", SUITES_WITH_CURVES)
+@pytest.mark.parametrize("trusted", [True, False])
+def test_the_server_shows_its_certificate_and_the_client_trusts_it_or_not(suite: SecuritySuite, trusted: bool) -> None:
+    seen: list[tuple[bytes, bytes]] = []
+    key = make_bench(suite, Mechanism.ECDSA).client.settings.peer_signing_key
+
+    def key_of(title: bytes, certificate: bytes) -> bytes | None:
+        seen.append((title, certificate))
+        return key if trusted else None
+
+    bench = make_bench(
+        suite,
+        Mechanism.ECDSA,
+        client={"peer_signing_key": None, "key_of_certificate": key_of},
+        server={"certificate": b"of the server"},
+    )
+    if trusted:
+        assert [type(event) for event in bench.run(Associate())] == [AssociationOpened]
+        assert bench.client.settings.peer_signing_key == key
+    else:
+        with pytest.raises(TagError, match="not known"):
+            bench.run(Associate())
+    assert seen == [(METER_TITLE, b"of the server")]
 
 
 def test_a_certificate_that_is_not_trusted_gives_no_key() -> None:
