@@ -61,6 +61,13 @@ def test_altered_frame_is_none(index: int) -> None:
     assert reader.dropped
 
 
+def test_frame_that_no_flag_ends_is_none() -> None:
+    octets = SPEECH.to_bytes()[:-1]
+    frames, reader = read(octets + b"\x00" + READY.to_bytes())
+    assert frames == [READY]
+    assert reader.dropped > 60  # flags apart
+
+
 def test_wrong_sum_is_read_only_when_told_to() -> None:
     octets = bytearray(SPEECH.to_bytes())
     octets[-2] ^= 1

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from tests.integration.dlms.conftest import settings_for
-from tests.integration.dlms.example_device import ENERGY, LONG_VALUE, NOTE
+from tests.integration.dlms.example_device import ENERGY, LONG_VALUE, NAME, NOTE
 from tests.unit.protocols.dlms.hdlc.line import Fault, Line, frames_of
 
 from meterworks.protocols.dlms import (
@@ -333,10 +333,25 @@ def test_client_without_room_gets_no_information() -> None:
 
 def test_unnumbered_information_is_not_answered() -> None:
     line = opened(Line(PHYSICAL))
-    assert line.server.receive(HdlcFrame(SERVER, CLIENT, 0x03, GET_ENERGY).to_bytes()) == b""
-    broadcast = HdlcFrame(HdlcAddress(127, 127, 2), CLIENT, 0x03, GET_ENERGY)
+    get_name = bytes.fromhex("e6e600") + b"\xc0\x01\xc1" + NAME.to_bytes() + b"\x00"
+    assert line.server.receive(HdlcFrame(SERVER, CLIENT, 0x03, get_name).to_bytes()) == b""
+    broadcast = HdlcFrame(HdlcAddress(127, 127, 2), CLIENT, 0x03, get_name)
     assert line.server.receive(broadcast.to_bytes()) == b""
-    assert value_in(line.execute(Get(ENERGY)))  # and the numbers go on as before
+    # And the numbers go on as before: what is answered next is what was asked next.
+    assert value_in(line.execute(Get(ENERGY))) == line.device.values[ENERGY]
+
+
+def test_more_frames_than_the_window_are_not_taken() -> None:
+    line = opened(Line(PHYSICAL))
+    segments = [HdlcFrame(SERVER, CLIENT, octet, b"\xe6\xe6\x00", segmented=True) for octet in (0x22, 0x24, 0x36)]
+    answer = line.server.receive(b"".join(segment.to_bytes() for segment in segments))
+    assert frames_of(answer) == [HdlcFrame(CLIENT, SERVER, 0x55)]  # no room: the first was taken, the others were not
+
+
+def test_repetitions_are_counted_anew_with_each_frame_that_arrives() -> None:
+    line = opened(Line(HdlcSettings(physical=17, retries_max=1)))
+    line.to_server = every(4, lambda _frame: [])
+    assert len(value_in(line.execute(Get(LONG_VALUE)))) > 262_144
 
 
 def test_clients_on_one_line_do_not_disturb_one_another() -> None:
