@@ -61,15 +61,16 @@ PROFILE: Final = AttributeAddress(7, ObisCode("1.0.99.1.0.255"), 2)
 CLOCK: Final = AttributeAddress(8, ObisCode("0.0.1.0.0.255"), 2)
 FIRST: Final = datetime(2026, 11, 20, 0, 30, tzinfo=UTC)
 LAST: Final = FIRST + timedelta(hours=23, minutes=30)
-METERS: Final = 200
+METERS: Final = 1000
 OWN_TASKS: Final = 64
+CROWD: Final = 1000  # clients of one process at the same time
 PEER_PROCESSES: Final = 8
 COUNTERS_PER_RUN: Final = 10_000_000  # each run begins above all that went before
 
 
 def meter_address(index: int) -> str:
     """Give the loopback address of a meter."""
-    return f"127.16.{index >> 8 & 0xFF}.{index & 0xFF or 255}"
+    return f"127.16.{index // 250}.{index % 250 + 1}"
 
 
 def profile() -> bytes:
@@ -358,12 +359,13 @@ def measure_all(seconds: float) -> dict[str, Any]:
         run_own(server.port, 0.3, 1, 1)  # warm
         results["ours_alone"] = measure(server, lambda: run_own(server.port, seconds, 1, 2))
         results["ours_many"] = measure(server, lambda: run_own(server.port, seconds, OWN_TASKS, 3))
+        results["ours_1000_at_once"] = measure(server, lambda: run_own(server.port, seconds, CROWD, 4))
         blocking = (("ours_blocking", own_blocking_session), ("dlms_cosem", cosem_session), ("gurux", gurux_session))
-        for number, (name, session) in enumerate(blocking, 4):
+        for number, (name, session) in enumerate(blocking, 5):
             results[f"{name}_alone"] = measure(
                 server, functools.partial(run_blocking, session, server.port, seconds, meters, number)
             )
-        count_cpu = run_many(cosem_session, server.port, seconds, PEER_PROCESSES, 7)
+        count_cpu = run_many(cosem_session, server.port, seconds, PEER_PROCESSES, 8)
         results["dlms_cosem_many"] = {
             "sessions_per_s": round(count_cpu[0] / seconds, 1),
             "client_cpu_us": round(count_cpu[1] / count_cpu[0] * 1e6, 1),
