@@ -133,6 +133,10 @@ class _Times:
 
 
 def _assemble_times(pieces: list[Piece], rows: int, period_s: int, default_deviation_min: int) -> _Times:
+    if len(pieces) == 1 and len(pieces[0].data) == 1:
+        started = _times_from(pieces[0], rows, period_s, default_deviation_min)
+        if started is not None:
+            return started
     epoch_s, deviation, status = (np.zeros(rows, np.int64) for _ in range(3))
     stamped = np.zeros(rows, np.bool_)
     for piece in pieces:
@@ -154,6 +158,18 @@ def _assemble_times(pieces: list[Piece], rows: int, period_s: int, default_devia
         return _Times(epoch_s, deviation, status, None)
     epoch_s[unknown] = 0
     return _Times(epoch_s, deviation, status, ~unknown)
+
+
+def _times_from(piece: Piece, rows: int, period_s: int, default_deviation_min: int) -> _Times | None:
+    """Give the times of rows whose first alone has a stamp, which is how meters compress them."""
+    if piece.tag == DOUBLE_LONG_UNSIGNED or not isinstance(piece.where, slice) or piece.where.start:
+        return None
+    first, deviation, status = _stamp(piece, default_deviation_min)
+    if first == TIME_UNKNOWN:
+        return None
+    epoch_s = np.arange(rows) * period_s
+    epoch_s += first
+    return _Times(epoch_s, np.full(rows, deviation), np.full(rows, status), None)
 
 
 def _stamp(piece: Piece, default_deviation_min: int) -> tuple[int, int, int]:
