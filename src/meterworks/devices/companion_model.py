@@ -17,10 +17,12 @@ from meterworks.devices.errors import ModelError
 from meterworks.devices.meter_model import METER_MODELS
 from meterworks.devices.model import DeviceModel
 from meterworks.devices.model_table import build_model
+from meterworks.devices.prepayment_part import prepayment_model
 
 __all__ = ["MODELS", "OWN_STYLE", "STYLES", "model_of"]
 
 OWN_STYLE: Final = "meterworks"
+PREPAYMENT_STYLE: Final = "prepayment"
 PHASES_MANY: Final = 3
 
 #: Objects every companion model takes over from our own meter.
@@ -196,7 +198,7 @@ _DSMR: Final = """
 
 
 _TABLES: Final[Mapping[str, str]] = MappingProxyType({"idis": _COMMON + _IDIS, "dsmr": _COMMON + _DSMR})
-STYLES: Final = (OWN_STYLE, *_TABLES)
+STYLES: Final = (OWN_STYLE, PREPAYMENT_STYLE, *_TABLES)
 
 
 class _Models(Mapping[str, DeviceModel]):
@@ -225,6 +227,8 @@ class _Models(Mapping[str, DeviceModel]):
 def _make(style: str, phases: int) -> DeviceModel:
     if style == OWN_STYLE:
         return METER_MODELS[phases]
+    if style == PREPAYMENT_STYLE:
+        return prepayment_model(phases)
     table = _TABLES[style] + (_COMMON_PHASES if phases == PHASES_MANY else "")
     return build_model(f"{style} style, {phases} phase{'s' if phases > 1 else ''}", table, phases=phases)
 

@@ -42,9 +42,9 @@ __all__ = [
 
 ACCOUNT: Final = bytes((0, 0, 19, 0, 0, 255))
 TOKEN_CREDIT: Final = bytes((0, 0, 19, 10, 0, 255))
-EMERGENCY_CREDIT: Final = bytes((0, 0, 19, 10, 1, 255))
+EMERGENCY_CREDIT: Final = bytes((0, 0, 19, 11, 0, 255))
 CONSUMPTION_CHARGE: Final = bytes((0, 0, 19, 20, 0, 255))
-STANDING_CHARGE: Final = bytes((0, 0, 19, 20, 1, 255))
+STANDING_CHARGE: Final = bytes((0, 0, 19, 21, 0, 255))
 TOKEN_GATEWAY: Final = bytes((0, 0, 19, 40, 0, 255))
 CURRENCY_SCALE: Final = -3  # amounts are thousandths of the currency
 IMPORT_REGISTER: Final = bytes((1, 0, 1, 8, 0, 255))

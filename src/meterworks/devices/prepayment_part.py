@@ -6,8 +6,13 @@ from typing import Final
 
 from meterworks.devices import prepayment
 from meterworks.devices.access import Audience
+from meterworks.devices.arbitrator import arbitrator
+from meterworks.devices.compact_data import compact_data
+from meterworks.devices.mbus_client import mbus_channel
 from meterworks.devices.meter_model import METER_MODELS
 from meterworks.devices.model import Bindings, DeviceModel, Entry, Place, Source, deed, derived, entry, kept, setting
+from meterworks.devices.parameter_monitor import parameter_monitor
+from meterworks.devices.port_protection import port_protection
 from meterworks.devices.prepayment import (
     ACCOUNT,
     CONSUMPTION_CHARGE,
@@ -337,6 +342,15 @@ PREPAYMENT_PART: Final[tuple[Entry, ...]] = (
     _GATEWAY,
 )
 
+#: What else meters of this kind have that our usual ones have not: a sub-meter, compact data, guards.
+_EXTRA_PART: Final[tuple[Entry, ...]] = (
+    *mbus_channel(1),
+    compact_data("0.0.66.0.0.255", 1, ((8, "0.0.1.0.0.255", 2), (3, "1.0.1.8.0.255", 2), (70, "0.0.96.3.10.255", 3))),
+    arbitrator("0.0.96.3.20.255", (("0.0.10.0.106.255", 1), ("0.0.10.0.106.255", 2)), actors=3),
+    port_protection("0.0.25.0.0.255"),
+    parameter_monitor(),
+)
+
 
 @lru_cache(maxsize=4)
 def prepayment_model(phases: int) -> DeviceModel:
@@ -344,7 +358,7 @@ def prepayment_model(phases: int) -> DeviceModel:
     own = METER_MODELS[phases]
     bindings = own.bindings
     return DeviceModel(
-        name=f"prepayment {own.name}", phases=phases, entries=own.entries + PREPAYMENT_PART,
+        name=f"prepayment {own.name}", phases=phases, entries=own.entries + PREPAYMENT_PART + _EXTRA_PART,
         bindings=Bindings(
             states={**bindings.states, "account_mode": _mode},
             settings={**bindings.settings, "account_mode": _set_mode}, histories=bindings.histories,

@@ -113,7 +113,7 @@ def test_a_kept_object_remembers_what_is_written():
 
 
 def test_a_style_nobody_has_is_refused():
-    assert set(STYLES) == {"meterworks", "idis", "dsmr"}
+    assert set(STYLES) == {"meterworks", "prepayment", "idis", "dsmr"}
     assert len(MODELS) == 2 * len(STYLES)
     with pytest.raises(UsageError, match="idis-3"):
         model_of("ansi", 1)
