@@ -90,6 +90,9 @@ def _asked(
     general_block_transfer: Annotated[
         bool, typer.Option("--general-block-transfer", help="propose general block transfer")
     ] = False,
+    short_names: Annotated[
+        bool, typer.Option("--short-names", help="the meter is addressed by short names (association SN)")
+    ] = False,
     tolerant: Annotated[
         bool, typer.Option("--tolerant", help="take more that is not as the standard says, see docs/dlms.md")
     ] = False,
@@ -115,7 +118,7 @@ def _asked(
         mechanism=None if mechanism is None else _one_of("--mechanism", mechanism, _MECHANISMS),
         protection=None if protection is None else _one_of("--protection", protection, _PROTECTIONS),
         ciphering=_one_of("--ciphering", ciphering, _CIPHERINGS), dedicated=dedicated, counter=counter,
-        counter_file=counter_file, general_block_transfer=general_block_transfer,
+        counter_file=counter_file, general_block_transfer=general_block_transfer, short_names=short_names,
         tolerance=_tolerance(tolerant=tolerant, unverified=unverified), timeout_s=timeout_s,
     )  # fmt: skip
     folder = None if no_cache else cache or Path(typer.get_app_dir("meterworks")) / "meters"

@@ -26,6 +26,7 @@ def serve(
     mechanism: Annotated[
         str, typer.Option(help="how reader and management client prove themselves: low, md5, sha1, gmac or sha256")
     ] = "gmac",
+    short_names: Annotated[bool, typer.Option("--short-names", help="be addressed by short names")] = False,
     keys: Annotated[
         Path | None, typer.Option(help="keys file: used if it exists, else written with fresh keys")
     ] = None,
@@ -44,6 +45,7 @@ def serve(
         raise ConfigurationError(f"--framing {framing}: it is wrapper or hdlc")
     meter = LoneMeter(
         host=host, port=port, phases=phases, seed=seed, keys_file=keys, state_folder=state, model=model, suite=suite,
+        short_names=short_names,
         framing="hdlc" if framing == "hdlc" else "wrapper", mechanism=SERVED_MECHANISMS[mechanism],
     )  # fmt: skip
     serve_lone_meter(meter, announce=notice)

@@ -60,6 +60,7 @@ class LoneMeter:
     model: str = OWN_STYLE
     suite: int = 0
     mechanism: Mechanism = Mechanism.GMAC
+    short_names: bool = False
 
     def __post_init__(self) -> None:
         if self.phases not in (1, 3):

@@ -19,6 +19,7 @@ from meterworks.protocols import AssociationRefused, EncodeError, ServiceRefused
 from meterworks.protocols.dlms import (
     CLIENT_CONFORMANCE,
     PUBLIC_CLIENT,
+    SHORT_NAME_CONFORMANCE,
     AssociationOpened,
     AttributeAddress,
     Ciphering,
@@ -35,6 +36,8 @@ from meterworks.protocols.dlms import (
 from meterworks.system.errors import ConfigurationError
 from meterworks.system.meter_file import write_private
 from meterworks.system.meter_key import KEY_SIZES, MeterKeys, aes_ecb_proof
+from meterworks.system.meter_link import AskedMeter
+from meterworks.system.meter_short_name import ShortNameMeter
 
 __all__ = [
     "OWN_SYSTEM_TITLE",
@@ -81,6 +84,7 @@ class MeterAccess:
     counter_file: Path | None = None
     dedicated: bool = False
     general_block_transfer: bool = False
+    short_names: bool = False
     tolerance: Tolerance = Tolerance.RELEASE | Tolerance.TAGGED_DATE_TIME
     timeout_s: float = 10.0
     tap: Tap | None = None
@@ -106,7 +110,7 @@ class MeterAccess:
         keys, mechanism = self.keys, self.effective_mechanism
         if self.client == PUBLIC_CLIENT and mechanism == Mechanism.NONE and not self.protection:
             keys = MeterKeys()  # keys that are given for the meter are not those of its public client
-        conformance = CLIENT_CONFORMANCE
+        conformance = SHORT_NAME_CONFORMANCE if self.short_names else CLIENT_CONFORMANCE
         if self.general_block_transfer:
             conformance |= Conformance.GENERAL_BLOCK_TRANSFER
         dedicated = secrets.token_bytes(KEY_SIZES[keys.suite]) if self.dedicated and keys.guek is not None else None
@@ -118,6 +122,7 @@ class MeterAccess:
                 peer_signing_key=keys.meter_signing_key, peer_agreement_key=keys.meter_agreement_key,
                 certificate=keys.certificate, dedicated_key=dedicated, protection=self.protection,
                 ciphering=self.ciphering, conformance=conformance, tolerance=self.tolerance,
+                short_names=self.short_names,
                 manufacturer_proof=aes_ecb_proof if mechanism == Mechanism.MANUFACTURER else None,
             )  # fmt: skip
         except UsageError as error:
@@ -126,9 +131,10 @@ class MeterAccess:
 
 @dataclass(frozen=True, slots=True)
 class OpenMeter:
-    """An open association and what was agreed."""
+    """An open association and what was agreed. client: whom to ask; link: what to close at the end."""
 
-    client: BlockingDlmsClient
+    link: BlockingDlmsClient
+    client: AskedMeter
     agreed: AssociationOpened
     access: MeterAccess
 
@@ -173,18 +179,18 @@ class StoredCounter:
 
 def _counter_told(access: MeterAccess) -> int:
     """One above what the meter says it last accepted, asked through its public client; 0 where it does not tell."""
-    public = ClientSettings(client_sap=PUBLIC_CLIENT, server_sap=access.server)
+    public = replace(access, client=PUBLIC_CLIENT, mechanism=None, protection=None).settings()
     try:
         with _connected(access, public, CountUp()) as client:
             client.associate()
-            told = [value for value in _counter_values(client) if isinstance(value, int) and value >= 0]
+            told = [value for value in _counter_values(_asked(access, client)) if isinstance(value, int) and value >= 0]
             client.release()
     except (PeerError, AssociationRefused, ServiceRefused):
         return 0
     return max(told) + 1 if told else 0
 
 
-def _counter_values(client: BlockingDlmsClient) -> Iterator[object]:
+def _counter_values(client: AskedMeter) -> Iterator[object]:
     """The counter objects that the public client sees: the usual one, else those of the object list."""
     with contextlib.suppress(ServiceRefused):
         yield decode_all(client.get(INVOCATION_COUNTER))
@@ -195,6 +201,10 @@ def _counter_values(client: BlockingDlmsClient) -> Iterator[object]:
             case (1, int(), bytes(name), *_) if len(name) == 6 and name[:4] == b"\x00\x00\x2b\x01":
                 with contextlib.suppress(ServiceRefused):
                     yield decode_all(client.get(AttributeAddress(1, ObisCode(name), 2)))
+
+
+def _asked(access: MeterAccess, client: BlockingDlmsClient) -> AskedMeter:
+    return ShortNameMeter(client) if access.short_names else client
 
 
 def _connected(access: MeterAccess, settings: ClientSettings, counter: InvocationCounter) -> BlockingDlmsClient:
@@ -228,7 +238,7 @@ def _raised(counter: InvocationCounter, lowest: int) -> InvocationCounter | None
 def open_meter(access: MeterAccess) -> OpenMeter:
     """Connect and open the association. Raises UnreachableError, SecurityError, RefusedError, PeerError, UsageError.
 
-    The client given back is to be closed by the caller: `with open_meter(access).client as client`.
+    The client given back is to be closed by the caller: `with open_meter(access).link`.
     """
     settings = access.settings()
     counter = _first_counter(access, settings)
@@ -249,7 +259,7 @@ def _opened(access: MeterAccess, settings: ClientSettings, counter: InvocationCo
     except BaseException:  # a Ctrl-C too leaves no connection behind
         client.close()
         raise
-    return OpenMeter(client, agreed, access)
+    return OpenMeter(client, _asked(access, client), agreed, access)
 
 
 def with_title(access: MeterAccess, title: str | None) -> MeterAccess:
@@ -280,7 +290,7 @@ def meter_session(access: MeterAccess) -> Iterator[OpenMeter]:
     A release that the meter does not answer well is no failure: what was read is read.
     """
     meter = open_meter(access)
-    with meter.client as client:
+    with meter.link as client:
         yield meter
         with contextlib.suppress(UnreachableError, PeerError, SecurityError):
             client.release()

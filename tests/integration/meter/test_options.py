@@ -18,7 +18,7 @@ def asked(**options):
         "client": 16, "server": 1, "keys": None, "mechanism": None, "protection": None, "ciphering": "service",
         "dedicated": False, "system_title": None, "counter": None, "counter_file": None,
         "general_block_transfer": False, "tolerant": False, "unverified": False, "gateway": None, "cache": None,
-        "no_cache": False, "trace": None, "timeout_s": 10.0, "target": "127.0.0.1",
+        "no_cache": False, "short_names": False, "trace": None, "timeout_s": 10.0, "target": "127.0.0.1",
     }  # fmt: skip
     return _asked(**(defaults | options))
 

@@ -148,3 +148,29 @@ def test_what_is_announced_is_what_a_client_needs(tmp_path):
     assert "mechanism 1 low" in facts["clients"]
     hls = LoneMeter(mechanism=Mechanism.SHA1)
     assert announced(hls, specification, keys)["secret"] == (keys.secret or b"").hex()
+
+
+# --- short names ----------------------------------------------------------------------------------------------------
+
+
+def test_a_meter_of_short_names_is_read_changed_and_learnt_as_others_are(tmp_path):
+    keys, path = keys_of(folder=tmp_path)
+    with Served(keys=keys, guek=keys.guek, gak=keys.gak, short_names=True) as meter:
+        target = f"127.0.0.1:{meter.port}"
+        shared = ("--client", 1, "--keys", path, "--no-cache", "--timeout-s", 5, "--short-names")
+        values = command("meter", "read", target, "1.8.0", "clock", "1.8.0/scaler_unit", *shared, "--json")
+        assert values.exit_code == 0, values.errors
+        assert values.json[0]["value"] == meter.fleet.meter(0).view.load.registers_at(int(NOW)).import_wh
+        assert values.json[0]["unit"] == "Wh"
+        assert values.json[1]["value"] == "2026-11-21T10:07:12Z"
+        rows = command("meter", "read", target, "99.1.0", "--last", 3, *shared, "--json")
+        assert len(rows.json) == 3
+        written = command("meter", "write", target, "17.0.0/4", "uint32:4321", "--yes", *shared, "--json")
+        assert written.json["after"] == {"uint32": 4321}
+        off = command("meter", "act", target, "0-0:96.3.10.255/remote_disconnect", "--yes", *shared)
+        assert off.exit_code == 0, off.errors
+        assert command("meter", "read", target, "0-0:96.3.10.255/2", *shared, "--json").json[0]["value"] is False
+        tree = command("meter", "objects", target, *shared)
+        assert any("Association SN" in line for line in tree.lines)
+        assert command("meter", "read", target, "3/9.9.9.9.9.9/2", *shared).exit_code == 3
+        assert command("meter", "read", target, "clock", *shared[:-1]).exit_code != 0

@@ -17,7 +17,7 @@ from meterworks.system.meter_objects import ObjectBook, Wanted
 from meterworks.system.meter_reading import ReadValue, value_document, value_row
 from meterworks.system.meter_value import change_text, plain_json, typed_json, value_from_text
 
-QUICK = settings(max_examples=150, deadline=None)
+QUICK = settings(max_examples=80, deadline=None)
 
 
 def number(tag, low, high):

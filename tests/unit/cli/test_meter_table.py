@@ -29,7 +29,7 @@ def test_verbs_that_ask_a_meter_share_its_options(name):
     wanted = {
         "--client", "--server", "--keys", "--mechanism", "--protection", "--ciphering", "--dedicated",
         "--system-title", "--counter", "--counter-file", "--general-block-transfer", "--tolerant", "--unverified",
-        "--timeout-s", "--trace", "--cache", "--no-cache", "--json",
+        "--timeout-s", "--trace", "--cache", "--no-cache", "--json", "--short-names", "--gateway",
     }  # fmt: skip
     assert wanted <= options
     assert own.params[0].name == "target"
