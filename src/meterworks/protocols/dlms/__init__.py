@@ -123,7 +123,7 @@ from meterworks.protocols.dlms.initiate import InitiateRequest, InitiateResponse
 from meterworks.protocols.dlms.notification import DataNotification, DataNotificationConfirm, EventNotification
 from meterworks.protocols.dlms.obis import ObisCode
 from meterworks.protocols.dlms.profile import ProfileTable, decode_profile
-from meterworks.protocols.dlms.profile_encode import TimeColumn, ValueColumn, encode_profile
+from meterworks.protocols.dlms.profile_encode import TimeColumn, ValueColumn, encode_compact_profile, encode_profile
 from meterworks.protocols.dlms.profile_layout import CaptureLayout, SortMethod, decode_capture_objects
 from meterworks.protocols.dlms.result import (
     AcseResult,
@@ -378,6 +378,7 @@ __all__ = [
     "encode_array",
     "encode_bit_string",
     "encode_boolean",
+    "encode_compact_profile",
     "encode_date_time",
     "encode_double_long",
     "encode_double_long_unsigned",
