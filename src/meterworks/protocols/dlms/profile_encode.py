@@ -18,7 +18,7 @@ from meterworks.protocols.dlms.length import encode_length
 from meterworks.protocols.dlms.profile_cell import SCALARS, STAMP_DTYPE
 from meterworks.protocols.errors import EncodeError
 
-__all__ = ["TimeColumn", "ValueColumn", "encode_profile"]
+__all__ = ["TimeColumn", "ValueColumn", "encode_compact_profile", "encode_profile"]
 
 IntArray = npt.NDArray[np.int64]
 # Up to this many changes of pattern the stretches are written where they belong; beyond, pattern by pattern.
@@ -139,10 +139,7 @@ def encode_profile(columns: Sequence[Column], *, capture_period_s: int = 0) -> b
     capture_period_s: what a null time adds to the row before; 0 writes every stamp. All columns have the same length.
     Raises EncodeError for columns of unequal length or values that their type cannot carry.
     """
-    lengths = {len(column.epoch_s if isinstance(column, TimeColumn) else column.values) for column in columns}
-    if len(lengths) != 1:
-        raise EncodeError(f"the columns of a profile have one length, not {sorted(lengths)}")
-    rows = lengths.pop()
+    rows = _row_count(columns)
     start = bytes((Tag.ARRAY,)) + encode_length(rows)
     if not rows:
         return start
@@ -167,6 +164,26 @@ def encode_profile(columns: Sequence[Column], *, capture_period_s: int = 0) -> b
     return start + octets.tobytes()
 
 
+def encode_compact_profile(columns: Sequence[Column]) -> bytes:
+    """Write the attribute value as a compact array: the types once, then the contents of the rows back to back.
+
+    A compact array has no nulls: every time and value is written, whatever its column says about compression.
+    Raises EncodeError as `encode_profile` does.
+    """
+    rows = _row_count(columns)
+    tags = bytes([column.tag for column in columns])
+    contents = _RowForm(columns, (1 << len(columns)) - 1, is_tagged=False).write(slice(0, rows)) if rows else b""
+    description = bytes((Tag.COMPACT_ARRAY, Tag.STRUCTURE)) + encode_length(len(tags)) + tags
+    return b"".join((description, encode_length(len(contents)), contents))
+
+
+def _row_count(columns: Sequence[Column]) -> int:
+    lengths = {len(column.epoch_s if isinstance(column, TimeColumn) else column.values) for column in columns}
+    if len(lengths) != 1:
+        raise EncodeError(f"the columns of a profile have one length, not {sorted(lengths)}")
+    return lengths.pop()
+
+
 def _patterns(columns: Sequence[Column], capture_period_s: int) -> tuple[IntArray, dict[int, IntArray]]:
     """Number each row by which of its cells are given (bit k: column k), and list the rows of each number."""
     if len(columns) > COMPRESSIBLE_MAX:
@@ -182,17 +199,20 @@ def _patterns(columns: Sequence[Column], capture_period_s: int) -> tuple[IntArra
 
 
 class _RowForm:
-    """How rows of one pattern are written: a template of tags, and a field per given cell."""
+    """How rows of one pattern are written: a template of tags, and a field per given cell.
 
-    def __init__(self, columns: Sequence[Column], pattern: int) -> None:
-        template = bytes((Tag.STRUCTURE,)) + encode_length(len(columns))
+    is_tagged: not so in a compact array, where lengths stay and tags do not.
+    """
+
+    def __init__(self, columns: Sequence[Column], pattern: int, *, is_tagged: bool = True) -> None:
+        template = bytes((Tag.STRUCTURE,)) + encode_length(len(columns)) if is_tagged else b""
         names, formats, offsets = [], [], []
         self._given: list[tuple[str, Column]] = []
         for index, column in enumerate(columns):
             if not pattern >> index & 1:
                 template += b"\x00"
                 continue
-            template += column.head
+            template += column.head if is_tagged else column.head[1:]
             names.append(f"v{index}")
             formats.append(column.dtype)
             offsets.append(len(template))
