@@ -253,5 +253,6 @@ def describe_meter(specification: MeterSpecification) -> Mapping[str, str]:
         "system_title": specification.system_title.hex().upper(),
         "encryption_key": specification.guek.hex().upper(),
         "authentication_key": specification.gak.hex().upper(),
+        "master_key": "" if specification.kek is None else specification.kek.hex().upper(),
         "clients": "16 public, no authentication; 2 reader and 1 management, HLS with GMAC, suite 0",
     }

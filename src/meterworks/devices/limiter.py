@@ -17,6 +17,7 @@ from typing import Final
 
 from meterworks.devices.clock_object import moment_of
 from meterworks.devices.disconnect_control import SWITCH_SCRIPTS, Origin, SwitchOrder, operate
+from meterworks.devices.script import run_script
 from meterworks.devices.view import LOG_STANDARD, MeterView
 from meterworks.devices.watch import note_change
 from meterworks.errors import PeerError
@@ -41,6 +42,7 @@ EVENT_EXCEEDED: Final = 65
 EVENT_OK: Final = 66
 EVENT_THRESHOLD_CHANGED: Final = 67
 EVENT_SWITCH_FAILED: Final = 68
+SCRIPT_TABLE_CLASS: Final = 9
 LIMIT_MAX_W: Final = 2**32 - 1
 GROUPS_MAX: Final = 32
 ATTRIBUTES: Final = {"monitored": 2, "emergency_profile": 8, "emergency_groups": 9, "actions": 11}
@@ -146,10 +148,13 @@ class _LimiterWatch:
         _keep_state(view, over, at_s)
         view.record(LOG_STANDARD, EVENT_EXCEEDED if over else EVENT_OK, at_s=at_s)
         script, selector = _kept(view, ATTRIBUTES["actions"])[0 if over else 1]
-        if script == SWITCH_SCRIPTS and selector in tuple(SwitchOrder):
-            result = operate(view, Origin.LOCAL, SwitchOrder(selector), at_s=at_s)
-            if result is not ActionResult.SUCCESS:
-                view.record(LOG_STANDARD, EVENT_SWITCH_FAILED, at_s=at_s)
+        if not selector:
+            return
+        if script != SWITCH_SCRIPTS:
+            with view.as_of(at_s):
+                run_script(view, script, selector)
+        elif operate(view, Origin.LOCAL, SwitchOrder(selector), at_s=at_s) is not ActionResult.SUCCESS:
+            view.record(LOG_STANDARD, EVENT_SWITCH_FAILED, at_s=at_s)
 
 
 LIMITER_WATCH: Final = _LimiterWatch()
@@ -245,16 +250,25 @@ def _set_emergency_groups(view: MeterView, value: PlainValue) -> DataAccessResul
 
 
 def _set_actions(view: MeterView, value: PlainValue) -> DataAccessResult:
-    """Take the scripts for over and under: those of the switch, or none (selector 0)."""
+    """Take the scripts for over and under: those of the switch, others the meter has, or none (selector 0).
+
+    A script of the switch is a local order here, whatever it is for a client.
+    """
     match value:
         case ((bytes(over), int(over_selector)), (bytes(under), int(under_selector))):
             scripts = ((over, over_selector), (under, under_selector))
         case _:
             return DataAccessResult.TYPE_UNMATCHED
-    known = (0, *SwitchOrder)
-    if any(selector not in known or (selector and name != SWITCH_SCRIPTS) for name, selector in scripts):
+    if not all(_is_known(view, name, selector) for name, selector in scripts):
         return DataAccessResult.OTHER_REASON
     return _keep(view, ATTRIBUTES["actions"], encode_structure(*(_script(*script) for script in scripts)))
+
+
+def _is_known(view: MeterView, name: bytes, selector: int) -> bool:
+    if not selector or name == SWITCH_SCRIPTS:
+        return selector in (0, *SwitchOrder)
+    table = view.objects.get(name)
+    return table is not None and table.interface_class.class_id == SCRIPT_TABLE_CLASS
 
 
 STATES: Final[Mapping[str, Callable[[MeterView, int], bytes]]] = {

@@ -6,6 +6,7 @@ its own: those are computed from the load and kept in the fleet's state.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 from meterworks.devices.access import CLIENTS, ClientProfile, Rights, rights_of
@@ -14,6 +15,8 @@ from meterworks.devices.clock_object import recall_local_time
 from meterworks.devices.errors import FleetStateError, ModelError
 from meterworks.devices.meter_key import put_keys_in_force
 from meterworks.devices.model import BoundAttribute, BoundObject, DeviceModel
+from meterworks.devices.parameter_monitor import note_parameter
+from meterworks.devices.port_protection import is_locked, note_failure, note_success
 from meterworks.devices.security_setup import association_settings
 from meterworks.devices.short_name_table import ASSOCIATION_NAME, short_names_of
 from meterworks.devices.view import LOG_TAMPER, MeterView
@@ -27,6 +30,7 @@ from meterworks.protocols.dlms import (
     AttributeAddress,
     BaseLogicalDevice,
     DataAccessResult,
+    Mechanism,
     MethodAddress,
     PlainValue,
     SecurityEventKind,
@@ -47,10 +51,16 @@ _TAMPER_CODES: Final[Mapping[str, int]] = {
 }
 
 
+@lru_cache
+def _plain_settings(mechanism: Mechanism) -> AssociationSettings:
+    """Give what a client without keys must bring; it is the same at every meter."""
+    return AssociationSettings(mechanism=mechanism, max_pdu=PDU_SIZE_MAX)
+
+
 class ElectricityMeter(BaseLogicalDevice):
     """One meter. Made when it is first addressed; costs some hundred octets beside its load."""
 
-    __slots__ = ("_associations", "_objects", "_short_names", "model", "view")
+    __slots__ = ("_objects", "_remembered", "_short_names", "model", "view")
 
     def __init__(self, model: DeviceModel, view: MeterView) -> None:
         """Raise ModelError where model and load differ in phases."""
@@ -64,7 +74,8 @@ class ElectricityMeter(BaseLogicalDevice):
         recall_local_time(view)
         self._objects = model.objects
         self._short_names = short_names_of(model) if view.specification.short_names else None
-        self._associations: dict[int, AssociationSettings] = {}
+        # Those of the last client: a dictionary would be 200 octets for each meter.
+        self._remembered: tuple[int, AssociationSettings] | None = None
 
     @property
     def system_title(self) -> bytes:
@@ -74,7 +85,7 @@ class ElectricityMeter(BaseLogicalDevice):
     def association(self, client_sap: int) -> AssociationSettings | None:
         """Give what this client must bring; None for a client that is not in the table of clients."""
         client = CLIENTS.get(client_sap)
-        if client is None:
+        if client is None or is_locked(self.view):
             return None
         settings = with_login(self.view, client_sap, self._settings_of(client_sap, client))
         users = users_of(self.view, client_sap)
@@ -88,14 +99,12 @@ class ElectricityMeter(BaseLogicalDevice):
         if client.ciphered and self.view.state.overlay.values(self.view.index):  # keys and policy may be other ones
             put_keys_in_force(self.view)
             return association_settings(self.view, client.mechanism)
-        known = self._associations.get(client_sap)
-        if known is None:
-            known = self._associations[client_sap] = (
-                association_settings(self.view, client.mechanism)
-                if client.ciphered
-                else AssociationSettings(mechanism=client.mechanism, max_pdu=PDU_SIZE_MAX)
-            )
-        return known
+        if not client.ciphered:
+            return _plain_settings(client.mechanism)
+        remembered = self._remembered
+        if remembered is None or remembered[0] != client_sap:
+            remembered = self._remembered = client_sap, association_settings(self.view, client.mechanism)
+        return remembered[1]
 
     def catch_up(self) -> None:
         """Let everything happen that the meter was to do by itself until now; costs nothing where nothing was set."""
@@ -163,11 +172,14 @@ class ElectricityMeter(BaseLogicalDevice):
             return DataAccessResult.READ_WRITE_DENIED
         self.catch_up()
         try:
-            return attribute.write(self.view, value)
+            result = attribute.write(self.view, value)
+            if result is DataAccessResult.SUCCESS:
+                note_parameter(self.view, address, value)
         except FleetStateError:  # the meter's memory is full
             return DataAccessResult.TEMPORARY_FAILURE
         except (PeerError, UsageError):
             return DataAccessResult.TYPE_UNMATCHED
+        return result
 
     def action(
         self, client_sap: int, address: MethodAddress, parameter: bytes | None
@@ -204,6 +216,8 @@ class ElectricityMeter(BaseLogicalDevice):
     def security_event(self, kind: str, client_sap: int) -> None:
         """Record in the tamper log what a client did."""
         del client_sap  # the log of a meter has no room for it
+        if kind == SecurityEventKind.AUTHENTICATION_FAILED.value:
+            note_failure(self.view)
         self.view.record(LOG_TAMPER, _TAMPER_CODES.get(kind, EVENT_AUTHENTICATION_FAILED))
 
     # -- short names --------------------------------------------------------------------------------------------------
@@ -221,3 +235,5 @@ class ElectricityMeter(BaseLogicalDevice):
     def association_opened(self, client_sap: int, user_id: int | None) -> None:
         """Remember which user opened the association."""
         self.view.users[client_sap] = user_id or 0
+        if CLIENTS[client_sap].ciphered:
+            note_success(self.view)

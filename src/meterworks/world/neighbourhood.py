@@ -4,6 +4,7 @@ It is drawn from one seed; the seed and the keys are kept in a folder (see `neig
 is not stored.
 """
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -123,6 +124,8 @@ class Neighbourhood:
             serial=self._serial(index),
             guek=guek,
             gak=gak,
+            # Of the other two, so that a folder made before meters had master keys still opens; their owner has all.
+            kek=hashlib.sha256(b"meterworks master key" + guek + gak).digest()[: len(guek)],
             address=meter_address(index, port=self._settings.port, single_address=self._settings.single_address),
             connection="device"
             if float(lane_uniforms(noise, 1)[0]) < self._settings.device_initiated_share

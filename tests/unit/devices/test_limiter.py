@@ -147,6 +147,19 @@ def test_a_limiter_without_action_only_tells(make_limited):
     assert events(bench) == [(2 * STEP + 60, 65), (3 * STEP + 120, 66)]
 
 
+def test_any_script_of_the_meter_can_be_the_action(make_limited):
+    bench = make_limited({2: 1500})
+    tariffs = bytes((0, 0, 10, 0, 100, 255))
+    assert bench.write(LIMITER, 11, actions((tariffs, 2), (tariffs, 1))) == OK
+    assert look(bench, 2 * STEP + 59) == (True, 1)
+    assert bench.read("0.0.96.14.0.255") == 1
+    look(bench, 2 * STEP + 60)
+    assert bench.read("0.0.96.14.0.255") == 2
+    look(bench, 3 * STEP + 120)
+    assert bench.read("0.0.96.14.0.255") == 1
+    assert bench.view.gaps.is_open is False
+
+
 def test_a_hand_at_the_meter_switches_on_again(make_limited):
     bench = make_limited({2: 1500})
     look(bench, 4 * STEP)
@@ -244,6 +257,7 @@ def test_an_emergency_at_no_exact_time_never_begins(emergency_bench):
         (11, encode_structure(encode_structure()), "unmatched"),
         (11, actions((SWITCH_SCRIPTS, 3), (SWITCH_SCRIPTS, 0)), "other"),
         (11, actions((bytes(6), 1), (SWITCH_SCRIPTS, 0)), "other"),
+        (11, actions((bytes((0, 0, 1, 0, 0, 255)), 1), (SWITCH_SCRIPTS, 0)), "other"),
         (3, encode_double_long_unsigned(1), "denied"),
     ],
 )
