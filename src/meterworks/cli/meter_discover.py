@@ -1,5 +1,7 @@
 """`meterworks meter discover`: what a meter offers to whom."""
 
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +12,7 @@ from meterworks.links import MeterTarget
 from meterworks.system import ConfigurationError
 from meterworks.system.meter_discovery import CLIENTS, discovery_document, discovery_rows
 from meterworks.system.meter_discovery import discover as find
+from meterworks.system.meter_trace import TraceFile
 
 __all__ = ["discover"]
 
@@ -36,14 +39,18 @@ def discover(
     ],
     clients: Annotated[str, typer.Option(help="client addresses to try, as 16,1-3")] = ",".join(map(str, CLIENTS)),
     servers: Annotated[str, typer.Option(help="server addresses (logical devices) to try")] = "1",
+    trace: Annotated[Path | None, typer.Option(help="write the session to this .pcap file")] = None,
     timeout_s: Annotated[float, typer.Option(help="longest wait for one answer, seconds")] = 5.0,
     as_json: AsJson = False,
 ) -> None:
     """Find out, without any key, which associations a meter offers."""
-    found = find(
-        MeterTarget.from_text(target), clients=_numbers("--clients", clients), servers=_numbers("--servers", servers),
-        timeout_s=timeout_s, tell=lambda text: notice(f"... {text}"),
-    )  # fmt: skip
+    where = MeterTarget.from_text(target)
+    client_saps, server_saps = _numbers("--clients", clients), _numbers("--servers", servers)
+    with TraceFile(trace) if trace else nullcontext() as tap:
+        found = find(
+            where, clients=client_saps, servers=server_saps, timeout_s=timeout_s,
+            tell=lambda text: notice(f"... {text}"), tap=tap,
+        )  # fmt: skip
     if as_json:
         print_json(discovery_document(found))
         return

@@ -1,5 +1,6 @@
 """`meterworks meter replay`: a recorded session against a living peer."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from meterworks.links import MeterTarget, OctetListener
 from meterworks.system import ConfigurationError
 from meterworks.system.meter_recording import load_recording
 from meterworks.system.meter_replay import Played, Verdict, frame_kind, play_client, play_server, replay_document
+from meterworks.system.meter_trace import TraceFile
 
 __all__ = ["replay"]
 
@@ -26,6 +28,7 @@ def replay(
     stream: Annotated[
         str | None, typer.Option(help="ADDRESS:PORT of the server, of a capture with several connections")
     ] = None,
+    trace: Annotated[Path | None, typer.Option(help="write the session to this .pcap file")] = None,
     wait_s: Annotated[float, typer.Option(help="longest wait for a client, seconds")] = 60.0,
     timeout_s: Annotated[float, typer.Option(help="longest wait for one frame, seconds")] = 10.0,
     as_json: AsJson = False,
@@ -36,13 +39,14 @@ def replay(
         notice(f"note: {session.note}")
     if (target is None) == (listen is None):
         raise ConfigurationError("name a server to play against, or --listen HOST:PORT for a client: one of the two")
-    if target is not None:
-        played = play_client(MeterTarget.from_text(target), session, timeout_s=timeout_s)
-    else:
-        where = MeterTarget.from_text(listen or "")
-        with OctetListener(where.host, where.port, timeout_s=timeout_s) as listener:
-            notice(f"waiting for a client on {where.host}:{listener.port}")
-            played = play_server(listener, session, wait_s=wait_s, timeout_s=timeout_s)
+    with TraceFile(trace) if trace else nullcontext() as tap:
+        if target is not None:
+            played = play_client(MeterTarget.from_text(target), session, timeout_s=timeout_s, tap=tap)
+        else:
+            where = MeterTarget.from_text(listen or "")
+            with OctetListener(where.host, where.port, timeout_s=timeout_s) as listener:
+                notice(f"waiting for a client on {where.host}:{listener.port}")
+                played = play_server(listener, session, wait_s=wait_s, timeout_s=timeout_s, tap=tap)
     _print(played, as_json=as_json)
     if any(row.failed for row in played):
         raise typer.Exit(1)

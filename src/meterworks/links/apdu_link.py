@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 from meterworks.errors import MeterworksError
 from meterworks.links.blocking_link import BlockingLink, open_link
 from meterworks.links.errors import ConnectionLost, NoAnswer
+from meterworks.links.tap import Recorder, Tap
 from meterworks.links.target import MeterTarget
 from meterworks.protocols.dlms import LineFormat
 
@@ -32,11 +33,24 @@ class ApduLink:
         self._link = target.framing.client_link(client_sap, server_sap, APDU_SIZE_MAX)
         self._timeout_s = timeout_s
         self._line: LineFormat | None = None
+        self._recorder: Recorder | None = None
 
     @classmethod
-    def open(cls, target: MeterTarget, client_sap: int, server_sap: int, *, timeout_s: float = 10.0) -> "ApduLink":
-        """Connect wherever the target is. Raises ConnectFailed, BadTarget."""
-        return cls(open_link(target, timeout_s=timeout_s), target, client_sap, server_sap, timeout_s)
+    def open(
+        cls,
+        target: MeterTarget,
+        client_sap: int,
+        server_sap: int,
+        *,
+        timeout_s: float = 10.0,
+        tap: Tap | None = None,
+    ) -> "ApduLink":
+        """Connect wherever the target is. tap: is shown all octets. Raises ConnectFailed, BadTarget."""
+        carrier = open_link(target, timeout_s=timeout_s)
+        link = cls(carrier, target, client_sap, server_sap, timeout_s)
+        if tap is not None:
+            link._recorder = Recorder(tap, target.transport, *carrier.ends)
+        return link
 
     def __enter__(self) -> "ApduLink":
         """Give the link."""
@@ -101,6 +115,8 @@ class ApduLink:
         except BlockingIOError:
             return  # woken for nothing
         if data:
+            if self._recorder is not None:
+                self._recorder.received(data)
             self._link.receive(data, time.monotonic())
 
     def _write(self, data: bytes) -> None:
@@ -110,3 +126,5 @@ class ApduLink:
             self._carrier.set_line(line)
         if data:
             self._carrier.send(data, self._timeout_s)
+            if self._recorder is not None:
+                self._recorder.sent(data)

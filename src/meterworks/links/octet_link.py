@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from meterworks.links.errors import BadTarget, ConnectFailed, ConnectionLost, NoAnswer
+from meterworks.links.tap import Recorder, Tap
 from meterworks.links.target import MeterTarget, Transport
 
 __all__ = ["OctetLink", "OctetListener"]
@@ -18,22 +19,26 @@ _Given = TypeVar("_Given")
 class OctetLink:
     """A TCP connection. Use it as `with ... as link`, which closes it; every wait ends after `timeout_s`."""
 
-    def __init__(self, link: socket.socket, timeout_s: float) -> None:
+    def __init__(self, link: socket.socket, timeout_s: float, tap: Tap | None = None) -> None:
         """Use `open`, or `OctetListener.accept`."""
         self._socket = link
         self._timeout_s = timeout_s
+        self._recorder: Recorder | None = None
+        if tap is not None:
+            local, remote = _guarded(lambda: (link.getsockname(), link.getpeername()))
+            self._recorder = Recorder(tap, Transport.TCP, local, remote)
         link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     @classmethod
-    def open(cls, target: MeterTarget, *, timeout_s: float = 10.0) -> "OctetLink":
-        """Connect. Raises ConnectFailed, BadTarget where the target is not TCP."""
+    def open(cls, target: MeterTarget, *, timeout_s: float = 10.0, tap: Tap | None = None) -> "OctetLink":
+        """Connect. tap: is shown all octets. Raises ConnectFailed, BadTarget where the target is not TCP."""
         if target.transport is not Transport.TCP:
             raise BadTarget(f"{target}: octets are played over TCP only")
         try:
             link = socket.create_connection((target.host, target.port), timeout_s)
         except OSError as error:
             raise ConnectFailed(f"cannot connect to {target}: {error}") from error
-        return cls(link, timeout_s)
+        return cls(link, timeout_s, tap)
 
     def __enter__(self) -> "OctetLink":
         """Give the link."""
@@ -55,6 +60,8 @@ class OctetLink:
             self._socket.sendall(octets)
 
         _guarded(work)
+        if self._recorder is not None:
+            self._recorder.sent(octets)
 
     def receive(self, until_s: float | None = None) -> bytes:
         """Give octets as they come; empty where the other side closed. until_s: of `time.monotonic()`.
@@ -69,7 +76,10 @@ class OctetLink:
             self._socket.settimeout(left_s)
             return self._socket.recv(READ_SIZE_MAX)
 
-        return _guarded(work)
+        octets = _guarded(work)
+        if self._recorder is not None and octets:
+            self._recorder.received(octets)
+        return octets
 
 
 class OctetListener:
@@ -92,8 +102,8 @@ class OctetListener:
         """Stop listening."""
         self._socket.close()
 
-    def accept(self, *, wait_s: float) -> OctetLink:
-        """Wait for a connection and give it. Raises NoAnswer where none comes in time."""
+    def accept(self, *, wait_s: float, tap: Tap | None = None) -> OctetLink:
+        """Wait for a connection and give it. tap: is shown its octets. Raises NoAnswer where none comes in time."""
         self._socket.settimeout(wait_s)
         try:
             link, _ = self._socket.accept()
@@ -101,7 +111,7 @@ class OctetListener:
             raise NoAnswer(f"nobody connected within {wait_s:g} s") from error
         except OSError as error:
             raise ConnectFailed(f"cannot accept a connection: {error}") from error
-        return OctetLink(link, self._timeout_s)
+        return OctetLink(link, self._timeout_s, tap)
 
 
 def _guarded(work: Callable[[], _Given]) -> _Given:

@@ -11,10 +11,10 @@ import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from meterworks.errors import MeterworksError, PeerError, UnreachableError
-from meterworks.links import ApduLink, BlockingDlmsClient, ConnectFailed, MeterTarget
+from meterworks.links import ApduLink, BlockingDlmsClient, ConnectFailed, MeterTarget, Tap
 from meterworks.protocols import DecodeError, ServiceRefused
 from meterworks.protocols.dlms import (
     CLIENT_CONFORMANCE,
@@ -123,21 +123,25 @@ def discover(
     servers: Sequence[int] = (1,),
     timeout_s: float = 5.0,
     tell: Tell | None = None,
+    tap: Tap | None = None,
 ) -> Discovery:
-    """Ask a meter for its associations. Raises UnreachableError where nobody is there at all."""
+    """Ask a meter for its associations. tell: is told of each address; tap: is shown all octets.
+
+    Raises UnreachableError where nobody is there at all.
+    """
     found: list[FoundAssociation] = []
     told: Discovery | None = None
     for server in servers:
         for client in clients:
             if tell is not None:
                 tell(f"client {client} on server {server}")
-            probe = _Probe(target, client, server, timeout_s)
+            probe = _Probe(target, client, server, timeout_s, tap)
             answer = probe.ask(Mechanism.NONE)
             if answer.standing is Standing.REFUSED:
                 answer = probe.ask_mechanisms(answer)
             found.append(answer)
             if answer.standing is Standing.OPEN and told is None:
-                told = _tell_of(target, client, server, timeout_s)
+                told = _tell_of(probe)
     told = told or Discovery(target=str(target), associations=())
     return replace(told, associations=tuple(found))
 
@@ -150,6 +154,7 @@ class _Probe:
     client: int
     server: int
     timeout_s: float
+    tap: Tap | None
 
     def ask(self, mechanism: Mechanism, *, ciphered: bool = False) -> FoundAssociation:
         """Ask once and say how it was received."""
@@ -165,7 +170,7 @@ class _Probe:
         return self._standing(apdu, mechanism, ciphered=ciphered)
 
     def _exchange(self, apdu: bytes) -> bytes:
-        with ApduLink.open(self.target, self.client, self.server, timeout_s=self.timeout_s) as link:
+        with ApduLink.open(self.target, self.client, self.server, timeout_s=self.timeout_s, tap=self.tap) as link:
             answer = link.exchange(apdu)
             if answer[0] == TAG_AARE:
                 _leave(link, answer)
@@ -262,21 +267,23 @@ def _initiate_of(response: AssociationResponse) -> tuple[Conformance, int] | Non
 # --- what an open association tells ---------------------------------------------------------------------------------
 
 
-def _tell_of(target: MeterTarget, client: int, server: int, timeout_s: float) -> Discovery:
-    settings = ClientSettings(client_sap=client or PUBLIC_CLIENT, server_sap=server)
+def _tell_of(probe: _Probe) -> Discovery:
+    settings = ClientSettings(client_sap=probe.client or PUBLIC_CLIENT, server_sap=probe.server)
     notes: list[str] = []
-    facts: dict[str, object] = {}
+    facts: dict[str, Any] = {}
     try:
-        with BlockingDlmsClient.open(target, settings, counter=CountUp(), timeout_s=timeout_s) as meter:
+        with BlockingDlmsClient.open(
+            probe.target, settings, counter=CountUp(), timeout_s=probe.timeout_s, tap=probe.tap
+        ) as meter:
             meter.associate()
             facts = _facts(meter, notes)
             meter.release()
     except MeterworksError as error:
-        notes.append(f"client {client} on server {server}: {error}")
-    return Discovery(target=str(target), associations=(), notes=tuple(notes), **facts)  # type: ignore[arg-type]  # the fields by name
+        notes.append(f"client {probe.client} on server {probe.server}: {error}")
+    return Discovery(target=str(probe.target), associations=(), notes=tuple(notes), **facts)
 
 
-def _facts(meter: BlockingDlmsClient, notes: list[str]) -> dict[str, object]:
+def _facts(meter: BlockingDlmsClient, notes: list[str]) -> dict[str, Any]:
     def value(address: AttributeAddress) -> PlainValue:
         try:
             return decode_all(meter.get(address))

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from meterworks.errors import UnreachableError
-from meterworks.links import MeterTarget, OctetLink, OctetListener
+from meterworks.links import MeterTarget, OctetLink, OctetListener, Tap
 from meterworks.protocols import DecodeError
 from meterworks.system.meter_recording import Frames, Message, Recording
 
@@ -101,10 +101,15 @@ def _compare(recorded: bytes, received: bytes) -> Verdict:
 
 
 def play_client(
-    target: MeterTarget, recording: Recording, *, timeout_s: float = 10.0, tell: Tell | None = None
+    target: MeterTarget,
+    recording: Recording,
+    *,
+    timeout_s: float = 10.0,
+    tell: Tell | None = None,
+    tap: Tap | None = None,
 ) -> list[Played]:
-    """Play the client's side against a server. Raises ConnectFailed."""
-    with OctetLink.open(target, timeout_s=timeout_s) as link:
+    """Play the client's side against a server. tap: is shown all octets. Raises ConnectFailed."""
+    with OctetLink.open(target, timeout_s=timeout_s, tap=tap) as link:
         return play(link, recording, as_client=True, timeout_s=timeout_s, tell=tell)
 
 
@@ -115,9 +120,10 @@ def play_server(
     wait_s: float = 60.0,
     timeout_s: float = 10.0,
     tell: Tell | None = None,
+    tap: Tap | None = None,
 ) -> list[Played]:
     """Wait for a client and play the server's side to it. Raises NoAnswer where none comes."""
-    with listener.accept(wait_s=wait_s) as link:
+    with listener.accept(wait_s=wait_s, tap=tap) as link:
         return play(link, recording, as_client=False, timeout_s=timeout_s, tell=tell)
 
 
