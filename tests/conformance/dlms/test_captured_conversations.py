@@ -202,7 +202,7 @@ def play(facts: Facts) -> tuple[CapturedDevice, list[tuple[Group, bytes]]]:
         while plain[:2] == b"\xc4\x02":  # in blocks, as the client's PDU size asks for
             number += 1
             block = decode_apdu(plain)
-            joined += block.result  # type: ignore[union-attr]
+            joined += bytes(block.result)  # type: ignore[union-attr,arg-type]
             if block.last:  # type: ignore[union-attr]
                 answers[-1] = (group, b"\xc4\x01\xc1\x00" + joined)
                 break

@@ -20,6 +20,7 @@ from meterworks.assess.conformance.row import (
     Row,
     expect,
     fail,
+    masked,
 )
 from meterworks.assess.conformance.session import CIPHERED, is_dedicated
 from meterworks.assess.conformance.suite import Report
@@ -423,8 +424,8 @@ CLIENT_ROWS: Final = client_rows(0xFFFF)
 def judge_record(judge: ClientJudge, *, began: datetime, max_pdu: int = 0xFFFF) -> Report:
     """Judge what a client did; give the report, with the conversation that a failure is about as its evidence."""
     record = judge.record
-    results = tuple(_judged(row, record) for row in client_rows(max_pdu))
     credential = judge.device.credential
+    results = tuple(_judged(row, record, credential.password) for row in client_rows(max_pdu))
     played = sum(one.fooled_at is not None for one in record.conversations)
     facts = (
         ("client address", str(credential.client_sap)),
@@ -440,7 +441,7 @@ def judge_record(judge: ClientJudge, *, began: datetime, max_pdu: int = 0xFFFF) 
     )  # fmt: skip
 
 
-def _judged(row: Row, record: Record) -> Result:
+def _judged(row: Row, record: Record, password: bytes | None) -> Result:
     try:
         outcome, reason = Outcome.PASSED, row.check(record) or ""
     except CheckFailed as error:
@@ -449,7 +450,8 @@ def _judged(row: Row, record: Record) -> Result:
         outcome, reason = Outcome.NOT_APPLICABLE, str(error)
     except (PeerError, LookupError, ValueError) as error:
         outcome, reason = Outcome.INCONCLUSIVE, f"the check stumbled over a message: {error}"
-    return Result(row=row, outcome=outcome, reason=reason, duration_s=0.0, evidence=_evidence(row, record))
+    evidence = masked(_evidence(row, record), password)
+    return Result(row=row, outcome=outcome, reason=reason, duration_s=0.0, evidence=evidence)
 
 
 def _evidence(row: Row, record: Record) -> tuple[Exchanged, ...]:

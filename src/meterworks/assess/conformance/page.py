@@ -28,7 +28,7 @@ _COLOURS: Final = {
     Outcome.PASSED: "#2e7d4f",
     Outcome.FAILED: "#b3261e",
     Outcome.INCONCLUSIVE: "#b26a00",
-    Outcome.NOT_APPLICABLE: "#9aa3ad",
+    Outcome.NOT_APPLICABLE: "#6b7682",
 }
 _STYLE: Final = """
 :root { color-scheme: light dark; --line: #d5dae0; --soft: #f4f6f8; --text: #1c2430; --page: #ffffff; }
@@ -45,9 +45,10 @@ summary .id { font-family: ui-monospace, monospace; width: 6.5rem; flex: none; }
 summary .outcome { color: #fff; border-radius: .6rem; padding: 0 .6rem; font-size: .85rem; align-self: center; }
 .reason { margin: .4rem 0 .2rem 7.2rem; }
 .clause { margin-left: 7.2rem; opacity: .7; font-size: .9rem; }
-.exchange { margin: .4rem 0 .4rem 7.2rem; font: 12.5px/1.4 ui-monospace, monospace; overflow-wrap: anywhere; }
+.exchange { margin: .4rem 0 .4rem 7.2rem; font: 12.5px/1.4 ui-monospace, monospace; word-break: break-all; }
 .exchange .way { display: inline-block; width: 5.5rem; opacity: .7; } .exchange .inside { opacity: .8; }
-pre { background: var(--soft); padding: .5rem .7rem; margin: .3rem 0 0 5.5rem; overflow-x: auto; font: inherit; }
+pre { background: var(--soft); padding: .5rem .7rem; margin: .3rem 0 0 5.5rem; overflow-x: auto; font: inherit;
+  word-break: normal; }
 svg text { fill: var(--text); font: 13px system-ui, sans-serif; }
 """
 

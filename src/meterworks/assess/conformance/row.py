@@ -1,9 +1,9 @@
 """A test of the conformance suite as a row, what comes of it, and the octets that prove it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from meterworks.errors import PeerError, RefusedError, UsageError
 
@@ -19,7 +19,10 @@ __all__ = [
     "Row",
     "expect",
     "fail",
+    "masked",
 ]
+
+SECRET_SIZE_MIN: Final = 4  # shorter ones stand in octets by chance
 
 
 class Group(Enum):
@@ -82,6 +85,22 @@ class Exchanged:
     octets: bytes
     plain: bytes | None = None
     note: str = ""
+
+
+def masked(evidence: Iterable[Exchanged], secret: bytes | None) -> tuple[Exchanged, ...]:
+    """Give evidence without a password: its octets are stars wherever they stand. What is too short is no password."""
+    if secret is None or len(secret) < SECRET_SIZE_MIN:
+        return tuple(evidence)
+    stars = b"*" * len(secret)
+    return tuple(
+        Exchanged(
+            one.sent,
+            one.octets.replace(secret, stars),
+            None if one.plain is None else one.plain.replace(secret, stars),
+            one.note,
+        )
+        for one in evidence
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from meterworks.assess.conformance.row import (
     Outcome,
     Result,
     Row,
+    masked,
 )
 from meterworks.assess.conformance.security_row import SECURITY_ROWS
 from meterworks.assess.conformance.service_row import SERVICE_ROWS
@@ -107,7 +108,7 @@ def _run_one(tester: Tester, row: Row) -> Result:
     start_s = time.monotonic()
     with tester.test() as trace:
         outcome, reason = _judge(tester, row)
-    evidence = tuple(trace.exchanges)
+    evidence = masked(trace.exchanges, tester.credential.password)
     if trace.dropped:
         evidence += (Exchanged(False, b"", None, f"{trace.dropped} more exchanges are not kept"),)
     return _result(row, outcome, reason, time.monotonic() - start_s, evidence)

@@ -4,7 +4,7 @@ A breakage says who meets it and which tests of the suite must notice.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from tests.integration.dlms.example_device import ExampleDevice
@@ -18,7 +18,9 @@ from meterworks.protocols.dlms import (
     ActionResult,
     AssociationRequest,
     AssociationResponse,
+    AssociationSettings,
     AttributeAddress,
+    Conformance,
     DataAccessResult,
     MethodAddress,
     ObisCode,
@@ -30,7 +32,7 @@ from meterworks.protocols.dlms import (
 )
 from meterworks.protocols.dlms.hdlc import HDLC
 
-__all__ = ["BREAKAGES", "LINE_BREAKAGES", "Breakage", "broken"]
+__all__ = ["BREAKAGES", "LINE_BREAKAGES", "Breakage", "GeneralBlocks", "WrongDevice", "broken"]
 
 OnRequest = Callable[["Broken", bytes], bytes | None]
 OnAnswer = Callable[["Broken", bytes, bytes], bytes | None]
@@ -306,6 +308,19 @@ def too_large(_broken: Broken, _request: bytes, answer: bytes) -> bytes:
     return answer
 
 
+def changed_general(change: Callable[[bytes], bytes]) -> OnAnswer:
+    """General blocks of the server are changed."""
+    return lambda _broken, _request, answer: change(answer) if answer[:1] == b"\xe0" else answer
+
+
+def never_again(broken: Broken, _request: bytes, answer: bytes) -> bytes:
+    """A general block that was not acknowledged is followed by the next one all the same."""
+    if answer[:1] != b"\xe0":
+        return answer
+    broken.memory["block"] = broken.memory.get("block", 0) + 1
+    return answer[:2] + int(broken.memory["block"]).to_bytes(2, "big") + answer[4:]
+
+
 def fixed_challenge(broken: Broken, _request: bytes, answer: bytes) -> bytes:
     if answer[:1] != b"\x61":
         return answer
@@ -453,6 +468,22 @@ LINE_BREAKAGES: tuple[Breakage, ...] = (
 
 
 # --- devices that are wrong themselves --------------------------------------------------------------------------------
+
+
+class GeneralBlocks:
+    """Our meter, offering general block transfer."""
+
+    def __init__(self) -> None:
+        self.inner = emulated_meter()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def association(self, client_sap: int) -> AssociationSettings | None:
+        settings = self.inner.association(client_sap)
+        if settings is None:
+            return None
+        return replace(settings, conformance=settings.conformance | Conformance.GENERAL_BLOCK_TRANSFER)
 
 
 @dataclass
@@ -603,6 +634,16 @@ BREAKAGES: tuple[Breakage, ...] = (
     Breakage(name="any invoke identifier for a next block", ids="BLOCK-10", on_request=any_invoke),
     Breakage(name="any number of a SET block", ids="BLOCK-15 BLOCK-16", on_request=any_set_block),
     Breakage(name="any number of an ACTION block", ids="BLOCK-20", on_request=any_action_block),
+    Breakage(name="general blocks from number 0", ids="BLOCK-23", device=GeneralBlocks,
+             on_answer=changed_general(lambda a: a[:3] + bytes((a[3] - 1,)) + a[4:])),
+    Breakage(name="general blocks with an octet changed", ids="BLOCK-23", device=GeneralBlocks,
+             on_answer=changed_general(lambda a: a[:-1] + bytes((a[-1] ^ 1,)))),
+    Breakage(name="general blocks whose length lies", ids="BLOCK-23", device=GeneralBlocks,
+             on_answer=changed_general(lambda a: a[:-1])),
+    Breakage(name="lost general blocks are not sent again", ids="BLOCK-24", device=GeneralBlocks,
+             on_answer=never_again),
+    Breakage(name="general blocks acknowledge what never came", ids="BLOCK-25", device=GeneralBlocks,
+             on_answer=changed_general(lambda a: a[:4] + b"\0\x09" + a[6:])),
     Breakage(name="data for whatever is refused as a whole", who="management", on_answer=gives_all,
              ids="SEC-01 SEC-02 SEC-03 SEC-04 SEC-05 SEC-06 SEC-07 SEC-08 SEC-09 SEC-10 SEC-11 SEC-12 SEC-14 SEC-15"
                  " SEC-16 SEC-18 SEC-20 SEC-21 SEC-22 SEC-23 SEC-24 SEC-26 SEC-27 SEC-28 SEC-29 SEC-33 SEC-34 SEC-35"

@@ -1,18 +1,17 @@
 """The suite as a whole: our own servers pass what applies to them, rows are well made, selection and outcomes work."""
 
 import re
-from dataclasses import replace
 from typing import cast
 
 import pytest
-from tests.integration.dlms.example_device import ExampleDevice
+from tests.integration.dlms.example_device import PASSWORD, ExampleDevice
 from tests.unit.assess.conformance.bench import CREDENTIALS, emulated_meter, judge, make_tester, server_of
-from tests.unit.assess.conformance.broken import WrongDevice
+from tests.unit.assess.conformance.broken import GeneralBlocks
 
 from meterworks.assess.conformance import ROWS, Group, Outcome, Result, Row, run_rows, selected_rows
 from meterworks.assess.conformance.row import CheckFailed, Inconclusive, NotApplicable
 from meterworks.errors import UnreachableError, UsageError
-from meterworks.protocols.dlms import AssociationSettings, Conformance, LogicalDevice
+from meterworks.protocols.dlms import LogicalDevice
 from meterworks.protocols.dlms.hdlc import HDLC
 
 PASSED_MIN = {"public": 100, "reader": 170, "management": 170}
@@ -130,18 +129,15 @@ def test_the_survey_is_told_in_the_report() -> None:
     assert int(facts["objects in the list"]) > 50
 
 
-class GeneralBlocks(WrongDevice):
-    """Our meter, offering general block transfer."""
-
-    def association(self, client_sap: int) -> AssociationSettings | None:
-        settings: AssociationSettings | None = self.inner.association(client_sap)
-        if settings is None:
-            return None
-        return replace(settings, conformance=settings.conformance | Conformance.GENERAL_BLOCK_TRANSFER)
-
-
 @pytest.mark.parametrize("who", ["public", "reader"])
 def test_our_meter_passes_general_block_transfer(who: str) -> None:
     results = judge(server_of(cast(LogicalDevice, GeneralBlocks())), CREDENTIALS[who], ["BLOCK"])
     assert not_passed(results) == {}
     assert all(results[f"BLOCK-{number}"].outcome is Outcome.PASSED for number in range(23, 28))
+
+
+def test_a_report_holds_no_password() -> None:
+    results = judge(server_of(ExampleDevice()), CREDENTIALS["low"], ["ASSOC"])
+    octets = b"".join(one.octets + (one.plain or b"") for result in results.values() for one in result.evidence)
+    assert b"********" in octets
+    assert PASSWORD not in octets
