@@ -54,6 +54,7 @@ from meterworks.protocols.dlms.layer_settings import layers_of
 from meterworks.protocols.dlms.notification import DataNotification, EventNotification
 from meterworks.protocols.dlms.result import Diagnostic, ExceptionService
 from meterworks.protocols.dlms.security import (
+    BROADCAST,
     COUNTER_MAX,
     OVERHEAD,
     TITLE_SIZE,
@@ -436,11 +437,13 @@ class ClientAssociation:
             raise WeakProtection("ciphered answer on a plain association")
         if security is not None and self._protection <= _BOTH and tag not in _LAYERED:
             opened = security.unprotect(apdu, self._protection)
-            if opened.apdu[0] not in _LAYERED:
+            if opened.apdu[0] not in _LAYERED and not opened.control & BROADCAST:
                 return opened, opened.apdu
             removed = self._layers_of().remove(opened.apdu, self._protection, opened)
         else:
             removed = self._layers_of().remove(apdu, self._protection)
+        if removed.inner is not None and removed.inner.control & BROADCAST:
+            raise WeakProtection("message under the broadcast key, which all meters hold")
         return removed.inner, removed.apdu
 
     def _notification(self, apdu: bytes, is_genuine: bool) -> NotificationReceived:
@@ -543,7 +546,10 @@ class ClientAssociation:
         if self._protection:
             if apdu[:1] != b"\x28" or self._security is None:
                 raise WeakProtection("initiate response is not ciphered")
-            apdu = self._security.unprotect(apdu, self._protection & _BOTH).apdu
+            opened = self._security.unprotect(apdu, self._protection & _BOTH)
+            if opened.control & BROADCAST:
+                raise WeakProtection("initiate response under the broadcast key, which all meters hold")
+            apdu = opened.apdu
         initiate = InitiateResponse.from_bytes(apdu)
         if not int(initiate.conformance) & int(self.settings.conformance):
             raise UnlawfulMessage("the server agrees to no service that was proposed")

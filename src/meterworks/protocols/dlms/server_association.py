@@ -55,6 +55,7 @@ from meterworks.protocols.dlms.result import (
     InitiateError,
 )
 from meterworks.protocols.dlms.security import (
+    BROADCAST,
     COUNTER_MAX,
     OVERHEAD,
     SUITES,
@@ -70,6 +71,7 @@ from meterworks.protocols.dlms.server_opened import (
     Opened,
     Refusal,
     answer_layers,
+    check_broadcast,
     cipher_of,
     encode_initiate_response,
     encode_refusal,
@@ -269,6 +271,8 @@ class ServerAssociation:
         request = security.unprotect(apdu, opened.protection)
         plain = request.apdu
         tag = plain[0]
+        if request.control & BROADCAST:
+            check_broadcast(plain)
         if tag >= _LAYERED_LEAST and tag in _LAYERED:
             return self._receive_layered(plain, opened, request)
         control = request.control | opened.response
@@ -296,6 +300,8 @@ class ServerAssociation:
         """Answer a request in general-ciphering or general-signing in the same layers."""
         layers = self._layers_of(opened)
         request = layers.remove(apdu, opened.protection, outer)
+        if request.inner is not None and request.inner.control & BROADCAST:
+            check_broadcast(request.apdu)
         needed = opened.response
         if opened.handshake is not None:
             answer: bytes | None = self._take_proof(request.apdu, opened, request.inner)
@@ -439,7 +445,7 @@ class ServerAssociation:
             if apdu[:1] != b"\x21":
                 raise Refusal(Diagnostic.NO_REASON, SecurityEventKind.UNPROTECTED_REQUEST)
             try:
-                apdu = opened.security.unprotect(apdu, opened.protection & _BOTH).apdu
+                apdu = self._unprotect_initiate(apdu, opened, opened.security)
             except CounterError:
                 raise  # answered by an exception response with the counter to use
             except ProtectionError as error:
@@ -448,6 +454,13 @@ class ServerAssociation:
             return InitiateRequest.from_bytes(apdu)
         except DecodeError as error:
             raise Refusal(Diagnostic.NO_REASON, SecurityEventKind.MALFORMED_MESSAGE) from error
+
+    def _unprotect_initiate(self, apdu: bytes, opened: Opened, security: SecurityContext) -> bytes:
+        """Give the initiate request that rides in an association or release request."""
+        request = security.unprotect(apdu, opened.protection & _BOTH)
+        if request.control & BROADCAST:
+            raise WeakProtection("initiate request under the broadcast key, which all meters hold")
+        return request.apdu
 
     def _negotiate(self, initiate: InitiateRequest, opened: Opened) -> None:
         if initiate.version < DLMS_VERSION:
@@ -527,7 +540,7 @@ class ServerAssociation:
             return _exception(ExceptionState.NOT_ALLOWED, ExceptionService.NOT_POSSIBLE)
         if request.user_information is not None and opened is not None:
             if opened.security is not None:
-                opened.security.unprotect(request.user_information, opened.protection & _BOTH)
+                self._unprotect_initiate(request.user_information, opened, opened.security)
             body = encode_initiate_response(opened, None)
         self._move(_Move.RELEASED)
         return ReleaseResponse(reason=0, user_information=body).to_bytes()

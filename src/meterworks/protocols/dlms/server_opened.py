@@ -23,12 +23,14 @@ from meterworks.protocols.dlms.security import (
 from meterworks.protocols.dlms.server_service import ServerServices
 from meterworks.protocols.dlms.server_short_name import ShortNameServices
 from meterworks.protocols.dlms.settings import PDU_SIZE_MAX, AssociationSettings
-from meterworks.protocols.dlms.tag import CipherForm
+from meterworks.protocols.dlms.tag import ApduTag, CipherForm
+from meterworks.protocols.errors import WeakProtection
 
 __all__ = [
     "Opened",
     "Refusal",
     "answer_layers",
+    "check_broadcast",
     "cipher_of",
     "encode_initiate_response",
     "encode_refusal",
@@ -36,6 +38,8 @@ __all__ = [
 ]
 
 _BOTH: Final = 0x30
+_CONFIRMED: Final = 0x40  # of the invoke id and priority
+_UNCONFIRMED: Final = frozenset({int(ApduTag.SET_REQUEST), int(ApduTag.ACTION_REQUEST)})  # what may be so
 _SIGNED: Final = 0x100  # see `settings.Protection`
 
 
@@ -122,6 +126,15 @@ def security_of(device: LogicalDevice, settings: AssociationSettings, client_tit
         next_counter=device.next_invocation_counter,
         peer_counter=_DeviceCounter(device, client_title),
     )
+
+
+def check_broadcast(apdu: bytes) -> None:
+    """Refuse a request under the broadcast key, which all meters hold, unless it is one that nobody answers.
+
+    Raises WeakProtection: whoever took the key out of one meter must not read or prove anything at another.
+    """
+    if apdu[0] not in _UNCONFIRMED or len(apdu) < 3 or apdu[2] & _CONFIRMED:
+        raise WeakProtection(f"request {apdu[0]:#04x} under the broadcast key asks for an answer")
 
 
 def answer_layers(

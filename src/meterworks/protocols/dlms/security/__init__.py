@@ -40,6 +40,7 @@ from meterworks.protocols.dlms.security.layers import (
 )
 from meterworks.protocols.dlms.security.policy import is_weaker_policy, policy_of_protection, protection_of_policy
 from meterworks.protocols.dlms.security.suite import (
+    BROADCAST,
     COUNTER_MAX,
     SUITES,
     TAG_SIZE,
@@ -49,6 +50,7 @@ from meterworks.protocols.dlms.security.suite import (
 )
 
 __all__ = [
+    "BROADCAST",
     "COUNTER_MAX",
     "OVERHEAD",
     "SUITES",

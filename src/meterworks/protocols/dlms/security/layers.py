@@ -341,7 +341,10 @@ class Layers:
             plain, lowest, layer = self._open_fresh(message, info, context)
         if not plain:
             raise DecodeError("protected APDU of no octets", offset=0)
-        return Unprotected(plain, CipherForm.GENERAL_GLO, message.control, message.counter, lowest), layer
+        # A counter that began anew under a fresh key says nothing of those under the global key: as a dedicated one.
+        begins_anew = self._keys.fresh_counters and not isinstance(info, IdentifiedKey)
+        form = CipherForm.GENERAL_DED if begins_anew else CipherForm.GENERAL_GLO
+        return Unprotected(plain, form, message.control, message.counter, lowest), layer
 
     def _open(self, message: GeneralCiphering, cipher: ApduCipher) -> tuple[bytes, bool]:
         """Give the plain APDU, and whether its tag leaves the header out."""

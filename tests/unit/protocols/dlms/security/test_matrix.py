@@ -123,6 +123,8 @@ def forms() -> list[Any]:
             for choice in KeyChoice:
                 if suite is SUITE_0 and (ciphering >= Ciphering.SIGNED or choice >= KeyChoice.ONE_PASS):
                     continue
+                if choice is KeyChoice.IDENTIFIED_BROADCAST:
+                    continue  # takes no confirmed requests: see test_refusal
                 if choice and ciphering not in (Ciphering.GENERAL_CIPHERING, Ciphering.SIGNED_GENERAL_CIPHERING):
                     continue
                 rows.append(pytest.param(suite, ciphering, choice, id=f"{suite.name}-{ciphering.name}-{choice.name}"))

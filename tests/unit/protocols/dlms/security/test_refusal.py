@@ -1,23 +1,29 @@
 """Attacks by name, one each, on either side: what is answered, what is recorded, what stays untouched."""
 
+from dataclasses import replace
+
 import pytest
 from tests.integration.dlms.example_device import CLIENT_TITLE, ENERGY, METER_TITLE
-from tests.unit.protocols.dlms.security.bench import CLIENT_SAP, make_bench
+from tests.unit.protocols.dlms.security.bench import CLIENT_SAP, Bench, key_of, make_bench
 
 from meterworks.protocols.dlms import (
+    ApduCipher,
     Associate,
     AssociationRejected,
     AssociationRequest,
     AssociationResponse,
     ClientState,
     Get,
+    KeyChoice,
     Mechanism,
     Protection,
     SecuritySuite,
     ServerState,
     ValueReceived,
+    encode_visible_string,
 )
 from meterworks.protocols.dlms.acse import request_fields
+from meterworks.protocols.dlms.security import GeneralLayer
 from meterworks.protocols.errors import DecodeError, ProtectionError, TagError, UnlawfulMessage, WeakProtection
 
 SUITE_0, SUITE_1, SUITE_2 = SecuritySuite
@@ -140,6 +146,75 @@ def test_a_server_whose_chance_repeats_the_challenge_refuses() -> None:
     assert isinstance(bench.run(Associate())[0], AssociationRejected)
 
 
+SET_NOTE = "c101{invoke}00010000600d00ff0200" + encode_visible_string("x").hex()
+INVOKE_ECHO = "c301{invoke}000900000a0001ff0101" + encode_visible_string("x").hex()
+
+
+def broadcast(bench: Bench, request: str, *, general: bool) -> bytes:
+    """Give a request under the broadcast key, as any holder of that key could make it."""
+    layers = bench.client._layers_of()
+    apdu = bytes.fromhex(request)
+    if general:
+        return layers.apply(apdu, (GeneralLayer(KeyChoice.IDENTIFIED_BROADCAST, 0x31, b"1"),))
+    cipher = ApduCipher(key_of(SUITE_1, 0x10), key_of(SUITE_1, 0xD0), SUITE_1, broadcast_key=key_of(SUITE_1, 0x30))
+    protected = cipher.protect_broadcast(0x30, CLIENT_TITLE, bench.counter.next(), apdu)
+    return b"\xdb\x08" + CLIENT_TITLE + bytes((len(protected),)) + protected
+
+
+@pytest.mark.parametrize("general", [False, True])
+@pytest.mark.parametrize("request_hex", [SET_NOTE, INVOKE_ECHO])
+def test_the_broadcast_key_carries_what_nobody_answers(request_hex: str, general: bool) -> None:
+    bench = make_bench(SUITE_1)
+    bench.run(Associate())
+    assert bench.raw(broadcast(bench, request_hex.format(invoke="01"), general=general)) is None
+    assert bool(bench.device.written) is not bool(bench.device.invoked)  # the one or the other was done
+    assert bench.device.events == []
+
+
+@pytest.mark.parametrize("general", [False, True])
+@pytest.mark.parametrize(
+    "request_hex",
+    [
+        SET_NOTE.format(invoke="41"),
+        INVOKE_ECHO.format(invoke="c1"),
+        "c00101000301000108 00ff0200",
+        "c001",
+        "0f00000000",
+    ],
+)
+def test_the_broadcast_key_which_all_meters_hold_asks_for_nothing(request_hex: str, general: bool) -> None:
+    bench = make_bench(SUITE_1)
+    bench.run(Associate())
+    assert bench.raw(broadcast(bench, request_hex, general=general)) == b"\xd8\x01\x01"
+    assert (bench.device.written, bench.device.invoked) == ({}, [])
+    assert bench.device.events == [("unprotected-request", CLIENT_SAP)]
+
+
+def test_nobody_proves_himself_with_the_broadcast_key() -> None:
+    bench = make_bench(SUITE_1)
+    bench.client.receive(bench.raw(bench.client.send(Associate())) or b"")
+    proof = "c30101000f0000280000ff0101" + "0911" + "10" * 17
+    assert bench.server.state is ServerState.CHALLENGED
+    bench.raw(broadcast(bench, proof, general=False))
+    assert bench.device.opened == []
+
+
+@pytest.mark.parametrize("mechanism", [Mechanism.NONE, Mechanism.LOW, Mechanism.GMAC])
+def test_nobody_associates_with_the_broadcast_key(mechanism: Mechanism) -> None:
+    bench = make_bench(SUITE_1, mechanism, client={"guek": key_of(SUITE_1, 0x30)})  # of the broadcast key
+    request = AssociationRequest.from_bytes(bench.client.send(Associate()))
+    inner = request.user_information or b""
+    cipher = ApduCipher(key_of(SUITE_1, 0x10), key_of(SUITE_1, 0xD0), SUITE_1, broadcast_key=key_of(SUITE_1, 0x30))
+    plain = ApduCipher(key_of(SUITE_1, 0x30), key_of(SUITE_1, 0xD0), SUITE_1).unprotect(
+        inner[2], CLIENT_TITLE, int.from_bytes(inner[3:7], "big"), inner[7:]
+    )
+    protected = cipher.protect_broadcast(0x30, CLIENT_TITLE, 500, plain)
+    forged = replace(request, user_information=b"\x21" + bytes((len(protected),)) + protected)
+    response = AssociationResponse.from_bytes(bench.raw(forged.to_bytes()) or b"")
+    assert (response.result, response.diagnostic) == (1, 13)
+    assert bench.device.events == [("unprotected-request", CLIENT_SAP)]
+
+
 # --- the client's side -----------------------------------------------------------------------------------------------
 
 
@@ -210,3 +285,16 @@ def test_an_answer_that_is_no_proof_breaks_the_client(answer: str) -> None:
     with pytest.raises((UnlawfulMessage, DecodeError)):
         bench.client.receive(bytes.fromhex(answer))
     assert bench.client.state is ClientState.BROKEN
+
+
+@pytest.mark.parametrize("general", [False, True])
+def test_an_answer_under_the_broadcast_key_is_not_believed(general: bool) -> None:
+    bench = make_bench(SUITE_1)
+    bench.run(Associate())
+    bench.client.send(Get(ENERGY))
+    answer = bytes.fromhex("c401c1000600000005")
+    cipher = ApduCipher(key_of(SUITE_1, 0x10), key_of(SUITE_1, 0xD0), SUITE_1, broadcast_key=key_of(SUITE_1, 0x30))
+    protected = cipher.protect_broadcast(0x30, METER_TITLE, 90_000, answer)
+    forged = (b"\xdb\x08" + METER_TITLE if general else b"\xcc") + bytes((len(protected),)) + protected
+    with pytest.raises(WeakProtection, match="broadcast"):
+        bench.client.receive(forged)
