@@ -57,9 +57,8 @@ class StreamJoiner:
             self._next = segment.sequence  # the capture began in the midst of the connection
         if segment.flags & (_FIN | _RST):
             self.is_ended = True
-        if segment.payload and not is_begin:
-            self._hold(segment)
-        yield from self._ready(lost=0)
+        if segment.payload and not is_begin and self._hold(segment):
+            yield from self._ready(lost=0)
         while self._held_size > HELD_SIZE_MAX or len(self._held) > HELD_COUNT_MAX:
             yield from self._skip_gap()
 
@@ -73,21 +72,18 @@ class StreamJoiner:
         distance = (sequence - (self._next or 0)) % _MODULUS
         return distance - _MODULUS if distance >= _HALF else distance
 
-    def _hold(self, segment: Segment) -> None:
+    def _hold(self, segment: Segment) -> bool:
+        """Keep a segment; whether the stream can go on. Without a gap before it, that is so."""
         other = self._held.get(segment.sequence)
         if other is None or len(other.payload) < len(segment.payload):
             self._held_size += len(segment.payload) - (0 if other is None else len(other.payload))
             self._held[segment.sequence] = segment
+        return self._distance(segment.sequence) <= 0
 
     def _ready(self, *, lost: int) -> Iterator[Chunk]:
         """Give what joins the stream without a gap, in order."""
-        while self._held:
-            sequence = min(self._held, key=self._distance)
-            distance = self._distance(sequence)
-            if distance > 0:
-                return
-            segment = self._held.pop(sequence)
-            self._held_size -= len(segment.payload)
+        while (segment := self._following()) is not None:
+            distance = self._distance(segment.sequence)
             fresh = segment.payload[-distance:] if distance else segment.payload
             if fresh:
                 self._next = ((self._next or 0) + len(fresh)) % _MODULUS
@@ -96,6 +92,16 @@ class StreamJoiner:
                     destination=segment.destination, octets=fresh, lost=lost,
                 )  # fmt: skip
                 lost = 0
+
+    def _following(self) -> Segment | None:
+        """Take out what waits for its turn and has it: the next octets, or some that were there already."""
+        segment = self._held.pop(self._next or 0, None)
+        if segment is None and self._held:
+            sequence = min(self._held, key=self._distance)
+            segment = self._held.pop(sequence) if self._distance(sequence) <= 0 else None
+        if segment is not None:
+            self._held_size -= len(segment.payload)
+        return segment
 
     def _skip_gap(self) -> Iterator[Chunk]:
         sequence = min(self._held, key=self._distance)
