@@ -106,6 +106,7 @@ class MeterView:
         "_epoch_s",
         "_instant",
         "_registers",
+        "caught_up_s",
         "forget_push",
         "gaps",
         "index",
@@ -136,6 +137,7 @@ class MeterView:
         self.unswitched_load = load  # what would flow with the switch closed
         self.gaps = NO_GAPS  # when the switch was open
         self.looked_s: int | None = None  # until when all that is due has happened, see `watch`
+        self.caught_up_s: int | None = None  # the second of the last look
         self.state = state
         self.object_lists = object_lists
         self.objects: Mapping[bytes, ServedObject] = {}  # of its model, once it is a meter

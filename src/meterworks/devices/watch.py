@@ -40,10 +40,13 @@ def catch_up(view: MeterView, watches: Sequence[Watch]) -> None:
 
     A clock that was set back makes nothing happen twice.
     """
+    now_s = int(view.now_epoch_s())
+    if now_s == view.caught_up_s:  # nothing is due twice in one second: of many reads only the first looks
+        return
+    view.caught_up_s = now_s
     active = [watch for watch in watches if watch.is_active(view)]
     if not active:
         return
-    now_s = int(view.now_epoch_s())
     after_s = _looked(view)
     if after_s is None or after_s > now_s:
         note_change(view)

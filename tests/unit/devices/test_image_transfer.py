@@ -1,6 +1,7 @@
 """Image transfer at the meter: every step of the standard's procedure, interruptions, and what is refused."""
 
 import random
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from tests.unit.devices.conftest import READER, TITLE
@@ -9,9 +10,14 @@ from meterworks.devices import FleetState, ImageRefused, build_image
 from meterworks.devices.image_store import IMAGE_SIZE_MAX
 from meterworks.devices.image_transfer import IMAGE_BLOCK_SIZE, VERIFIED_OCTETS_PER_S, ImageStatus
 from meterworks.protocols.dlms import (
+    ANY,
     ActionResult,
     BitString,
+    CosemDate,
+    CosemDateTime,
+    CosemTime,
     DataAccessResult,
+    encode_array,
     encode_boolean,
     encode_double_long_unsigned,
     encode_long_unsigned,
@@ -279,3 +285,19 @@ def test_only_management_may_touch_it(bench):
 def test_a_meter_that_is_not_updated_keeps_nothing(bench):
     assert bench.read(IMAGE, 6) == 0
     assert not list(bench.view.state.overlay.meters())
+
+
+def test_a_set_time_activates_the_image_though_nobody_asks(bench):
+    transfer(bench)
+    assert bench.act(IMAGE, VERIFY) == OK
+    at = datetime.fromtimestamp(bench.hand.epoch_s, UTC) + timedelta(hours=2)
+    time = CosemTime(at.hour, at.minute, 0, 0).to_bytes()
+    date = CosemDate(at.year, at.month, at.day, ANY).to_bytes()
+    row = encode_structure(encode_octet_string(time), encode_octet_string(date))
+    assert bench.write("0.0.15.0.2.255", 4, encode_array([row])) == DataAccessResult.SUCCESS
+    bench.hand.epoch_s += 7200 - 60
+    assert bench.read(METROLOGY) == b"MWM-1.0.0"
+    bench.hand.epoch_s += 86_400
+    assert bench.read(METROLOGY) == b"MWM-2.0.0"
+    activated = CosemDateTime.from_bytes(bench.read(LOG)[-1][0]).to_datetime()
+    assert activated == at.replace(second=0, microsecond=0)
