@@ -24,7 +24,7 @@ def serve(
     seed: Annotated[int, typer.Option(help="which household stands behind it")] = 1,
     suite: Annotated[int, typer.Option(help="security suite: 0, 1 or 2")] = 0,
     mechanism: Annotated[
-        str, typer.Option(help="how reader and management client prove themselves: low, md5, sha1, gmac or sha256")
+        str, typer.Option(help="how reader and management client prove themselves: low, md5, sha1, gmac, sha256, ecdsa")
     ] = "gmac",
     short_names: Annotated[bool, typer.Option("--short-names", help="be addressed by short names")] = False,
     keys: Annotated[

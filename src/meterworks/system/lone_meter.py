@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import uvloop
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from meterworks.devices import (
     CLIENTS,
@@ -36,7 +38,7 @@ SECRET_SIZE: Final = 16
 OWN_STYLE: Final = "meterworks"
 SERVED_MECHANISMS: Final[Mapping[str, Mechanism]] = {
     "low": Mechanism.LOW, "md5": Mechanism.MD5, "sha1": Mechanism.SHA1, "gmac": Mechanism.GMAC,
-    "sha256": Mechanism.SHA256,
+    "sha256": Mechanism.SHA256, "ecdsa": Mechanism.ECDSA,
 }  # fmt: skip
 
 
@@ -69,6 +71,8 @@ class LoneMeter:
             raise ConfigurationError(f"the seed is 0 to {SEED_MAX - 1}, not {self.seed}")
         if self.suite not in KEY_SIZES:
             raise ConfigurationError(f"security suite {self.suite}: there are 0, 1 and 2")
+        if self.mechanism == Mechanism.ECDSA and (self.suite == 0 or self.keys_file is None):
+            raise ConfigurationError("mechanism ecdsa needs --suite 1 or 2, and --keys FILE for the key pairs")
 
 
 def make_keys(meter: LoneMeter) -> MeterKeys:
@@ -83,15 +87,35 @@ def make_keys(meter: LoneMeter) -> MeterKeys:
             raise ConfigurationError(f"keys file {meter.keys_file} lacks the password of mechanism 1")
         if meter.mechanism in (Mechanism.MD5, Mechanism.SHA1, Mechanism.SHA256) and known.secret is None:
             raise ConfigurationError(f"keys file {meter.keys_file} lacks the secret of mechanism {meter.mechanism:d}")
+        if meter.mechanism == Mechanism.ECDSA and (known.signer is None or known.serve_signer is None):
+            raise ConfigurationError(f"keys file {meter.keys_file} lacks signing_key or serve_signing_key")
         return known
     size = KEY_SIZES[meter.suite]
     fresh: dict[str, Any] = {name: secrets.token_bytes(size) for name in ("guek", "gak", "kek")}
     fresh["password"] = secrets.token_hex(PASSWORD_SIZE // 2).encode()
     fresh["secret"] = secrets.token_bytes(SECRET_SIZE)
-    if meter.keys_file is not None:
-        document = {"suite": meter.suite} | {name: key.hex() for name, key in fresh.items()}
-        write_atomically(meter.keys_file, json.dumps(document, indent=2).encode(), mode=0o600)
-    return MeterKeys(suite=SecuritySuite(meter.suite), **fresh)
+    if meter.keys_file is None:
+        return MeterKeys(suite=SecuritySuite(meter.suite), **fresh)
+    document = {"suite": meter.suite} | {name: key.hex() for name, key in fresh.items()}
+    if meter.suite:
+        document |= _write_pairs(meter.keys_file, meter.suite)
+    write_atomically(meter.keys_file, json.dumps(document, indent=2).encode(), mode=0o600)
+    return load_keys(meter.keys_file)
+
+
+def _write_pairs(keys_file: Path, suite: int) -> dict[str, str]:
+    """Write fresh signing keys of the clients and of the meter beside the keys file; give the fields that name them."""
+    names = {}
+    for owner, field in (("client", "signing_key"), ("meter", "serve_signing_key")):
+        pair = ec.generate_private_key(ec.SECP256R1() if suite == 1 else ec.SECP384R1())
+        path = keys_file.with_name(f"{keys_file.stem}-{owner}.pem")
+        write_atomically(path, pair.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), mode=0o600)
+        names[field] = path.name
+        if owner == "meter":
+            public = keys_file.with_name(f"{keys_file.stem}-meter-public.pem")
+            write_atomically(public, pair.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+            names["meter_signing_key"] = public.name
+    return names
 
 
 class ChosenMeter(ElectricityMeter):
@@ -109,7 +133,10 @@ class ChosenMeter(ElectricityMeter):
         settings = super().association(client_sap)
         if settings is None or settings.mechanism == Mechanism.NONE:
             return settings
-        return replace(settings, mechanism=self._mechanism, password=self._keys.password, secret=self._keys.secret)
+        keys = self._keys
+        if self._mechanism == Mechanism.ECDSA and keys.signer is not None:
+            settings = replace(settings, signer=keys.serve_signer, peer_signing_key=keys.signer.public_key)
+        return replace(settings, mechanism=self._mechanism, password=keys.password, secret=keys.secret)
 
 
 class LoneFleet(Fleet):
@@ -170,7 +197,7 @@ def announced(meter: LoneMeter, specification: MeterSpecification, keys: MeterKe
     )
     if mechanism == Mechanism.LOW:
         facts["password"] = (keys.password or b"").hex()
-    elif mechanism != Mechanism.GMAC:
+    elif mechanism not in (Mechanism.GMAC, Mechanism.ECDSA):
         facts["secret"] = (keys.secret or b"").hex()
     return facts | {"framing": meter.framing, "model": "-".join(map(str, _style(meter)))}
 

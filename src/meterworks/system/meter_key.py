@@ -7,6 +7,7 @@
     signing_key, agreement_key  PEM file     our private keys (suites 1 and 2)
     certificate                 PEM file     ours, sent when an association is opened
     meter_signing_key, meter_agreement_key   PEM file: the meter's public keys or certificates
+    serve_signing_key           PEM file     the private key of a meter that `meter serve` is
 
 Names of files are seen from the folder of the keys file. `meterworks meter serve` writes such a file.
 """
@@ -40,7 +41,14 @@ FILE_SIZE_MAX: Final = 2**20
 _HEX: Final = ("guek", "gak", "gbek", "kek", "password", "secret")
 _SYMMETRIC: Final = ("guek", "gak", "gbek", "kek")
 _TEXTS: Final = ("password_text", "secret_text")
-_FILES: Final = ("signing_key", "agreement_key", "certificate", "meter_signing_key", "meter_agreement_key")
+_FILES: Final = (
+    "signing_key",
+    "agreement_key",
+    "certificate",
+    "meter_signing_key",
+    "meter_agreement_key",
+    "serve_signing_key",
+)
 _KNOWN: Final = frozenset((*_HEX, *_TEXTS, *_FILES, "suite"))
 
 
@@ -60,6 +68,7 @@ class MeterKeys:
     certificate: bytes | None = field(default=None, repr=False)
     meter_signing_key: bytes | None = None
     meter_agreement_key: bytes | None = None
+    serve_signer: Signer | None = field(default=None, repr=False)
 
 
 def aes_ecb_proof(secret: bytes, challenge: bytes) -> bytes:
@@ -141,6 +150,8 @@ class _Reader:
         found: dict[str, Any] = {}
         if "signing_key" in self._fields:
             found["signer"] = SoftwareSigner(suite, self._private("signing_key", size))
+        if "serve_signing_key" in self._fields:
+            found["serve_signer"] = SoftwareSigner(suite, self._private("serve_signing_key", size))
         if "agreement_key" in self._fields:
             found["key_agreement"] = SoftwareKeyAgreement(suite, self._private("agreement_key", size))
         for name in ("meter_signing_key", "meter_agreement_key"):
