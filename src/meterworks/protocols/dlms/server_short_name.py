@@ -12,7 +12,6 @@ from meterworks.errors import MeterworksError, PeerError
 from meterworks.protocols.dlms.block import check_end, decode_values
 from meterworks.protocols.dlms.conformance import Conformance
 from meterworks.protocols.dlms.data import decode_all, end_of
-from meterworks.protocols.dlms.descriptor import MethodAddress
 from meterworks.protocols.dlms.device import BaseLogicalDevice, LogicalDevice
 from meterworks.protocols.dlms.fault import ConfirmedServiceError
 from meterworks.protocols.dlms.result import DataAccessResult
@@ -151,31 +150,29 @@ class ShortNameServices:
         return ReadResponse((ReadBlockResult(last, self._outgoing_number, octets),)).to_bytes()
 
     def _read_one(self, variable: VariableAccess) -> bytes | DataAccessResult:
-        if not isinstance(variable, Variable | Parameterised):
-            return DataAccessResult.OTHER_REASON
-        selection = None
-        if isinstance(variable, Parameterised):
-            if not self._conformance & _PARAMETERISED:
-                return DataAccessResult.SCOPE_OF_ACCESS_VIOLATED
-            method = self._names.method_of(self._client_sap, variable.name)
-            if method is not None:
-                return self._invoke(method, variable.parameter)
-            selection = bytes((variable.selector,)) + variable.parameter
-        attribute = self._names.attribute_of(self._client_sap, variable.name)
+        try:
+            if isinstance(variable, Variable):
+                return self._get(variable.name, None)
+            if isinstance(variable, Parameterised):
+                return self._read_with_parameters(variable)
+        except MeterworksError as error:
+            return _result_of(error)
+        return DataAccessResult.OTHER_REASON
+
+    def _read_with_parameters(self, variable: Parameterised) -> bytes | DataAccessResult:
+        if not self._conformance & _PARAMETERISED:
+            return DataAccessResult.SCOPE_OF_ACCESS_VIOLATED
+        method = self._names.method_of(self._client_sap, variable.name)
+        if method is None:
+            return self._get(variable.name, bytes((variable.selector,)) + variable.parameter)
+        result, value = self._device.action(self._client_sap, method, variable.parameter)
+        return result if result != DataAccessResult.SUCCESS else value or b"\x00"
+
+    def _get(self, name: int, selection: bytes | None) -> bytes | DataAccessResult:
+        attribute = self._names.attribute_of(self._client_sap, name)
         if attribute is None:
             return DataAccessResult.OBJECT_UNDEFINED
-        try:
-            return self._device.get(self._client_sap, attribute, selection)
-        except MeterworksError as error:
-            return _result_of(error)
-
-    def _invoke(self, method: MethodAddress, parameter: bytes) -> bytes | DataAccessResult:
-        """Give what a method returned, null-data where that is nothing, or why it was not carried out."""
-        try:
-            result, value = self._device.action(self._client_sap, method, parameter)
-        except MeterworksError as error:
-            return _result_of(error)
-        return result if result != DataAccessResult.SUCCESS else value or b"\x00"
+        return self._device.get(self._client_sap, attribute, selection)
 
     # --- WRITE ------------------------------------------------------------------------------------------------------
 
@@ -215,9 +212,9 @@ class ShortNameServices:
     def _write_one(self, variable: VariableAccess, value: bytes) -> DataAccessResult:
         if not isinstance(variable, Variable):
             return DataAccessResult.READ_WRITE_DENIED  # no attribute that we know is written by selection
-        method = self._names.method_of(self._client_sap, variable.name)
-        attribute = None if method is not None else self._names.attribute_of(self._client_sap, variable.name)
         try:
+            method = self._names.method_of(self._client_sap, variable.name)
+            attribute = None if method is not None else self._names.attribute_of(self._client_sap, variable.name)
             check_end(value, end_of(value))
             if method is not None:
                 return self._device.action(self._client_sap, method, value)[0]

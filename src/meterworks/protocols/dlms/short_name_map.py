@@ -39,6 +39,7 @@ ASSOCIATION_CLASS: Final = 12
 SHORT_NAME_OBJECT_LIST: Final = AttributeAddress(ASSOCIATION_CLASS, SHORT_NAME_ASSOCIATION, 2)
 OBJECTS_MAX: Final = 8192  # 65,536 names, eight each
 STEP: Final = 8
+ATTRIBUTE_MAX: Final = 127  # the number is a signed octet
 # Class: offset of the first method's name, number of methods. Classes without a row have none.
 METHOD_OFFSETS: Final = MappingProxyType(
     {
@@ -171,4 +172,5 @@ class ShortNameMap:
         offset, count = METHOD_OFFSETS.get(item.class_id, (0, 0))
         if count and offset <= distance < offset + STEP * count:
             return item, (distance - offset) // STEP + 1, True
-        return item, distance // STEP + 1, False
+        number = distance // STEP + 1
+        return (item, number, False) if number <= ATTRIBUTE_MAX else None

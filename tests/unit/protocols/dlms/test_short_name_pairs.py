@@ -127,7 +127,7 @@ def test_client_finds_names_in_the_object_list() -> None:
     assert (names.name_of(CLOCK), names.name_of(ECHO)) == (CLOCK_NAME, ECHO_NAME)
 
 
-@pytest.mark.parametrize("name", [0x0101, 0x00F8, 0x0008, 0x0208 + 0x28, 0x0410])
+@pytest.mark.parametrize("name", [0x0101, 0x00F8, 0x0008, 0x0208 + 0x28, 0x0410, 0xFFF8])
 def test_name_of_nothing_is_undefined(name: int) -> None:
     ends = opened()
     undefined = DataAccessResult.OBJECT_UNDEFINED
@@ -304,6 +304,8 @@ def test_names_of_attributes_and_methods() -> None:
     assert names.attribute_of(0x1068) is None
     assert names.method_of(0x1040) is None
     assert names.attribute_of(0x0FF8) is None
+    assert names.attribute_of(0x2000 + 8 * 126) == AttributeAddress(1, GAS, 127)
+    assert names.attribute_of(0x2000 + 8 * 127) is None  # found by fuzzing: no attribute has such a number
     assert names.attribute_of(0x1041) is None
 
 
