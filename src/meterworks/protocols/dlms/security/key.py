@@ -8,6 +8,7 @@ Source: Green Book 9.2.3.4; FIPS 186-5 (A.2.1 for keys from random octets); fact
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, Protocol, Self
 
 from cryptography.exceptions import InvalidSignature
@@ -20,6 +21,7 @@ from meterworks.protocols.errors import SignatureError, StateError
 
 __all__ = ["KeyAgreement", "Signer", "SoftwareKeyAgreement", "SoftwareSigner", "draw_ephemeral_key", "verify_signature"]
 
+_POINTS_MAX: Final = 256  # public keys kept decoded: reading one costs nearly what using it does
 _EXTRA_OCTETS: Final = 8  # beyond the size of a scalar, so that the remainder of the division is as good as even
 _CURVES: Final[dict[SecuritySuite, tuple[ec.EllipticCurve, HashAlgorithm]]] = {
     SecuritySuite.SUITE_1: (ec.SECP256R1(), SHA256()),
@@ -137,6 +139,7 @@ def _encode_point(suite: SecuritySuite, key: ec.EllipticCurvePublicKey) -> bytes
     return numbers.x.to_bytes(size, "big") + numbers.y.to_bytes(size, "big")
 
 
+@lru_cache(maxsize=_POINTS_MAX)
 def _decode_point(suite: SecuritySuite, octets: bytes) -> ec.EllipticCurvePublicKey:
     curve, _ = _curve_of(suite)
     try:
