@@ -35,6 +35,7 @@ _LLC: Final = (b"\xe6\xe6\x00", b"\xe6\xe7\x00")
 _ASSOCIATION_TAGS: Final = frozenset({0x60, 0x61})
 _INITIATE_REQUEST: Final = 0x01
 _GATEWAY_TAGS: Final = (0xE6, 0xE7)
+_TELEGRAM_START: Final = 0x2F  # a slash
 _GENERAL_BLOCK: Final = 0xE0
 _GENERAL_CIPHERING: Final = 0xDD
 _GENERAL_SIGNING: Final = 0xDF
@@ -144,7 +145,8 @@ class Dissector:
         name = f"frames {carried.direction}"
         octets = walk.data[carried.offset : carried.offset + carried.size]
         is_pending = self._session.is_pending(name)
-        if is_pending and carried.number is not None and carried.number == self._session.transfer(name).number:
+        # A repeated frame has the number of the one before it and its content; some senders number none of theirs.
+        if is_pending and carried.number is not None and self._session.transfer(name).is_last((carried.number, octets)):
             carried.node.value += ", repeated"
             return
         if is_pending and octets[:3] in _LLC:
@@ -154,7 +156,7 @@ class Dissector:
             self._dissect_inside(walk, carried, carried.size)
             return
         transfer = self._session.transfer(name)
-        transfer.number = -1 if carried.number is None else carried.number
+        transfer.last = (carried.number, octets)
         transfer.add(octets)
         if carried.is_last:
             parts = transfer.parts
@@ -184,7 +186,10 @@ class Dissector:
             self._pull_apdu(walk)
 
     def _pull_whole(self, walk: Walk) -> None:
-        self._pull_apdu(walk)
+        if walk.left and walk.peek() == _TELEGRAM_START:
+            _pull_telegram(walk)
+        else:
+            self._pull_apdu(walk)
         walk.finish()
 
     def _pull_apdu(self, walk: Walk) -> None:
@@ -278,6 +283,19 @@ def _pull_joined(walk: Walk, pull_entry: Callable[[Walk], object]) -> None:
     else:
         pull_list(walk, "list", pull_entry)
     walk.finish()
+
+
+def _pull_telegram(walk: Walk) -> None:
+    """Take the text that customer ports of some countries put in place of an APDU (P1)."""
+    with walk.group("p1-telegram") as node:
+        octets = walk.data[walk.offset : walk.end]
+        node.value = f"{len(octets)} octets"
+        node.xml = octets.decode("latin-1")
+        for line in octets.splitlines(keepends=True):
+            text = line.strip().decode("latin-1")
+            if text:
+                walk.add(Node("line", text, walk.offset, len(line), is_wire=True))
+            walk.raw(len(line))
 
 
 def _pull_data(walk: Walk) -> None:

@@ -34,6 +34,7 @@ __all__ = ["Opened", "Protected", "is_signature_right", "open_protected"]
 _SUITE_MASK: Final = 0x0F
 _AUTHENTICATED: Final = 0x10
 _ONE_PASS: Final = 1
+_TEXT_START: Final = 0x2F
 _TRANSACTION_LENGTH: Final = b"\x08"
 
 
@@ -133,12 +134,14 @@ def _try(message: Protected, cipher: ApduCipher, title: bytes) -> Opened | None:
     is_checked = cipher.checks_tags and bool(message.control & _AUTHENTICATED)
     if is_checked:
         return Opened(plain, title, True)
-    likely = (
-        plain[0] in APDU_NAMES
-        if message.first_octet is None and plain
-        else plain[:1] == bytes(() if message.first_octet is None else (message.first_octet,))
-    )
-    return Opened(plain, title, None) if likely else None
+    return Opened(plain, title, None) if _is_likely(plain, message.first_octet) else None
+
+
+def _is_likely(plain: bytes, first_octet: int | None) -> bool:
+    """Whether a plaintext that nothing confirms begins as the APDU that it should be, any APDU, or a text (P1)."""
+    if not plain:
+        return False
+    return plain[0] == first_octet if first_octet is not None else plain[0] in APDU_NAMES or plain[0] == _TEXT_START
 
 
 def is_signature_right(message: GeneralSigning, ring: KeyRing) -> bool | None:

@@ -20,14 +20,19 @@ _CLIENT_TAGS: Final = frozenset({0x21, 0x25, 0x26, 0x36, 0x41, 0x45, 0x46, 0x56,
 
 
 class Transfer:
-    """Octets of a message that comes in parts. number: of the last part; 0 while there is none."""
+    """Octets of a message that comes in parts. number: of the last block, 0 before any. last: the last frame."""
 
-    __slots__ = ("number", "octets", "parts")
+    __slots__ = ("last", "number", "octets", "parts")
 
     def __init__(self) -> None:
         self.octets = bytearray()
         self.parts = 0
         self.number = 0
+        self.last: tuple[int | None, bytes] | None = None
+
+    def is_last(self, frame: tuple[int | None, bytes]) -> bool:
+        """Whether a frame is the last one again."""
+        return self.last == frame
 
     def add(self, octets: bytes) -> None:
         """Take a part. DecodeError where all of them would be too much."""

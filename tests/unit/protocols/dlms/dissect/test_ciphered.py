@@ -318,3 +318,11 @@ def test_what_holds_the_private_key_may_stand_for_it() -> None:
     apdu = general(agreed(TITLE), AgreedKey(1, EPHEMERAL.public_key + bytes(64)), 1)
     tree = dissect(apdu, keys=KeyRing({TITLE: KeySet(gak=GAK, key_agreement=OWN)}))
     assert inside(tree).octets == GET
+
+
+def test_the_text_of_a_customer_port_is_opened() -> None:
+    protected = ApduCipher(GUEK, GAK).protect(0x30, TITLE, 7, b"/ISK5\r\n!ABCD\r\n")
+    apdu = b"\xdb\x08" + TITLE + b"\x82" + len(protected).to_bytes(2, "big") + protected
+    tree = dissect(apdu, keys=KeyRing({TITLE: FULL}))
+    assert tree.errors == []
+    assert tree.find("p1-telegram") is not None

@@ -355,3 +355,20 @@ def test_a_node_finds_what_is_below_it() -> None:
     assert found_first is not None
     assert found_first.value == "Clock (8)"
     assert tree.first_error is None
+
+
+def test_segments_that_all_have_the_same_number_are_joined() -> None:
+    message = COMMAND + GET
+    parts = [
+        frame(message[:5], 0x00, segmented=True),
+        frame(message[5:9], 0x00, segmented=True),
+        frame(message[9:], 0x00),
+    ]
+    assert found(dissect(b"".join(parts))) == [GET]
+
+
+def test_the_text_of_a_customer_port_is_shown_line_by_line() -> None:
+    text = b"/ISK5\r\n\r\n1-0:1.8.0(000123*kWh)\r\n!ABCD\r\n"
+    tree = dissect(COMMAND + text)
+    assert tree.errors == []
+    assert [node.value for node in tree.walk() if node.name == "line"] == ["/ISK5", "1-0:1.8.0(000123*kWh)", "!ABCD"]
