@@ -145,7 +145,7 @@ async def test_the_command_fails_where_a_test_fails(meter: MeterServer, wrong_ke
 def test_the_command_lists_its_tests() -> None:
     ran = command("run", "--list", "--select", "SEC", "--json")
     rows = json.loads(ran.stdout)
-    assert len(rows) == 38
+    assert len(rows) == 43
     assert rows[0]["id"] == "SEC-01"
 
 

@@ -51,9 +51,11 @@ def ciphered_tag(plain_tag: int, *, dedicated: bool = False) -> int:
     return plain_tag + (0x40 if dedicated else 0x20)
 
 
-def protect_body(keys: tuple[bytes, bytes], title: bytes, counter: int, control: int, apdu: bytes) -> bytes:
-    """Give what follows the security header."""
-    key, authentication_key = keys
+def protect_body(
+    keys: tuple[bytes, bytes], title: bytes, counter: int, control: int, apdu: bytes, *, fields: bytes = b""
+) -> bytes:
+    """Give what follows the security header. fields: those of general-ciphering, which are authenticated as well."""
+    key, authentication_key = keys[0], keys[1] + fields
     nonce = title + counter.to_bytes(4, "big")
     protection = control & BOTH
     if protection == BOTH:
@@ -66,9 +68,9 @@ def protect_body(keys: tuple[bytes, bytes], title: bytes, counter: int, control:
     return apdu
 
 
-def open_body(keys: tuple[bytes, bytes], title: bytes, header: Header) -> bytes:
+def open_body(keys: tuple[bytes, bytes], title: bytes, header: Header, *, fields: bytes = b"") -> bytes:
     """Check and decipher what a server sent. Raises CheckFailed where its tag is false."""
-    key, authentication_key = keys
+    key, authentication_key = keys[0], keys[1] + fields
     nonce = title + header.counter.to_bytes(4, "big")
     protection = header.control & BOTH
     if protection == 0:

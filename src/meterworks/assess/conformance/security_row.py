@@ -9,7 +9,14 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from meterworks.assess.conformance.protection import AUTHENTICATED, BOTH, ENCRYPTED
+from meterworks.assess.conformance.protection import (
+    AUTHENTICATED,
+    BOTH,
+    ENCRYPTED,
+    open_body,
+    protect_body,
+    split_ciphered,
+)
 from meterworks.assess.conformance.request import (
     ASSOCIATION_NAME,
     BASIC_CONFORMANCE,
@@ -345,6 +352,89 @@ def _false_release(t: Tester) -> str:
     return answer.describe()
 
 
+# --- general-ciphering under an identified key ------------------------------------------------------------------------
+
+TRANSACTION: Final = bytes(range(1, 9))
+IDENTIFIED_KEY: Final = b"\x01\x00\x00"  # key information present: identified, the global unicast key
+
+
+def _general_fields(session: Session, originator: bytes | None = None) -> bytes:
+    """Give transaction id, originator, recipient, and no date-time and other information, each with its length."""
+    title = session.credential.title if originator is None else originator
+    return b"".join(counted(field) for field in (TRANSACTION, title, session.server_title, b"", b""))
+
+
+def _general_cipher(session: Session, fields: bytes, apdu: bytes) -> bytes:
+    credential = session.credential
+    control, counter = credential.protection | credential.suite, session.counters.next(credential.title)
+    body = protect_body(credential.keys, credential.title, counter, control, apdu, fields=fields)
+    return b"\xdd" + fields + IDENTIFIED_KEY + counted(bytes((control,)) + counter.to_bytes(4, "big") + body)
+
+
+def _general_ciphering_session(t: Tester) -> Session:
+    """Give a session whose server understands general-ciphering; inapplicable where it refuses it as a whole."""
+    session = _general_session(t)
+    fields = _general_fields(session)
+    answer = session.exchange(_general_cipher(session, fields, GET), plain=GET)
+    refused = answer.is_silence or answer.is_exception
+    needed(not refused, f"the server does not speak general-ciphering: {answer.describe()}")
+    plain = _open_general(session, answer.octets)
+    expect(plain[:2] == b"\xc4\x01", f"a GET in general-ciphering got {plain[:12].hex()}")
+    return session
+
+
+def _open_general(session: Session, octets: bytes) -> bytes:
+    """Take an answer in general-ciphering apart and open it; the suite's failure where it does not fit."""
+    if octets[:1] != b"\xdd":
+        fail(f"general-ciphering was answered by APDU {octets[:8].hex()}")
+    offset, fields = 1, []
+    for _ in range(5):
+        end = offset + 1 + octets[offset]
+        fields.append(octets[offset + 1 : end])
+        offset = end
+    whole = octets[1:offset]
+    expect(fields[0] == TRANSACTION, f"transaction {TRANSACTION.hex()} comes back as {fields[0].hex()}")
+    expect(fields[1] == session.server_title, f"the answer's originator is {fields[1].hex()}")
+    expect(fields[2] in (session.credential.title, b""), f"the answer's recipient is {fields[2].hex()}")
+    expect(octets[offset : offset + 1] == b"\x01", "the answer names no key")
+    expect(octets[offset + 1 : offset + 3] == b"\0\0", f"the answer's key is {octets[offset + 1 : offset + 3].hex()}")
+    header = split_ciphered(b"\xc8" + octets[offset + 3 :])
+    session.response_counters.append(header.counter)
+    return open_body(session.credential.keys, session.server_title, header, fields=whole)
+
+
+def _general_ciphering(t: Tester) -> None:
+    _general_ciphering_session(t)
+
+
+def _general_ciphering_tampered(place: int, t: Tester) -> str:
+    session = _general_ciphering_session(t)
+    octets = bytearray(_general_cipher(session, _general_fields(session), GET))
+    octets[place] ^= 0x01
+    described = _not_given_general(session.exchange(bytes(octets)), "a request in general-ciphering, one bit changed,")
+    session.close()
+    t.still_serves()
+    return described
+
+
+def _general_ciphering_stranger(t: Tester) -> str:
+    session = _general_ciphering_session(t)
+    octets = _general_cipher(session, _general_fields(session, STRANGER), GET)
+    return _not_given_general(session.exchange(octets), "general-ciphering in the name of another title")
+
+
+def _general_ciphering_replay(t: Tester) -> str:
+    session = _general_ciphering_session(t)
+    octets = _general_cipher(session, _general_fields(session), GET)
+    expect(session.exchange(octets).octets[:1] == b"\xdd", "a lawful request was refused")
+    return _not_given_general(session.exchange(octets), "a request in general-ciphering, sent again,")
+
+
+def _not_given_general(answer: Answer, what: str) -> str:
+    expect(answer.octets[:1] != b"\xdd" and not _given(answer), f"{what} was answered by {answer.describe()}")
+    return answer.describe()
+
+
 def _encryption_alone(t: Tester) -> str:
     return _weaker(ENCRYPTED, "encrypted and not authenticated", t)
 
@@ -408,4 +498,10 @@ SECURITY_ROWS: Final = (
     _row(37, "A ciphered request has no place on a plain association", _POLICY, _ciphered_on_plain,
          Need.PUBLIC, Need.CIPHERED),
     _row(38, "A forged release opens nothing", _POLICY, _false_release),
+    _row(39, "General-ciphering under an identified key is understood, and answered in kind", _GENERAL,
+         _general_ciphering),
+    _row(40, "A change of the transaction identifier is noticed", _GENERAL, partial(_general_ciphering_tampered, 3)),
+    _row(41, "A change of the recipient's title is noticed", _GENERAL, partial(_general_ciphering_tampered, 21)),
+    _row(42, "General-ciphering in another's name is refused", _GENERAL, _general_ciphering_stranger),
+    _row(43, "A request in general-ciphering is not answered twice", _COUNTER, _general_ciphering_replay),
 )  # fmt: skip

@@ -252,6 +252,10 @@ def gives_all(_broken: Broken, request: bytes, answer: bytes) -> bytes:
     return b"\xc4\x01\xc1\x00" + CANNED if answer[:1] == b"\xd8" and request[:1] != b"\x60" else answer
 
 
+def tampered(_broken: Broken, _request: bytes, answer: bytes) -> bytes:
+    return answer[:-1] + bytes((answer[-1] ^ 1,)) if answer[:1] in (b"\xcc", b"\xd4", b"\xdb", b"\xdd") else answer
+
+
 def data_for_errors(_broken: Broken, request: bytes, answer: bytes) -> bytes:
     if request[:2] == b"\xc0\x01" and answer[:2] == b"\xc4\x01" and answer[3:4] == b"\x01":
         return answer[:3] + b"\x00" + CANNED
@@ -647,10 +651,10 @@ BREAKAGES: tuple[Breakage, ...] = (
     Breakage(name="data for whatever is refused as a whole", who="management", on_answer=gives_all,
              ids="SEC-01 SEC-02 SEC-03 SEC-04 SEC-05 SEC-06 SEC-07 SEC-08 SEC-09 SEC-10 SEC-11 SEC-12 SEC-14 SEC-15"
                  " SEC-16 SEC-18 SEC-20 SEC-21 SEC-22 SEC-23 SEC-24 SEC-26 SEC-27 SEC-28 SEC-29 SEC-33 SEC-34 SEC-35"
-                 " SEC-37 SEC-38 ROB-14 ASSOC-21"),
+                 " SEC-37 SEC-38 SEC-40 SEC-41 SEC-42 SEC-43 ROB-14 ASSOC-21"),
     Breakage(name="one counter for all answers", ids="SEC-19", who="management", device=lambda: Stuttering()),
-    Breakage(name="answers tampered with", ids="SEC-17 SEC-25 SEC-30 SEC-32", who="management",
-             on_answer=lambda _b, _r, a: a[:-1] + bytes((a[-1] ^ 1,)) if a[:1] in (b"\xcc", b"\xd4", b"\xdb") else a),
+    Breakage(name="answers tampered with", ids="SEC-17 SEC-25 SEC-30 SEC-32 SEC-39", who="management",
+             on_answer=tampered),
     Breakage(name="the secret for everybody", ids="SEC-36", who="management",
              device=wrong((15, LIST, 7, "09083132333435363738"))),
     Breakage(name="an object list that is no array", ids="CLASS-01", device=wrong((15, LIST, 2, "0900"))),
