@@ -114,15 +114,20 @@ class _ClientProtocol(asyncio.Protocol):
         self.traffic.received += len(data)
         if self.recorder is not None:
             self.recorder.received(data)
+        now_s = self.loop.time() if self.is_timed else 0.0
         try:
-            events = self.connection.receive(data, self.loop.time() if self.is_timed else 0.0)
+            events = self.connection.receive(data, now_s)
         except MeterworksError as error:
             self.finish_with(error)
             self.abort()
             return
         for event in events:
             self.take(event)
-        self.flush()
+        output = self.connection.data_to_send(now_s)
+        if output:
+            self.write(output)
+        if self.is_timed:
+            self.see_to_link()
 
     def take(self, event: ClientEvent) -> None:
         if isinstance(event, BlockTransferred):
@@ -134,14 +139,6 @@ class _ClientProtocol(asyncio.Protocol):
                 self.on_notification(event)
         elif self.waiter is not None and not self.waiter.done():
             self.waiter.set_result(event)
-
-    def flush(self) -> None:
-        """Send what the connection has to say, and see to its times."""
-        output = self.connection.data_to_send(self.loop.time() if self.is_timed else 0.0)
-        if output:
-            self.write(output)
-        if self.is_timed:
-            self.see_to_link()
 
     def write(self, data: bytes) -> None:
         if self.transport is not None and data:
@@ -195,7 +192,8 @@ class _ClientProtocol(asyncio.Protocol):
             return
         for event in events:
             self.take(event)
-        self.flush()
+        self.write(self.connection.data_to_send(self.loop.time()))
+        self.see_to_link()
 
     # --- time of the command ----------------------------------------------------------------------------------------
 
@@ -436,4 +434,6 @@ class DlmsClient:
             protocol.waiter = protocol.command = protocol.progress = None
 
     async def _run(self, asked: request.Request[_Result], progress: ProgressHandler | None = None) -> _Result:
+        if self._protocol.turn is None:
+            return asked.result_of(await self._execute(asked.command, progress))
         return asked.result_of(await self.execute(asked.command, progress=progress))
