@@ -236,6 +236,9 @@ def _assemble_values(pieces: list[Piece], rows: int) -> tuple[npt.NDArray[Any], 
     for piece in pieces:
         if dtype is object:
             values[piece.where] = _object_array(piece.data)
+        elif dtype is np.float64:
+            with np.errstate(invalid="ignore"):  # a signalling NaN
+                values[piece.where] = piece.data
         else:
             values[piece.where] = np.not_equal(piece.data, 0) if piece.tag == BOOLEAN else piece.data
     if sum(len(piece.data) for piece in pieces) == rows:

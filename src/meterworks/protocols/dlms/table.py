@@ -106,8 +106,9 @@ def _widened(tag: int, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Give numbers as `ProfileTable` has them: int64, float64, or objects beyond int64."""
     dtype: Any = np.int64
     if tag in FLOATS:
-        dtype = np.float64
-    elif tag == Tag.BOOLEAN:
+        with np.errstate(invalid="ignore"):  # a signalling NaN
+            return values.astype(np.float64)
+    if tag == Tag.BOOLEAN:
         values = np.not_equal(values, 0)
     elif tag == Tag.LONG64_UNSIGNED and values.size and int(values.max()) >= 2**63:
         dtype = object

@@ -92,6 +92,15 @@ def test_numbers_come_as_numbers() -> None:
     assert decode_table(numbers(Tag.FLOAT64, [1.0])).columns[0].dtype == np.float64
 
 
+@pytest.mark.parametrize(
+    "data", ["010217 7f800001 17 3f800000", "1317087f8000013f800000", "0102 0201177f800001 0201173f800000"]
+)
+def test_number_that_is_none_is_taken_without_a_warning(data: str) -> None:
+    column = decode_table(bytes.fromhex(data)).columns[0].tolist()
+    assert np.isnan(column[0])
+    assert column[1] == 1.0
+
+
 def test_compact_array_of_structures_becomes_columns() -> None:
     table = decode_table(bytes.fromhex("130202121106000105000206"))
     assert [column.tolist() for column in table.columns] == [[1, 2], [5, 6]]
