@@ -13,7 +13,7 @@ from meterworks.assess.conformance import Credential, Result, Tester, run_rows, 
 from meterworks.assess.conformance.hdlc_wire import HdlcWire, LinkAddress
 from meterworks.assess.conformance.session import Counters
 from meterworks.assess.conformance.wire import Trace, Wire, WrapperWire
-from meterworks.devices import METER_MODELS, ElectricityMeter, FleetState, MeterSpecification, MeterView
+from meterworks.devices import ElectricityMeter, FleetState, MeterSpecification, MeterView, model_of
 from meterworks.protocols.dlms import WRAPPER, LogicalDevice, ServerConnection, ServerFraming
 
 __all__ = ["CREDENTIALS", "FakeSocket", "Served", "emulated_meter", "judge", "make_tester", "server_of"]
@@ -90,8 +90,9 @@ def server_of(device: LogicalDevice, framing: ServerFraming = WRAPPER) -> Served
     return lambda: ServerConnection(device, source.randbytes, framing=framing)
 
 
-def emulated_meter(phases: int = 1, hand: Hand | None = None) -> ElectricityMeter:
+def emulated_meter(phases: int = 1, hand: Hand | None = None, style: str = "meterworks") -> ElectricityMeter:
     """Give a meter of the fleet with 17 months of history, and the keys of the credentials above. hand: its time."""
+    model = model_of(style, phases)
     specification = MeterSpecification(system_title=METER_TITLE, serial="MW0000000001", guek=GUEK, gak=GAK)
     view = MeterView(
         0,
@@ -99,7 +100,7 @@ def emulated_meter(phases: int = 1, hand: Hand | None = None) -> ElectricityMete
         PlainLoad(INSTALLED, phases=phases),
         FleetState(None, [METER_TITLE]),
         epoch_s=hand or Hand(),
-        object_lists=METER_MODELS[phases].object_lists,
+        object_lists=model.object_lists,
         push=lambda _index, _instance: None,
     )
-    return ElectricityMeter(METER_MODELS[phases], view)
+    return ElectricityMeter(model, view)

@@ -10,6 +10,7 @@ from tests.unit.assess.conformance.broken import GeneralBlocks
 
 from meterworks.assess.conformance import ROWS, Group, Outcome, Result, Row, run_rows, selected_rows
 from meterworks.assess.conformance.row import CheckFailed, Inconclusive, NotApplicable
+from meterworks.devices import STYLES
 from meterworks.errors import UnreachableError, UsageError
 from meterworks.protocols.dlms import LogicalDevice
 from meterworks.protocols.dlms.hdlc import HDLC
@@ -34,8 +35,12 @@ def test_our_meter_passes_all_that_applies(who: str, over_hdlc: bool) -> None:
     assert passed >= PASSED_MIN[who]
 
 
-def test_our_meter_of_three_phases_passes_too() -> None:
-    assert not_passed(judge(server_of(emulated_meter(3)), CREDENTIALS["reader"], ["CLASS"])) == {}
+@pytest.mark.parametrize("phases", [1, 3])
+@pytest.mark.parametrize("style", STYLES)
+def test_a_meter_of_each_style_passes_what_is_about_its_objects(style: str, phases: int) -> None:
+    for who in ("public", "management"):
+        results = judge(server_of(emulated_meter(phases, style=style)), CREDENTIALS[who], ["CLASS", "SERV", "BLOCK"])
+        assert not_passed(results) == {}
 
 
 def test_our_meter_passes_tests_that_write() -> None:
