@@ -14,6 +14,7 @@ from meterworks.protocols.dlms.dissect.name import (
 from meterworks.protocols.dlms.dissect.node import Node
 from meterworks.protocols.dlms.dissect.text import render_text
 from meterworks.protocols.dlms.dissect.trace import DLMS_PORT, TracedMessage, trace_capture
+from meterworks.protocols.dlms.dissect.xml_data import data_from_xml, data_to_xml
 from meterworks.protocols.dlms.dissect.xml_form import render_xml
 
 __all__ = [
@@ -29,7 +30,9 @@ __all__ = [
     "TracedMessage",
     "conformance_names",
     "data_from_json",
+    "data_from_xml",
     "data_to_json",
+    "data_to_xml",
     "dissect",
     "messages_of",
     "render_text",
