@@ -6,6 +6,7 @@ the octets were taken or refused.
 
 from tests.fuzz.link_layer import LINK_TARGETS
 from tests.fuzz.security_layer import SECURITY_TARGETS
+from tests.fuzz.service_layer import SERVICE_TARGETS
 from tests.fuzz.upper_layer import UPPER_TARGETS
 from tests.integration.dlms.conftest import settings_for
 from tests.integration.dlms.example_device import ENERGY, INTERVAL_ENERGY, STATUS, ExampleDevice
@@ -109,7 +110,7 @@ def _fuzz_profile(octets: bytes) -> str:
 
 _TARGETS = (
     _fuzz_codec, _fuzz_server, _fuzz_open_server, _fuzz_client, _fuzz_open_client, _fuzz_profile,
-    *LINK_TARGETS, *UPPER_TARGETS, *SECURITY_TARGETS,
+    *LINK_TARGETS, *UPPER_TARGETS, *SECURITY_TARGETS, *SERVICE_TARGETS,
 )  # fmt: skip
 TARGET_COUNT = len(_TARGETS)
 
