@@ -3,7 +3,7 @@
 import random
 import socket
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import Any, cast
 
 from tests.integration.dlms.example_device import GAK, GUEK, PASSWORD
 from tests.unit.devices.conftest import INSTALLED, Hand
@@ -90,10 +90,15 @@ def server_of(device: LogicalDevice, framing: ServerFraming = WRAPPER) -> Served
     return lambda: ServerConnection(device, source.randbytes, framing=framing)
 
 
-def emulated_meter(phases: int = 1, hand: Hand | None = None, style: str = "meterworks") -> ElectricityMeter:
-    """Give a meter of the fleet with 17 months of history, and the keys of the credentials above. hand: its time."""
+def emulated_meter(
+    phases: int = 1, hand: Hand | None = None, style: str = "meterworks", **facts: Any
+) -> ElectricityMeter:
+    """Give a meter of the fleet with 17 months of history, and the keys of the credentials above.
+
+    hand: its time. facts: more of its specification.
+    """
     model = model_of(style, phases)
-    specification = MeterSpecification(system_title=METER_TITLE, serial="MW0000000001", guek=GUEK, gak=GAK)
+    specification = MeterSpecification(system_title=METER_TITLE, serial="MW0000000001", guek=GUEK, gak=GAK, **facts)
     view = MeterView(
         0,
         specification,
