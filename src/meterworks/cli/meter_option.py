@@ -27,7 +27,7 @@ from meterworks.system.meter_access import TOLERANT, MeterAccess, with_title
 from meterworks.system.meter_key import MeterKeys, load_keys
 from meterworks.system.meter_trace import TraceFile
 
-__all__ = ["Asked", "Confirmed", "DryRun", "asks_meter", "asks_meter_or_file", "confirm", "progress_bar"]
+__all__ = ["Asked", "Confirmed", "DryRun", "asks_meter", "asks_meter_or_file", "confirm", "is_attended", "progress_bar"]
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -187,11 +187,16 @@ def _asks(command: Command, *, takes_file: bool) -> Command:
     return wrapper  # type: ignore[return-value]  # the same command with more parameters
 
 
+def is_attended() -> bool:
+    """Whether somebody is there who can be asked."""
+    return sys.stdin.isatty()
+
+
 def confirm(question: str, *, yes: bool) -> None:
     """Ask whether to go on. Raises ConfigurationError where nobody is there to ask, Abort for a no."""
     if yes:
         return
-    if not sys.stdin.isatty():
+    if not is_attended():
         raise ConfigurationError("this changes the meter: confirm it with --yes, or look first with --dry-run")
     typer.confirm(question, abort=True, err=True)
 

@@ -31,10 +31,15 @@ def specification(**options):
 
 
 class Served(threading.Thread):
-    """Serves one meter until `stop`. keys, mechanism: of its clients, where they are not those of the model."""
+    """Serves one meter until `stop`. keys, mechanism: of its clients, where they are not those of the model.
 
-    def __init__(self, *, keys=None, mechanism=Mechanism.GMAC, framing="wrapper", phases=1, **options):
+    also: makes another server of the same meter, whose port is then `also_port`.
+    """
+
+    def __init__(self, *, keys=None, mechanism=Mechanism.GMAC, framing="wrapper", phases=1, also=None, **options):
         super().__init__(daemon=True)
+        self.also = also
+        self.also_port = 0
         self.keys = keys or MeterKeys(guek=GUEK, gak=GAK)
         self.mechanism = mechanism
         self.framing = framing
@@ -60,8 +65,12 @@ class Served(threading.Thread):
         )  # fmt: skip
         await self.fleet.start()
         self.port = self.fleet.ports[0]
+        other = None if self.also is None else await self.also(self.fleet)
+        self.also_port = 0 if other is None else other.port
         self.ready.set()
         await self.stopping.wait()
+        if other is not None:
+            await other.close()
         await self.fleet.stop()
 
     def __enter__(self):
