@@ -105,6 +105,8 @@ def octets_of(content: bytes) -> bytes:
     plain = "".join(_NOISE.sub("", _COMMENT.sub("", line)) for line in text.splitlines())
     if _HEX.fullmatch(plain) and len(plain) % 2 == 0:
         return bytes.fromhex(plain)
+    if _HEX.fullmatch(plain):
+        raise NotDecoded(f"{len(plain)} hex digits: an even number makes octets, so one is missing or too much")
     try:
         octets = base64.b64decode("".join(text.splitlines()), validate=True)  # several words are no base64
     except binascii.Error:

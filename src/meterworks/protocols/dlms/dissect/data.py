@@ -6,10 +6,10 @@ from typing import Any, Final
 from meterworks.protocols.dlms import data as axdr
 from meterworks.protocols.dlms.data import BitString, CompactArray, Tag
 from meterworks.protocols.dlms.datetime import CosemDate, CosemDateTime, CosemTime
+from meterworks.protocols.dlms.dissect.annotation import annotate_structure, scaler_unit_of
 from meterworks.protocols.dlms.dissect.name import TYPE_NAMES
 from meterworks.protocols.dlms.dissect.node import Node, Walk, shown, upper
 from meterworks.protocols.dlms.dissect.object_name import describe_name
-from meterworks.protocols.dlms.scaler_unit import ScalerUnit
 from meterworks.protocols.errors import DecodeError
 
 __all__ = ["moment_text", "pull_date_time", "pull_value"]
@@ -53,18 +53,13 @@ def _pull_items(walk: Walk, name: str, depth: int) -> Node:
             )
         for _ in range(count):
             pull_value(walk, depth + 1)
-    scaled = _scaler_unit(walk.data[node.offset : walk.offset])
-    if scaled:
+    unit = scaler_unit_of(walk.data[node.offset : walk.offset])
+    if unit is not None:
+        scaled = f"x 10^{unit.scaler} {unit.symbol}".rstrip() if unit.scaler else (unit.symbol or "no unit")
         node.value += f": {scaled}"
+    elif name == "structure":
+        annotate_structure(node, walk.data)
     return node
-
-
-def _scaler_unit(encoded: bytes) -> str:
-    """Give the text of a structure {integer, enum}, which is a scaler with its unit; empty for any other."""
-    if len(encoded) != 6 or encoded[:3] != b"\x02\x02\x0f" or encoded[4] != Tag.ENUM:
-        return ""
-    scaled = ScalerUnit.from_bytes(encoded)
-    return f"x 10^{scaled.scaler} {scaled.symbol}".rstrip() if scaled.scaler else (scaled.symbol or "no unit")
 
 
 def _pull_compact_array(walk: Walk, name: str) -> Node:
