@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from tests.integration.dlms.example_device import ENERGY, ExampleDevice
+from tests.unit.links.peer import end, handling
 
 from meterworks.errors import UnreachableError
 from meterworks.links import BlockingDlmsClient, DlmsClient, MeterServer, MeterTarget, start_meter_server
@@ -160,7 +161,7 @@ async def test_silent_link_is_ended_by_the_server() -> None:
             while (answer := await line.ask(0x11)).control != 0x1F:  # noqa: ASYNC110 - silence has no event
                 await asyncio.sleep(0.06)
         assert answer.control == 0x1F
-        line.writer.close()
+        await end(line.writer)
 
 
 async def test_torn_frame_does_not_keep_the_next_from_being_heard() -> None:
@@ -171,7 +172,7 @@ async def test_torn_frame_does_not_keep_the_next_from_being_heard() -> None:
         async with asyncio.timeout(5):
             answer = await line.ask(0x93)
         assert answer.control == 0x73
-        line.writer.close()
+        await end(line.writer)
 
 
 async def test_meter_that_cannot_answer_everything_at_once_goes_on() -> None:
@@ -181,7 +182,7 @@ async def test_meter_that_cannot_answer_everything_at_once_goes_on() -> None:
         aarq = bytes.fromhex("e6e600601da109060760857405080101be10040e01000000065f1f040000fc1fffff")
         assert (await line.ask(0x10, aarq)).information[3] == 0x61
         assert (await line.ask(0x32, GET_ENERGY)).information[3:5] == b"\xc4\x01"
-        line.writer.close()
+        await end(line.writer)
 
 
 async def test_push_during_a_request_reaches_the_handler_of_both_clients() -> None:
@@ -191,7 +192,6 @@ async def test_push_during_a_request_reaches_the_handler_of_both_clients() -> No
         core = ServerConnection(ExampleDevice(), bytes, framing=HdlcFraming())
         while data := await reader.read(65_536):
             writer.write(encode_push(PUSH, SERVER, HdlcAddress(103)) + core.receive(data))
-        writer.close()
 
     def session(target: MeterTarget) -> int:
         heard: list[NotificationReceived] = []
@@ -201,16 +201,15 @@ async def test_push_during_a_request_reaches_the_handler_of_both_clients() -> No
             client.get(ENERGY)
         return len(heard)
 
-    server = await asyncio.start_server(meter, "127.0.0.1", 0)
-    target = MeterTarget.from_text(f"hdlc+tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}")
     heard: list[NotificationReceived] = []
-    async with await DlmsClient.open(target, ClientSettings(), counter=CountUp()) as client:
-        client.on_notification(heard.append)
-        await client.associate()
-        await client.get(ENERGY)
-    assert len(heard) == 3  # with the answers to SNRM, AARQ and GET
-    assert await asyncio.to_thread(session, target) == 3
-    server.close()
+    async with handling(meter) as port:
+        target = MeterTarget.from_text(f"hdlc+tcp://127.0.0.1:{port}")
+        async with await DlmsClient.open(target, ClientSettings(), counter=CountUp()) as client:
+            client.on_notification(heard.append)
+            await client.associate()
+            await client.get(ENERGY)
+        assert len(heard) == 3  # with the answers to SNRM, AARQ and GET
+        assert await asyncio.to_thread(session, target) == 3
 
 
 async def test_link_that_the_server_refuses_is_unreachable() -> None:
@@ -218,11 +217,9 @@ async def test_link_that_the_server_refuses_is_unreachable() -> None:
         await reader.read(100)
         writer.write(HdlcFrame(CLIENT, SERVER, 0x1F).to_bytes())
         await reader.read()
-        writer.close()
 
-    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
-    target = MeterTarget.from_text(f"hdlc+tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-    async with await DlmsClient.open(target, ClientSettings(), counter=CountUp()) as client:
-        with pytest.raises(UnreachableError, match="refused to open"):
-            await client.associate()
-    server.close()
+    async with handling(refuse) as port:
+        target = MeterTarget.from_text(f"hdlc+tcp://127.0.0.1:{port}")
+        async with await DlmsClient.open(target, ClientSettings(), counter=CountUp()) as client:
+            with pytest.raises(UnreachableError, match="refused to open"):
+                await client.associate()

@@ -4,7 +4,7 @@ import asyncio
 import datetime
 import ipaddress
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from tests.integration.dlms.conftest import settings_for
 from tests.integration.dlms.example_device import CLIENT_TITLE, ECHO, ENERGY, LONG_VALUE, NOTE, ExampleDevice
+from tests.unit.links.peer import end, handling
 
 from meterworks.errors import OutcomeUnknown, UsageError
 from meterworks.links import (
@@ -159,13 +160,10 @@ async def test_refusal_over_hdlc_is_a_refusal() -> None:
 
 # --- silence --------------------------------------------------------------------------------------------------------
 
-Stream = Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]
-
 
 @asynccontextmanager
 async def leaky(port: int, lost: set[int]) -> AsyncIterator[int]:
     """Stand between client and meter and lose what the client sends, by its number from 0."""
-    tasks: list[asyncio.Task[None]] = []
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, numbers: set[int]) -> None:
         count = 0
@@ -175,15 +173,15 @@ async def leaky(port: int, lost: set[int]) -> AsyncIterator[int]:
             count += 1
         writer.close()
 
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         meter_reader, meter_writer = await asyncio.open_connection("127.0.0.1", port)
-        tasks.append(asyncio.create_task(pump(meter_reader, writer, set())))
-        await pump(reader, meter_writer, lost)
+        await asyncio.gather(
+            pump(meter_reader, writer, set()), pump(reader, meter_writer, lost), return_exceptions=True
+        )
+        await end(meter_writer)
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    yield server.sockets[0].getsockname()[1]
-    server.close()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    async with handling(relay) as relayed:
+        yield relayed
 
 
 async def test_link_repeats_what_was_lost_for_both_clients() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.integration.dlms.example_device import ENERGY, ExampleDevice
+from tests.unit.links.peer import end
 
 from meterworks.links import DlmsClient, ListenerLimits, NotificationListener, PushReceived
 from meterworks.protocols.dlms import (
@@ -66,7 +67,7 @@ async def test_push_in_unnumbered_frames_is_heard_with_its_addresses() -> None:
         pushes = [await ear.next(), await ear.next()]
         assert [push.apdu for push in pushes] == [LONG_PUSH, PUSH]
         assert (pushes[0].source, pushes[0].destination, pushes[0].gateway) == (1, 103, None)
-        writer.close()
+        await end(writer)
 
 
 async def test_pushes_of_real_meters_are_heard(shared_folder: Path) -> None:
@@ -79,7 +80,7 @@ async def test_pushes_of_real_meters_are_heard(shared_folder: Path) -> None:
         for row in regular:
             _, writer = await ear.call(bytes.fromhex(row["bytes"]))
             assert [message["apdu"] for message in row["messages"]] == [(await ear.next()).apdu.hex()]
-            writer.close()
+            await end(writer)
         assert ear.listener.malformed == ear.listener.failed == 0
 
 
@@ -93,7 +94,7 @@ async def test_meters_behind_a_gateway_are_told_apart(is_hdlc: bool) -> None:
         for prefix in BEHIND:
             push = await ear.next()
             assert (push.gateway, push.apdu) == (prefix, PUSH)
-        writer.close()
+        await end(writer)
 
 
 async def test_blocks_of_two_meters_are_never_joined() -> None:
@@ -110,7 +111,7 @@ async def test_blocks_of_two_meters_are_never_joined() -> None:
         push = await ear.next()
         assert (push.gateway, push.apdu) == (BEHIND[1], LONG_PUSH)
         assert ear.heard.empty()
-        writer.close()
+        await end(writer)
 
 
 async def test_prefix_cut_short_ends_the_connection() -> None:
@@ -121,7 +122,7 @@ async def test_prefix_cut_short_ends_the_connection() -> None:
                 await reader.read()
                 raise ConnectionResetError  # ended in good order, which will do as well
         assert ear.listener.failed == 1
-        writer.close()
+        await end(writer)
 
 
 async def test_noise_after_a_flag_is_kept_in_bounds() -> None:
@@ -133,7 +134,7 @@ async def test_noise_after_a_flag_is_kept_in_bounds() -> None:
                 await reader.read()
                 raise ConnectionResetError
         assert ear.listener.dropped == 1
-        writer.close()
+        await end(writer)
 
 
 async def test_session_runs_on_the_connection_that_the_meter_opened() -> None:
@@ -152,4 +153,4 @@ async def test_session_runs_on_the_connection_that_the_meter_opened() -> None:
             await client.associate()
             assert decode_all(await client.get(ENERGY)) == 1_234_567
         await answering
-        writer.close()
+        await end(writer)

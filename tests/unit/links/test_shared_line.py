@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 from tests.integration.dlms.conftest import settings_for
 from tests.integration.dlms.example_device import ENERGY, LONG_VALUE, NAME, ExampleDevice
+from tests.unit.links.peer import handling
 
 from meterworks.links import BadTarget, ConnectionLost, MeterTarget, NoAnswer, SharedLine, Tapped
 from meterworks.protocols.dlms import ClientSettings, CountUp, ServerConnection, decode_all, encode_octet_string
@@ -25,20 +26,9 @@ class Bus:
             self.meters.append(ServerConnection(device, lambda size: b"S" * size, framing=framing))
         self.heard: list[bytes] = []
         self.writer: asyncio.StreamWriter | None = None
-        self.ended = asyncio.Event()
-        self.ended.set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.writer = writer
-        self.ended.clear()
-        try:
-            await self._converse(reader, writer)
-            writer.close()
-            await writer.wait_closed()
-        finally:
-            self.ended.set()
-
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65_536):
             self.heard.append(data)
             writer.write(data)  # a line with two wires gives back what was said
@@ -49,14 +39,10 @@ class Bus:
 @asynccontextmanager
 async def shared(*physical: int, query: str = "") -> AsyncIterator[tuple[Bus, SharedLine]]:
     bus = Bus(physical)
-    server = await asyncio.start_server(bus.serve, "127.0.0.1", 0)
-    target = MeterTarget.from_text(f"hdlc+tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}{query}")
-    async with await SharedLine.open(target) as line:
-        yield bus, line
-    async with asyncio.timeout(5):
-        await bus.ended.wait()
-    server.close()
-    await server.wait_closed()
+    async with handling(bus.serve) as port:
+        target = MeterTarget.from_text(f"hdlc+tcp://127.0.0.1:{port}{query}")
+        async with await SharedLine.open(target) as line:
+            yield bus, line
 
 
 async def test_meters_on_one_line_are_read_at_the_same_time() -> None:
