@@ -4,7 +4,7 @@ Measured, and where it is wrong worked around here, never in our server:
 - Of the mechanisms it has 0, 1, 2 (AES in ECB mode) and 5. Its challenge in mechanism 2 is the secret itself.
 - It always writes general-glo, and makes its proof with the very counter of the APDU around it.
 - It cannot write in blocks, has no general block transfer, and its selective access by entry raises
-  NotImplementedError when it is encoded.
+  its error of a missing feature when it is encoded.
 - Its HDLC proposes no parameters, so that 128 octets and a window of 1 hold. It ends a frame at the next 7E wherever
   that stands: a frame of ours whose check sequence ends in 7E (`..59 7e`, then the flag) is one that it waits on for
   ever. The values and sizes of the test make no such frame.
