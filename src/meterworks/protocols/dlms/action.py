@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from meterworks.protocols.dlms.block import (
     DataBlock,
@@ -17,7 +17,7 @@ from meterworks.protocols.dlms.block import (
 from meterworks.protocols.dlms.data import end_of
 from meterworks.protocols.dlms.descriptor import DESCRIPTOR_SIZE, MethodAddress
 from meterworks.protocols.dlms.length import encode_length, unsigned_at
-from meterworks.protocols.dlms.result import ActionResult
+from meterworks.protocols.dlms.result import DATA_ACCESS_RESULTS, ActionResult
 from meterworks.protocols.errors import DecodeError
 
 __all__ = [
@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class ActionOutcome:
     """Result of a method and what it returned: encoded data, why there is none, or nothing.
 
@@ -50,8 +50,13 @@ class ActionOutcome:
     """
 
     result: ActionResult
-    value: GetResult | None = None
-    is_flagged: bool = field(default=True, compare=False)
+    value: GetResult | None
+    is_flagged: bool = field(compare=False)
+
+    def __init__(self, result: ActionResult, value: GetResult | None = None, is_flagged: bool = True) -> None:
+        _set_result(self, result)
+        _set_value(self, value)
+        _set_is_flagged(self, is_flagged)
 
     def to_bytes(self) -> bytes:
         """Encode result and optional return value."""
@@ -60,7 +65,12 @@ class ActionOutcome:
         return bytes((self.result, 1)) + encode_get_result(self.value)
 
 
-@dataclass(frozen=True, slots=True)
+_set_result, _set_value, _set_is_flagged = (  # see `get`
+    getattr(ActionOutcome, name).__set__ for name in ("result", "value", "is_flagged")
+)
+
+
+@dataclass(frozen=True, slots=True, init=False)
 class ActionRequest:
     """Invokes one method; `parameter` is encoded."""
 
@@ -68,10 +78,21 @@ class ActionRequest:
     address: MethodAddress
     parameter: bytes | None
 
+    def __init__(self, invoke: int, address: MethodAddress, parameter: bytes | None) -> None:
+        _set_invoke(self, invoke)
+        _set_address(self, address)
+        _set_parameter(self, parameter)
+
     def to_bytes(self) -> bytes:
         """Encode the APDU."""
         parameter = b"\x00" if self.parameter is None else b"\x01" + self.parameter
-        return bytes((0xC3, 1, self.invoke)) + self.address.to_bytes() + parameter
+        return _REQUEST_HEADS[self.invoke] + self.address.item + parameter
+
+
+_REQUEST_HEADS: Final = tuple(bytes((0xC3, 1, invoke)) for invoke in range(256))
+_set_invoke, _set_address, _set_parameter = (
+    getattr(ActionRequest, name).__set__ for name in ("invoke", "address", "parameter")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,16 +158,23 @@ class ActionBlock:
         return bytes((0xC3, 6, self.invoke)) + self.block.to_bytes()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class ActionResponse:
     """Outcome of one method."""
 
     invoke: int
     outcome: ActionOutcome
 
+    def __init__(self, invoke: int, outcome: ActionOutcome) -> None:
+        _set_answer_invoke(self, invoke)
+        _set_outcome(self, outcome)
+
     def to_bytes(self) -> bytes:
         """Encode the APDU."""
         return bytes((0xC7, 1, self.invoke)) + self.outcome.to_bytes()
+
+
+_set_answer_invoke, _set_outcome = (getattr(ActionResponse, name).__set__ for name in ("invoke", "outcome"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +213,8 @@ class ActionResponseNext:
         return bytes((0xC7, 4, self.invoke)) + self.number.to_bytes(4, "big")
 
 
+PARAMETER_OFFSET: Final = 13  # of the parameter of a request for one method
+EMPTY_SIZE: Final = 5  # of a response without a value
 ActionRequestMessage: TypeAlias = (
     ActionRequest | ActionNext | ActionWithList | ActionFirstBlock | ActionWithListFirstBlock | ActionBlock
 )
@@ -208,7 +238,7 @@ def encode_action_outcomes(outcomes: tuple[ActionOutcome, ...]) -> bytes:
 
 def decode_action_outcome(apdu: bytes, offset: int) -> tuple[ActionOutcome, int]:
     """Give an outcome and the offset after it; the octet that says whether a value follows may be missing."""
-    result = ActionResult(unsigned_at(apdu, offset, 1))
+    result = DATA_ACCESS_RESULTS[unsigned_at(apdu, offset, 1)]
     offset += 1
     if offset == len(apdu):
         return ActionOutcome(result, is_flagged=False), offset
@@ -233,6 +263,9 @@ def decode_action_outcomes(apdu: bytes, offset: int = 0) -> tuple[tuple[ActionOu
 
 def decode_action_request(apdu: bytes) -> ActionRequestMessage:
     """Decode an ACTION request of any kind; a parameter is checked to be one well-formed value."""
+    if len(apdu) > PARAMETER_OFFSET and apdu[1] == 1 and apdu[12] == 1:
+        check_end(apdu, end_of(apdu, PARAMETER_OFFSET))
+        return ActionRequest(apdu[2], MethodAddress.from_bytes(apdu, 3), apdu[PARAMETER_OFFSET:])
     decoder = _REQUESTS.get(unsigned_at(apdu, 1, 1))
     if decoder is None:
         raise DecodeError(f"ACTION request of kind {apdu[1]}", offset=1)
@@ -291,6 +324,8 @@ _REQUESTS: dict[int, Callable[[bytes, int], ActionRequestMessage]] = {
 
 def decode_action_response(apdu: bytes) -> ActionResponseMessage:
     """Decode an ACTION response of any kind."""
+    if len(apdu) == EMPTY_SIZE and apdu[1] == 1 and not apdu[4]:
+        return ActionResponse(apdu[2], ActionOutcome(DATA_ACCESS_RESULTS[apdu[3]]))
     decoder = _RESPONSES.get(unsigned_at(apdu, 1, 1))
     if decoder is None:
         raise DecodeError(f"ACTION response of kind {apdu[1]}", offset=1)

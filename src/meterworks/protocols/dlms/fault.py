@@ -97,13 +97,18 @@ SERVICE_ERRORS: Final = MappingProxyType(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class ExceptionResponse:
     """Refusal of an APDU. counter: with a counter error, the smallest one that the server will accept."""
 
     state: int
     service: int
-    counter: int | None = None
+    counter: int | None
+
+    def __init__(self, state: int, service: int, counter: int | None = None) -> None:
+        _set_state(self, state)
+        _set_service(self, service)
+        _set_counter(self, counter)
 
     def to_bytes(self) -> bytes:
         """Encode the APDU."""
@@ -113,14 +118,21 @@ class ExceptionResponse:
     @classmethod
     def from_bytes(cls, apdu: bytes) -> Self:
         """Decode the APDU."""
-        if take(apdu, 0, 1) != b"\xd8":
-            raise DecodeError(f"exception response expected, got {apdu[:1].hex()}", offset=0)
-        state, service = take(apdu, 1, 2)
+        if len(apdu) < 3 or apdu[0] != 0xD8:
+            raise DecodeError(f"exception response expected, got {apdu[:3].hex()}", offset=0)
+        state, service = apdu[1], apdu[2]
+        if len(apdu) == 3:
+            return cls(state, service)
         if service == ExceptionService.INVOCATION_COUNTER_ERROR and len(apdu) > 3:
             check_end(apdu, 7)
             return cls(state, service, unsigned_at(apdu, 3, 4))
         check_end(apdu, 3)
         return cls(state, service)
+
+
+_set_state, _set_service, _set_counter = (  # see `get`
+    getattr(ExceptionResponse, name).__set__ for name in ("state", "service", "counter")
+)
 
 
 @dataclass(frozen=True, slots=True)

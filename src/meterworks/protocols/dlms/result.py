@@ -1,9 +1,10 @@
 """Numbers by which a server answers: results, diagnostics, exceptions.  Source: IEC 62056-5-3; fact sheet 3 and 4."""
 
 from enum import IntEnum
-from typing import Self
+from typing import Final, Self
 
 __all__ = [
+    "DATA_ACCESS_RESULTS",
     "AcseResult",
     "ActionResult",
     "DataAccessResult",
@@ -46,6 +47,7 @@ class DataAccessResult(IntEnum):
 
 
 ActionResult = DataAccessResult
+DATA_ACCESS_RESULTS: Final = tuple(map(DataAccessResult, range(256)))  # by number: a call of the class is slow
 
 
 class AcseResult(IntEnum):

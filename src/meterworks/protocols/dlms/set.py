@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from meterworks.protocols.dlms.block import (
     DataBlock,
@@ -19,7 +19,7 @@ from meterworks.protocols.dlms.block import (
 from meterworks.protocols.dlms.data import end_of
 from meterworks.protocols.dlms.descriptor import AttributeAddress
 from meterworks.protocols.dlms.length import encode_length, unsigned_at
-from meterworks.protocols.dlms.result import DataAccessResult
+from meterworks.protocols.dlms.result import DATA_ACCESS_RESULTS, DataAccessResult
 from meterworks.protocols.errors import DecodeError
 
 __all__ = [
@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class SetRequest:
     """Writes one attribute; `value` is encoded."""
 
@@ -49,9 +49,22 @@ class SetRequest:
     selection: bytes | None
     value: bytes
 
+    def __init__(self, invoke: int, address: AttributeAddress, selection: bytes | None, value: bytes) -> None:
+        _set_invoke(self, invoke)
+        _set_address(self, address)
+        _set_selection(self, selection)
+        _set_value(self, value)
+
     def to_bytes(self) -> bytes:
         """Encode the APDU."""
-        return bytes((0xC1, 1, self.invoke)) + encode_get_item(self.address, self.selection) + self.value
+        item = self.address.item if self.selection is None else encode_get_item(self.address, self.selection)
+        return _REQUEST_HEADS[self.invoke] + item + self.value
+
+
+_REQUEST_HEADS: Final = tuple(bytes((0xC1, 1, invoke)) for invoke in range(256))
+_set_invoke, _set_address, _set_selection, _set_value = (  # see `get`
+    getattr(SetRequest, name).__set__ for name in ("invoke", "address", "selection", "value")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +120,23 @@ class SetWithListFirstBlock:
         return bytes((0xC1, 5, self.invoke)) + encode_get_items(self.items) + self.block.to_bytes()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class SetResponse:
     """Result of writing one attribute."""
 
     invoke: int
     result: DataAccessResult
 
+    def __init__(self, invoke: int, result: DataAccessResult) -> None:
+        _set_answer_invoke(self, invoke)
+        _set_result(self, result)
+
     def to_bytes(self) -> bytes:
         """Encode the APDU."""
         return bytes((0xC5, 1, self.invoke, self.result))
+
+
+_set_answer_invoke, _set_result = (getattr(SetResponse, name).__set__ for name in ("invoke", "result"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +189,8 @@ class SetWithListResponse:
         return bytes((0xC5, 5, self.invoke)) + _encode_results(self.results)
 
 
+RESPONSE_SIZE: Final = 4  # of the result of one write
+VALUE_OFFSET: Final = 13  # of the value of a request without selection
 SetRequestMessage: TypeAlias = SetRequest | SetFirstBlock | SetBlock | SetWithList | SetWithListFirstBlock
 SetResponseMessage: TypeAlias = (
     SetResponse | SetResponseBlock | SetResponseLastBlock | SetWithListLastBlock | SetWithListResponse
@@ -181,6 +203,9 @@ def _encode_results(results: tuple[DataAccessResult, ...]) -> bytes:
 
 def decode_set_request(apdu: bytes) -> SetRequestMessage:
     """Decode a SET request of any kind; the value is checked to be one well-formed value."""
+    if len(apdu) > VALUE_OFFSET and apdu[1] == 1 and not apdu[12]:
+        check_end(apdu, end_of(apdu, VALUE_OFFSET))
+        return SetRequest(apdu[2], AttributeAddress.from_bytes(apdu, 3), None, apdu[VALUE_OFFSET:])
     decoder = _REQUESTS.get(unsigned_at(apdu, 1, 1))
     if decoder is None:
         raise DecodeError(f"SET request of kind {apdu[1]}", offset=1)
@@ -227,6 +252,8 @@ _REQUESTS: dict[int, Callable[[bytes, int], SetRequestMessage]] = {
 
 def decode_set_response(apdu: bytes) -> SetResponseMessage:
     """Decode a SET response of any kind."""
+    if len(apdu) == RESPONSE_SIZE and apdu[1] == 1:
+        return SetResponse(apdu[2], DATA_ACCESS_RESULTS[apdu[3]])
     decoder = _RESPONSES.get(unsigned_at(apdu, 1, 1))
     if decoder is None:
         raise DecodeError(f"SET response of kind {apdu[1]}", offset=1)
@@ -235,7 +262,7 @@ def decode_set_response(apdu: bytes) -> SetResponseMessage:
 
 def _pull_response(apdu: bytes, invoke: int) -> SetResponse:
     check_end(apdu, 4)
-    return SetResponse(invoke, DataAccessResult(apdu[3]))
+    return SetResponse(invoke, DATA_ACCESS_RESULTS[apdu[3]])
 
 
 def _pull_response_block(apdu: bytes, invoke: int) -> SetResponseBlock:
