@@ -61,11 +61,14 @@ def make_proof(cipher: ApduCipher, title: bytes, counter: int, challenge: bytes)
 
 
 def open_proof(cipher: ApduCipher, title: bytes, proof: bytes, challenge: bytes) -> int:
-    """Verify the proof of mechanism 5 that `title` sent for our challenge; give its counter. TagError if false."""
-    if len(proof) != PROOF_SIZE or proof[0] != _AUTHENTICATED | cipher.suite:
+    """Verify the proof of mechanism 5 that `title` sent for our challenge; give its counter. TagError if false.
+
+    Its security control octet names the suite, or (stacks differ) suite 0 in every suite; the tag covers it.
+    """
+    if len(proof) != PROOF_SIZE or proof[0] not in (_AUTHENTICATED | cipher.suite, _AUTHENTICATED):
         raise DecodeError(f"proof of {len(proof)} octets; {PROOF_SIZE} with security control 10 expected", offset=0)
     counter = int.from_bytes(proof[1:5], "big")
-    if not hmac.compare_digest(cipher.gmac(title, counter, challenge), proof[5:]):
+    if not hmac.compare_digest(cipher.gmac(title, counter, challenge, control=proof[0]), proof[5:]):
         raise TagError("proof for our challenge is false: the peer does not hold the keys")
     return counter
 

@@ -72,8 +72,19 @@ def test_the_proof_of_mechanism_5_tells_its_suite(suite: int) -> None:
     proof = make_proof(cipher, CLIENT, 5, STOC)
     assert proof[0] == 0x10 | suite
     assert open_proof(cipher, CLIENT, proof, STOC) == 5
+
+
+def test_a_proof_of_a_higher_suite_may_tell_suite_0() -> None:
+    """Stacks differ; the tag covers the octet, so neither form can be made of the other."""
+    suite_0, suite_1 = (ApduCipher(bytes(16), bytes(16), suite) for suite in (0, 1))
+    proof = make_proof(suite_0, CLIENT, 5, STOC)
+    assert open_proof(suite_1, CLIENT, proof, STOC) == 5
+    with pytest.raises(TagError):
+        open_proof(suite_1, CLIENT, b"\x11" + proof[1:], STOC)
+    with pytest.raises(TagError):
+        open_proof(suite_1, CLIENT, b"\x10" + make_proof(suite_1, CLIENT, 5, STOC)[1:], STOC)
     with pytest.raises(DecodeError):
-        open_proof(ApduCipher(bytes(16), bytes(16), 1 - suite), CLIENT, proof, STOC)
+        open_proof(suite_0, CLIENT, make_proof(suite_1, CLIENT, 5, STOC), STOC)
 
 
 def test_handshakes_without_what_they_need_say_so() -> None:

@@ -130,10 +130,16 @@ class ApduCipher:
         cipher._aad_both = cipher._aad_authenticated = head + self._aad_both[1:]
         return cipher
 
-    def gmac(self, title: bytes, counter: int, message: bytes) -> bytes:
-        """Give the tag over a message that is authenticated only; mechanism 5 applies it to the peer's challenge."""
+    def gmac(self, title: bytes, counter: int, message: bytes, *, control: int | None = None) -> bytes:
+        """Give the tag over a message that is authenticated only; mechanism 5 applies it to the peer's challenge.
+
+        control: the security control octet that is authenticated with it, if not ours.
+        """
         if not 0 <= counter <= COUNTER_MAX:
             raise StateError(f"invocation counter {counter} is used up; the key must be changed", counter=counter)
         if not self.verified:
             raise StateError("without an authentication key there is no GMAC")
-        return self._encrypt(title + counter.to_bytes(4, "big"), b"", self._aad_authenticated + message)[:TAG_SIZE]
+        aad = self._aad_authenticated
+        if control is not None:
+            aad = bytes((control,)) + aad[1:]
+        return self._encrypt(title + counter.to_bytes(4, "big"), b"", aad + message)[:TAG_SIZE]
