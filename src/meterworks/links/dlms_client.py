@@ -172,12 +172,22 @@ class _ClientProtocol(asyncio.Protocol):
             self.deadline_s = self.loop.time() + self.timeout_s
         if connection.line != self.line and isinstance(self.transport, SerialCarrier):
             self.line = connection.line
-            if self.line is not None:
-                self.transport.set_line(self.line)
+            if self.line is not None and not self.set_line(self.transport, self.line):
+                return
         if self.link_timer is not None:
             self.link_timer.cancel()
         due_s = connection.next_deadline()
         self.link_timer = None if due_s is None else self.loop.call_at(due_s, self.advance_link)
+
+    def set_line(self, carrier: SerialCarrier, line: LineFormat) -> bool:
+        """Change the line; give whether the port could."""
+        try:
+            carrier.set_line(line)
+        except MeterworksError as error:
+            self.finish_with(error)
+            self.abort()
+            return False
+        return True
 
     def advance_link(self) -> None:
         """Let the link repeat what was not answered."""

@@ -19,11 +19,17 @@ from meterworks.links.errors import ConnectFailed
 from meterworks.links.listening import BACKLOG, LOOPBACK_DEVICE, listening_socket
 from meterworks.links.meter_connections import DEFAULT_LIMITS, MeterConnections, MeterResolver, MeterServerLimits
 from meterworks.protocols.dlms import WRAPPER, GatewayResolver, LogicalDevice, ServerConnection, ServerFraming
-from meterworks.protocols.dlms.hdlc import HDLC
+from meterworks.protocols.dlms.hdlc import HdlcFraming, HdlcSettings, LinkParameters
 
 __all__ = ["MeterCall", "MeterServer", "call_head_end", "start_meter_server"]
 
-FRAMING_OF: Final[dict[str, ServerFraming]] = {"wrapper": WRAPPER, "hdlc": HDLC}
+_WIDEST: Final = LinkParameters(
+    information_transmit_max=2030, information_receive_max=2030, window_transmit=7, window_receive=7
+)
+FRAMING_OF: Final[dict[str, ServerFraming]] = {
+    "wrapper": WRAPPER,
+    "hdlc": HdlcFraming(HdlcSettings(parameters=_WIDEST)),  # a client that asks for nothing gets 128 octets and 1
+}
 
 
 class _MeterProtocol(asyncio.Protocol):
@@ -171,8 +177,8 @@ async def start_meter_server(
     """Serve the meters that `resolve` knows behind one listening socket. Raises ConnectFailed where it cannot listen.
 
     device_only: network device that connections must come over; the loopback device by default, so that nobody outside
-    the machine is answered. None accepts from everywhere. framing: HDLC with its usual sizes and any physical address,
-    or a framing with settings of its own. behind: makes each meter a gateway to those that this knows.
+    the machine is answered. None accepts from everywhere. framing: HDLC with the sizes that clients ask for and any
+    physical address, or a framing with settings of its own. behind: makes each meter a gateway to those it knows.
     """
     listener = listening_socket(host, port, device_only=device_only)
     chosen = FRAMING_OF[framing] if isinstance(framing, str) else framing

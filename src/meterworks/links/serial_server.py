@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from typing import cast
 
+from meterworks.errors import MeterworksError
 from meterworks.links.carrier import SerialCarrier
 from meterworks.links.serial_port import SerialPort
 from meterworks.links.target import DEFAULT_LINE
@@ -60,7 +61,11 @@ class _SerialProtocol(asyncio.Protocol):
         line = self._core.line
         if line is not None and line != self.line and self.carrier is not None:
             self.line = line
-            self.carrier.set_line(line)
+            try:
+                self.carrier.set_line(line)
+            except MeterworksError:
+                self.carrier.close()  # the port is gone, or cannot do what it said it could
+                return
         if self._timer is not None:
             self._timer.cancel()
         due_s = self._core.next_deadline()

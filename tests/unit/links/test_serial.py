@@ -122,6 +122,27 @@ async def test_optical_port_is_opened_by_the_blocking_client() -> None:
         assert speed_of(line.slaves[0]) == termios.B9600
 
 
+async def test_speed_that_the_port_cannot_do_ends_client_and_meter(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = SerialPort.set_line
+
+    def only_slow(port: SerialPort, line: LineFormat) -> None:
+        if line.baud > 300:
+            raise ConnectFailed("this port stays at 300 baud")
+        plain(port, line)
+
+    line = Bench()
+    meter = serve_serial(ExampleDevice(), line.meter, line=SIGN_ON_LINE, framing=OPTICAL)
+    client = await DlmsClient.open(target_of(line, "?mode_e=1"), ClientSettings(), counter=CountUp())
+    monkeypatch.setattr(SerialPort, "set_line", only_slow)
+    with pytest.raises(NoAnswer, match="300 baud"):
+        await client.associate()
+    async with asyncio.timeout(5):
+        while meter.is_open:  # noqa: ASYNC110 - what is watched has no event of its own
+            await asyncio.sleep(0.01)
+    await client.close()
+    line.close()
+
+
 async def test_line_that_is_cut_is_no_answer() -> None:
     def session(target: MeterTarget) -> None:
         with BlockingDlmsClient.open(target, ClientSettings(), counter=CountUp(), timeout_s=0.1) as client:
