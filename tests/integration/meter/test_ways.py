@@ -5,11 +5,13 @@ import sys
 
 import pytest
 from tests.integration.meter.conftest import GAK, GUEK, NOW, Served, command
+from tests.unit.links.test_serial import OPTICAL, Bench
 from typer.testing import CliRunner
 
 from meterworks.cli.main import app
 from meterworks.cli.meter_option import confirm
-from meterworks.links import start_datagram_meter_server, start_meter_server
+from meterworks.links import serve_serial, start_datagram_meter_server, start_meter_server
+from meterworks.protocols.dlms.hdlc import HDLC
 from meterworks.system import ConfigurationError
 
 
@@ -99,3 +101,38 @@ def test_a_person_may_still_say_no(served, keys, monkeypatch, answer, written):
     assert "uint32 100 → uint32 200" in result.stderr
     after = command("meter", "read", target, "17.0.0/5", "--json", *words).json[0]["value"]
     assert after == (200 if written else 100)
+
+
+# --- serial lines ---------------------------------------------------------------------------------------------------
+
+
+class ServedLine:
+    """The meter on a serial line made of two terminals; `port` is the client's end."""
+
+    def __init__(self, fleet, framing):
+        self.bench = Bench()
+        self.meter = serve_serial(fleet.meter(0), self.bench.meter, framing=framing)
+        self.port = self.bench.client
+
+    async def close(self):
+        self.meter.close()
+        self.bench.close()
+
+
+async def on_a_line(fleet):
+    return ServedLine(fleet, HDLC)
+
+
+async def on_an_optical_port(fleet):
+    return ServedLine(fleet, OPTICAL)
+
+
+@pytest.mark.parametrize(("also", "settings"), [(on_a_line, "baud=9600"), (on_an_optical_port, "mode_e=1&address=7")])
+def test_a_meter_is_read_on_a_serial_line(keys, tmp_path, also, settings):
+    trace = tmp_path / "line.pcap"
+    with Served(also=also) as meter:
+        target = f"serial://{meter.also_port}?{settings}"
+        told = reads(target, keys, "--trace", trace)
+        assert told.exit_code == 0, told.errors
+        assert told.json[0]["unit"] == "Wh"
+        assert trace.stat().st_size > 500
