@@ -23,6 +23,7 @@ from meterworks.devices.disconnect_control import CONTROL_MODES, Origin, SwitchO
 from meterworks.devices.meter_key import keys_of
 from meterworks.devices.view import MeterView
 from meterworks.protocols.dlms import (
+    PlainValue,
     decode_all,
     encode_array,
     encode_integer,
@@ -33,11 +34,11 @@ from meterworks.protocols.dlms import (
 )
 
 __all__ = [
-    "ACCOUNT", "CONSUMPTION_CHARGE", "CURRENCY_SCALE", "EMERGENCY_CREDIT", "FACTORY_EMERGENCY", "FACTORY_PERIOD_S",
-    "PREPAYMENT_WATCH", "STANDING_CHARGE", "TOKEN_CREDIT", "TOKEN_GATEWAY", "TOKEN_SIZE", "AccountMode",
-    "AccountStatus", "CreditStatus", "Ledger", "TokenStatus", "change_token", "enter_token", "factory_price",
-    "invoke_emergency", "keep_ledger", "ledger_of", "make_token", "preset_emergency", "settle", "start_account",
-    "stop_account", "with_mode",
+    "ACCOUNT", "AMOUNT_LIMIT", "CONSUMPTION_CHARGE", "CURRENCY_SCALE", "EMERGENCY_CREDIT", "FACTORY_EMERGENCY",
+    "FACTORY_PERIOD_S", "PREPAYMENT_WATCH", "STANDING_CHARGE", "TOKEN_CREDIT", "TOKEN_GATEWAY", "TOKEN_SIZE",
+    "AccountMode", "AccountStatus", "CreditStatus", "Ledger", "TokenStatus", "change_token", "enter_token",
+    "factory_price", "invoke_emergency", "is_price", "keep_ledger", "ledger_of", "make_token", "preset_emergency",
+    "settle", "start_account", "stop_account", "with_mode",
 ]  # fmt: skip
 
 ACCOUNT: Final = bytes((0, 0, 19, 0, 0, 255))
@@ -56,6 +57,7 @@ FACTORY_PRICE: Final = 250  # thousandths per kWh
 FACTORY_STANDING: Final = 400  # thousandths per period
 FACTORY_PERIOD_S: Final = 86_400
 FACTORY_EMERGENCY: Final = 5000
+SCALE_MAX: Final = 9
 AMOUNT_LIMIT: Final = 2**31 - 1
 TOKEN_SIZE: Final = 16  # amount, number, and eight octets of proof
 PROOF_SIZE: Final = 8
@@ -129,7 +131,7 @@ class Ledger:
     @property
     def available(self) -> int:
         """What can still be used: below zero where more was used than there was."""
-        return self.token + (self.emergency if self.emergency_counts else 0)
+        return min(self.token + (self.emergency if self.emergency_counts else 0), AMOUNT_LIMIT)
 
 
 _FORM: Final = struct.Struct(f"<{len(fields(Ledger))}q")
@@ -165,6 +167,18 @@ def factory_price(charge: bytes) -> bytes:
         ),
         encode_array([encode_structure(encode_octet_string(b"\0"), encode_long(price))]),
     )
+
+
+def is_price(value: PlainValue) -> bool:
+    """Tell whether a value is a price that can be reckoned with: scales near ours, at most one price, none below 0."""
+    match value:
+        case ((int(commodity_scale), int(price_scale)), (int(_), bytes(_), int(_)), list(table)):
+            pass
+        case _:
+            return False
+    if abs(commodity_scale) > SCALE_MAX or abs(price_scale) > SCALE_MAX or len(table) > 1:
+        return False
+    return all(isinstance(row, tuple) and len(row) == 2 and isinstance(row[1], int) and row[1] >= 0 for row in table)
 
 
 def _price(view: MeterView, charge: bytes) -> tuple[int, int]:
@@ -210,10 +224,10 @@ def _cost(view: MeterView, ledger: Ledger, at_s: int) -> _Cost:
     period_s = _period_s(view)
     periods = max(0, at_s - ledger.standing_s) // period_s if period_s else 0
     standing_numerator, standing_denominator = _price(view, STANDING_CHARGE)
+    standing = periods * standing_numerator // standing_denominator
     return _Cost(
-        registered_wh, used // denominator, used % denominator, periods,
-        periods * standing_numerator // standing_denominator,
-    )  # fmt: skip
+        registered_wh, min(used // denominator, AMOUNT_LIMIT), used % denominator, periods, min(standing, AMOUNT_LIMIT)
+    )
 
 
 def settle(view: MeterView, at_s: int) -> Ledger:

@@ -126,7 +126,7 @@ def _in_use(view: MeterView, ledger: Ledger) -> bytes:
 def _borrowed(view: MeterView, ledger: Ledger) -> bytes:
     """What a token pays back before it counts: emergency credit used, and what was used beyond all credit."""
     used = prepayment.preset_emergency(view) - ledger.emergency
-    return encode_double_long(max(0, used) + max(0, -ledger.token))
+    return encode_double_long(min(max(0, used) + max(0, -ledger.token), prepayment.AMOUNT_LIMIT))
 
 
 def _mode(view: MeterView, client_sap: int) -> bytes:
@@ -239,7 +239,7 @@ def _credit(name: bytes, amount: str, priority: int, configuration: int, preset:
         credit_type=encode_enum(CREDIT_TYPES[name]), priority=kept(encode_unsigned(priority)),
         warning_threshold=kept(encode_double_long(WARNING)), limit=encode_double_long(0),
         credit_configuration=kept(encode_bit_string(BitString(5, bytes((configuration,))))),
-        credit_status=_now(_status_of(name)), preset_credit_amount=kept(encode_double_long(preset)),
+        credit_status=_now(_status_of(name)), preset_credit_amount=kept(encode_double_long(preset), _judge_amount),
         credit_available_threshold=kept(encode_double_long(WARNING)),
         period=kept(encode_octet_string(CosemDateTime().to_bytes())), update_amount=deed(_update_amount),
         set_amount_to_value=deed(_set_amount), invoke_credit=deed(_invoke),
@@ -294,12 +294,23 @@ def _settled_first(view: MeterView, place: Place, value: PlainValue) -> DataAcce
     return DataAccessResult.SUCCESS
 
 
+def _judge_price(view: MeterView, place: Place, value: PlainValue) -> DataAccessResult:
+    if not prepayment.is_price(value):
+        return DataAccessResult.OTHER_REASON
+    return _settled_first(view, place, value)
+
+
+def _judge_amount(view: MeterView, place: Place, value: PlainValue) -> DataAccessResult:
+    """Take an amount that is one: not below nothing."""
+    return _settled_first(view, place, value) if value >= 0 else DataAccessResult.OTHER_REASON
+
+
 def _charge(name: bytes, kind: int, part: str, period_s: int) -> Entry:
     price = factory_price(name)
     return entry(
         str(ObisCode(name)), CLASSES[113, 0], READERS, total_amount_paid=_amount(f"paid_{part}"),
         charge_type=encode_enum(kind), priority=kept(encode_unsigned(1 + kind)),
-        unit_charge_active=kept(price, _settled_first), unit_charge_passive=kept(price),
+        unit_charge_active=kept(price, _judge_price), unit_charge_passive=kept(price, _judge_price),
         unit_charge_activation_time=kept(encode_octet_string(CosemDateTime().to_bytes())),
         period=kept(encode_double_long_unsigned(period_s), _settled_first),
         charge_configuration=kept(encode_bit_string(BitString(2, b"\x00"))),

@@ -119,8 +119,15 @@ class PushSchedule:
         return self._put_extra(PushDue(now_epoch_s + wait_s, due.task, due.index, due.attempt + 1))
 
     def postpone(self, due: PushDue, epoch_s: float) -> bool:
-        """Put a push in again as it was, for a later instant: its window is closed."""
-        return self._put_extra(PushDue(epoch_s, due.task, due.index, due.attempt or 1))
+        """Put a push in again as it was, for a later instant: its window is closed.
+
+        A scheduled one stays the next of its schedule, so that a closed window gathers no pushes behind it.
+        """
+        if due.task is PushTask.SCHEDULED and not due.attempt:
+            self._scheduled[due.index] = True
+            heapq.heappush(self._heap, PushDue(epoch_s, due.task, due.index))
+            return True
+        return self._put_extra(PushDue(epoch_s, due.task, due.index, due.attempt))
 
     def forget(self, index: int, instance: int) -> int:
         """Take out what of a meter waits for this set-up, its schedule apart; give how many they were."""

@@ -301,3 +301,10 @@ def test_a_set_time_activates_the_image_though_nobody_asks(bench):
     assert bench.read(METROLOGY) == b"MWM-2.0.0"
     activated = CosemDateTime.from_bytes(bench.read(LOG)[-1][0]).to_datetime()
     assert activated == at.replace(second=0, microsecond=0)
+
+
+def test_an_activated_image_can_be_transferred_once_more(bench):
+    for _ in range(2):
+        transfer(bench)
+        assert bench.act(IMAGE, ACTIVATE) == OK
+    assert events(bench) == [17, 18, 17, 18]

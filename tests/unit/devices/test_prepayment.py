@@ -211,6 +211,22 @@ def test_scales_of_price_and_commodity_count(account, value, left):
     assert account.available == left
 
 
+@pytest.mark.parametrize("value", [price(250, 10), price(250, 3, -10), price(-1), price(250)[:-8] + b"\x01\x00"])
+def test_a_price_that_cannot_be_reckoned_with_is_refused(account, value):
+    refused = account.write(CONSUMPTION_CHARGE, 5, value)
+    assert refused in (DataAccessResult.OTHER_REASON, DataAccessResult.TYPE_UNMATCHED)
+    account.wait(40)
+    assert account.available == 270
+
+
+def test_amounts_never_leave_their_range(account):
+    account.write(SWITCH, 4, encode_enum(0))
+    assert account.write(CONSUMPTION_CHARGE, 5, price(32_767, 0, 9)) == DataAccessResult.SUCCESS
+    account.wait(86_400)
+    assert (account.available, account.read(CONSUMPTION_CHARGE, 2)) == (300 - (2**31 - 1), 2**31 - 1)
+    assert account.write(EMERGENCY_CREDIT, 9, encode_double_long(-1)) == DataAccessResult.OTHER_REASON
+
+
 @pytest.mark.parametrize(
     ("parameter", "result"),
     [

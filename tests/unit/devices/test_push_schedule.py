@@ -153,3 +153,12 @@ def test_a_delay_grows_by_its_factor_up_to_its_maximum():
     plan = RetryPlan(retries_max=9, delay_s=10, factor_percent=300, delay_s_max=100)
     assert [plan.delay_before(attempt) for attempt in range(4)] == [10, 30, 90, 100]
     assert RetryPlan(retries_max=1, delay_s=10, factor_percent=100).delay_before(7) == 10
+
+
+def test_a_closed_window_gathers_no_scheduled_pushes(schedule):
+    schedule.plan(1, START, 900)
+    (due,) = drain(schedule, START + 1800)
+    assert schedule.postpone(due, START + 9000)
+    for later in range(0, 9000, 900):
+        schedule.plan(1, START + later, 900)
+    assert [each.epoch_s for each in drain(schedule, START + 20_000)] == [START + 9000]
