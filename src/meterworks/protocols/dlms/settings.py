@@ -9,7 +9,12 @@ from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 from typing import Final
 
-from meterworks.protocols.dlms.conformance import CLIENT_CONFORMANCE, METER_CONFORMANCE, Conformance
+from meterworks.protocols.dlms.conformance import (
+    CLIENT_CONFORMANCE,
+    METER_CONFORMANCE,
+    SHORT_NAME_CONFORMANCE,
+    Conformance,
+)
 from meterworks.protocols.dlms.security import (
     SUITES,
     TITLE_SIZE,
@@ -115,6 +120,7 @@ class Tolerance(IntFlag):
     BARE_HEADER = 64
 
 
+_SHORT_NAME_SERVICES: Final = int(Conformance.READ | Conformance.WRITE | Conformance.UNCONFIRMED_WRITE)
 _NEEDS_SECRET: Final = frozenset({Mechanism.MANUFACTURER, Mechanism.MD5, Mechanism.SHA1, Mechanism.SHA256})
 TITLED_MECHANISMS: Final = frozenset({Mechanism.GMAC, Mechanism.SHA256, Mechanism.ECDSA})  # proofs name the titles
 
@@ -151,6 +157,12 @@ def _check_keys(settings: "AssociationSettings | ClientSettings", *, protection:
         raise StateError("mechanism 7 needs a signing key, and suite 1 or 2")
 
 
+def _choose_services(settings: "AssociationSettings | ClientSettings") -> None:
+    """Take the services of short names where short names are wanted and no service of theirs was named."""
+    if settings.short_names and not int(settings.conformance) & _SHORT_NAME_SERVICES:
+        object.__setattr__(settings, "conformance", SHORT_NAME_CONFORMANCE)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssociationSettings:
     """What a server asks of one client (one client SAP).
@@ -161,7 +173,8 @@ class AssociationSettings:
     APDU that the server takes, 64 to 65535 octets. suite: the only one accepted. signer: ours, for mechanism 7 and
     signed responses; peer_signing_key: the client's. key_agreement: our static pair, peer_agreement_key the client's,
     for agreed keys of general-ciphering. gbek: the broadcast key. kek: what wrapped keys are under.
-    manufacturer_proof: for mechanism 2. short_names: SN referencing. users: client user ids that are accepted, all
+    manufacturer_proof: for mechanism 2. short_names: SN referencing; a conformance
+    without any of its services means `SHORT_NAME_CONFORMANCE` then. users: client user ids that are accepted, all
     where empty. pre_established: open from the start, without AARQ. tolerance: what is taken though irregular.
     certificate: ours (DER), sent in the responding-AE-qualifier.
     block_window: general blocks taken without an acknowledgement, 1 to 63, where the conformance has them.
@@ -194,6 +207,7 @@ class AssociationSettings:
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
+        _choose_services(self)
         _check_keys(self, protection=self.required_protection, unverified=False)
         if self.pre_established and (self.mechanism != Mechanism.NONE or (self.is_ciphered and not self.client_title)):
             raise StateError("a pre-established association has no mechanism, and ciphered it needs the client's title")
@@ -272,6 +286,7 @@ class ClientSettings:
         if self.protection is None:
             chosen = Protection.NONE if self.guek is None or self.gak is None else Protection.BOTH
             object.__setattr__(self, "protection", chosen)
+        _choose_services(self)
         unverified = bool(self.tolerance & Tolerance.UNVERIFIED) and self.protection == Protection.ENCRYPTED
         _check_keys(self, protection=self.protection or Protection.NONE, unverified=unverified)
         if (self.protection or self.mechanism in TITLED_MECHANISMS) and len(self.system_title or b"") != TITLE_SIZE:

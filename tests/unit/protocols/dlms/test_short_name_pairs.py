@@ -19,12 +19,15 @@ from tests.unit.protocols.dlms.named_device import (
 
 from meterworks.errors import UsageError
 from meterworks.protocols.dlms import (
+    CLIENT_CONFORMANCE,
     SHORT_NAME_CONFORMANCE,
     Associate,
     AssociationOpened,
     AssociationRejected,
+    AssociationSettings,
     AttributeAddress,
     BlockTransferred,
+    ClientSettings,
     ClientState,
     Command,
     Conformance,
@@ -278,6 +281,14 @@ def test_one_error_stands_for_all_that_was_asked() -> None:
     denied = DataAccessResult.READ_WRITE_DENIED
     events = ends.client.receive(encode_wrapper(1, PLAIN, ReadResponse((denied,)).to_bytes()))
     assert events == [ValuesReceived((denied, denied))]
+
+
+def test_short_names_bring_their_services_along() -> None:
+    for settings in (ClientSettings(short_names=True), AssociationSettings(short_names=True)):
+        assert settings.conformance == SHORT_NAME_CONFORMANCE
+    named = ClientSettings(short_names=True, conformance=Conformance.READ)
+    assert named.conformance == Conformance.READ
+    assert ClientSettings().conformance == CLIENT_CONFORMANCE
 
 
 def test_client_with_logical_names_is_not_let_in() -> None:
