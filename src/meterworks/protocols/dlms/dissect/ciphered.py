@@ -28,7 +28,7 @@ def _pull_security(outer: Walk, content: Node, length: int) -> tuple[int, int, b
         raise DecodeError(f"protected part of {length} octets in {outer.left}", offset=outer.offset)
     walk = Walk(outer.data, content, offset=outer.offset, end=outer.offset + length)
     outer.offset = walk.end
-    content.xml = upper(walk.data[walk.offset :])
+    content.xml = upper(walk.data[walk.offset : walk.end])
     control = walk.unsigned("security-control", is_wire=True, as_hex=True)
     told = [text for bit, text in _CONTROL_BITS if control & bit]
     walk.node.children[-1].value = ", ".join([f"{control:02x}: suite {control & 0x0F}", *(told or ["unprotected"])])

@@ -33,7 +33,7 @@ def pull_value(walk: Walk, depth: int = 0) -> Node:
         return _pull_compact_array(walk, name)
     start = walk.offset
     value, end = axdr.decode(walk.data, start)
-    walk.offset = end
+    walk.skip_to(end)
     text, xml = _leaf(tag, value)
     if isinstance(value, float):
         xml = upper(walk.data[start + 1 : end])  # an octet string by the ASN.1
@@ -65,6 +65,8 @@ def _pull_items(walk: Walk, name: str, depth: int) -> Node:
 def _pull_compact_array(walk: Walk, name: str) -> Node:
     start = walk.offset
     value, end = axdr.decode_typed(walk.data, start)
+    walk.skip_to(end)
+    walk.offset = start
     compact: CompactArray = value.value
     with walk.group(name) as node:
         walk.raw(1)

@@ -25,6 +25,7 @@ from meterworks.protocols.dlms.dissect.service import SERVICES, Pull, pull_get_r
 from meterworks.protocols.dlms.dissect.session import Session
 from meterworks.protocols.dlms.dissect.short_service import SHORT_SERVICES
 from meterworks.protocols.dlms.general_block import GeneralBlock
+from meterworks.protocols.dlms.length import decode_length
 from meterworks.protocols.dlms.tag import FORM_OF
 from meterworks.protocols.errors import DecodeError, UnlawfulMessage
 
@@ -124,6 +125,8 @@ class Dissector:
             try:
                 carried = pull_hdlc_frame(walk)
             except DecodeError:
+                if walk.is_full:
+                    raise
                 following = walk.data.find(b"\x7e", start + 1)
                 walk.offset = walk.end if following < 0 else following
                 continue
@@ -133,7 +136,7 @@ class Dissector:
     def _pull_mbus(self, walk: Walk) -> None:
         while walk.left:
             start = walk.offset
-            if not is_mbus(walk.data[start:]):
+            if not is_mbus(walk.data[start : start + 9]):
                 walk.offset = walk.end
                 _show_skipped(walk, start)
                 return
@@ -201,7 +204,7 @@ class Dissector:
         if self._nesting >= NESTING_MAX:
             raise DecodeError(f"more than {NESTING_MAX} APDUs inside each other at octet {start}", offset=start)
         if tag in _ASSOCIATION_TAGS:
-            self._session.learn_association(walk.data[start:])
+            self._session.learn_association(_alone(walk, start))
         self._nesting += 1
         try:
             with walk.group(APDU_NAMES[tag]) as node:
@@ -270,6 +273,15 @@ class Dissector:
             value.octets = joined
             node.children.append(value)
             Walk(joined, value).attempt(lambda walk: _pull_joined(walk, _BLOCK_TAGS[tag]))
+
+
+def _alone(walk: Walk, start: int) -> bytes:
+    """Give the association APDU at `start` without what may follow it."""
+    try:
+        length, offset = decode_length(walk.data, start + 1)
+    except DecodeError:
+        return b""
+    return walk.data[start : min(offset + length, walk.end)]
 
 
 def _pull_joined(walk: Walk, pull_entry: Callable[[Walk], object]) -> None:

@@ -68,9 +68,9 @@ class Walk:
     __slots__ = ("_left", "data", "end", "node", "offset")
 
     def __init__(self, data: bytes, root: Node, *, offset: int = 0, end: int | None = None) -> None:
-        self.data = data if end is None or end >= len(data) else data[:end]  # decoders below look at all they are given
+        self.data = data  # not cut at the end: frames of a long stream would each copy what is before them
         self.offset = offset
-        self.end = len(self.data)
+        self.end = len(data) if end is None else min(end, len(data))
         self.node = root
         self._left = NODES_MAX
 
@@ -78,6 +78,11 @@ class Walk:
     def left(self) -> int:
         """Octets that are still there."""
         return self.end - self.offset
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more nodes are taken."""
+        return self._left < 0
 
     def add(self, node: Node) -> Node:
         """Put a node into the open one."""
@@ -129,8 +134,14 @@ class Walk:
     def count(self) -> int:
         """Take a length or count without a node."""
         value, offset = decode_length(self.data, self.offset)
-        self.offset = offset
+        self.skip_to(offset)
         return value
+
+    def skip_to(self, offset: int) -> None:
+        """Move on to where another decoder ended, or refuse an offset beyond the end of this walk."""
+        if offset > self.end:
+            raise DecodeError(f"cut off: {offset - self.end} octets missing at octet {self.end}", offset=self.end)
+        self.offset = offset
 
     def unsigned(
         self,

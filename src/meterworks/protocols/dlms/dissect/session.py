@@ -95,7 +95,7 @@ class Session:
     def learn_association(self, apdu: bytes) -> None:
         """Keep the title in an association request or response; what cannot be read teaches nothing."""
         try:
-            if apdu[0] == 0x60:
+            if apdu[:1] == b"\x60":
                 title = AssociationRequest.from_bytes(apdu).calling_title
                 self.client_title, self.dedicated_key = title or b"", None
             else:

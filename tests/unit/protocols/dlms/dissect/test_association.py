@@ -153,3 +153,13 @@ def test_several_apdus_joined_are_told_apart() -> None:
     tree = dissect(bytes.fromhex("6203800100" + "6303800100" + "c002c100000001"))
     assert [child.name for child in tree.children] == ["RLRQ", "RLRE", "get-request"]
     assert tree.errors == []
+
+
+def test_titles_are_learnt_from_apdus_that_others_follow() -> None:
+    tree = Dissector(RING).dissect(bytes.fromhex(AARQ + AARE))
+    assert [child.name for child in tree.children] == ["AARQ", "AARE"]
+    assert sum(node.name == "deciphered" for node in tree.walk()) == 2
+
+
+def test_an_association_request_without_a_length_teaches_nothing() -> None:
+    assert Dissector(RING).dissect(b"\x60").errors

@@ -372,3 +372,10 @@ def test_the_text_of_a_customer_port_is_shown_line_by_line() -> None:
     tree = dissect(COMMAND + text)
     assert tree.errors == []
     assert [node.value for node in tree.walk() if node.name == "line"] == ["/ISK5", "1-0:1.8.0(000123*kWh)", "!ABCD"]
+
+
+def test_noise_that_looks_like_frames_ends_when_the_tree_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("meterworks.protocols.dlms.dissect.node.NODES_MAX", 100)
+    tree = dissect(b"\x7e\xa0" * 5000)
+    assert len(list(tree.walk())) < 110
+    assert any("more than 100 parts" in error for error in errors(tree))
