@@ -43,6 +43,7 @@ __all__ = ["CAPTURE_WATCH", "captured_profile"]
 
 CAPTURE_OBJECTS: Final = 3
 CAPTURE_PERIOD: Final = 4
+CAPTURE: Final = 2  # method
 SORT_METHOD: Final = 5
 SORT_OBJECT: Final = 6
 PROFILE_ENTRIES: Final = 8
@@ -270,7 +271,7 @@ class CaptureWatch:
     def _periodic(self, view: MeterView) -> list[tuple[bytes, ServedObject, int]]:
         found = []
         for name, profile in objects_of(view, PROFILE_CLASS):
-            period = view.written((name, CAPTURE_PERIOD))
+            period = view.written((name, CAPTURE_PERIOD)) if CAPTURE in profile.methods else None
             if period is not None and decode_all(period):
                 found.append((name, profile, int(decode_all(period))))
         return found

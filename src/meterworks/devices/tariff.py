@@ -17,9 +17,11 @@ from meterworks.devices.model import Place
 from meterworks.devices.script import run_script
 from meterworks.devices.view import LOG_STANDARD, MeterView, ServedObject
 from meterworks.devices.wall_clock import (
+    CHANGE_MAX_S,
     DAY_S,
     EPOCH,
     date_matches,
+    earliest_wall_s,
     local_date,
     next_instant,
     pattern_date,
@@ -28,18 +30,21 @@ from meterworks.devices.wall_clock import (
     times_of_day,
 )
 from meterworks.protocols.dlms import (
+    ANY,
     ANY_YEAR,
     ActionResult,
     BitString,
     CosemDate,
     CosemDateTime,
     CosemTime,
+    DataAccessResult,
     PlainValue,
     decode_all,
 )
 
 __all__ = [
-    "ACTION_SCHEDULE_WATCH", "CALENDAR_WATCH", "SCHEDULE_WATCH", "activate_passive", "day_profile", "objects_of",
+    "ACTION_SCHEDULE_WATCH", "CALENDAR_WATCH", "SCHEDULE_WATCH", "activate_passive", "day_profile", "judge_days",
+    "judge_entries", "objects_of",
     "passive_instant", "plain_value", "was_written",
 ]  # fmt: skip
 
@@ -51,6 +56,10 @@ PASSIVE_TIME: Final = 10
 CALENDAR_PARTS: Final = ((6, 2), (7, 3), (8, 4), (9, 5))  # passive attribute, active attribute
 EVENT_CALENDAR_ACTIVATED: Final = 8  # a passive calendar became the active one
 DAYS_LOOKED_AT_MAX: Final = 60
+DAYS_MAX: Final = 256  # day profiles of a calendar
+ACTIONS_MAX: Final = 64  # of a day profile
+ENTRIES_MAX: Final = 256  # of a schedule
+TIMES_MAX: Final = 64  # of a single action schedule
 YEAR_NONE: Final = 0xFFFF
 
 
@@ -126,8 +135,8 @@ def _season_start(start: CosemDateTime | None, day: date) -> date | None:
     return None
 
 
-def _switchings(view: MeterView, calendar: ServedObject, day: date) -> list[tuple[int, bytes, int]]:
-    """Give what the calendar does on a day: (instant, script table, selector), rising."""
+def _day_actions(view: MeterView, calendar: ServedObject, day: date) -> list[tuple[int, bytes, int]]:
+    """Give what the calendar does on a day: (wall time in seconds since 1970 local, script table, selector), rising."""
     day_id = day_profile(view, calendar, day)
     midnight_s = (day - EPOCH).days * DAY_S
     found: list[tuple[int, bytes, int]] = []
@@ -137,10 +146,29 @@ def _switchings(view: MeterView, calendar: ServedObject, day: date) -> list[tupl
         for action in row[1]:
             match action:
                 case (start, bytes(table), int(selector)) if time := pattern_time(start):
-                    found += [(view.zone.to_utc(midnight_s + at), table, selector) for at in times_of_day(time)]
+                    found += [(midnight_s + at, table, selector) for at in times_of_day(time)]
                 case _:
                     continue
     return sorted(found)
+
+
+def judge_days(view: MeterView, place: Place, value: PlainValue) -> DataAccessResult:
+    """Take day profiles whose times of day are exact: the standard allows no wildcards there."""
+    del view, place
+    few = len(value) <= DAYS_MAX and all(len(day[1]) <= ACTIONS_MAX for day in value)
+    good = few and all(_is_exact(pattern_time(action[0])) for day in value for action in day[1])
+    return DataAccessResult.SUCCESS if good else DataAccessResult.OTHER_REASON
+
+
+def _is_exact(time: CosemTime | None) -> bool:
+    return time is not None and ANY not in (time.hour, time.minute)
+
+
+def judge_entries(view: MeterView, place: Place, value: PlainValue) -> DataAccessResult:
+    """Take entries of a schedule whose switching times are exact."""
+    del view, place
+    good = len(value) <= ENTRIES_MAX and all(_is_exact(pattern_time(entry[4])) for entry in value)
+    return DataAccessResult.SUCCESS if good else DataAccessResult.OTHER_REASON
 
 
 def passive_instant(view: MeterView, calendar: ServedObject) -> int | None:
@@ -190,11 +218,12 @@ class CalendarWatch:
     def _next_switching(self, view: MeterView, calendar: ServedObject, after_s: int, until_s: int) -> int | None:
         day = local_date(view.zone, after_s) - timedelta(days=1)
         last = local_date(view.zone, until_s) + timedelta(days=1)
+        from_s = earliest_wall_s(view.zone, after_s)
         for _ in range(DAYS_LOOKED_AT_MAX):
             if day > last:
                 return None
-            for at_s, _, _ in _switchings(view, calendar, day):
-                if after_s < at_s <= until_s:
+            for wall_s, _, _ in _day_actions(view, calendar, day):
+                if wall_s >= from_s and after_s < (at_s := view.zone.to_utc(wall_s)) <= until_s:
                     return at_s
             day += timedelta(days=1)
         return None
@@ -205,9 +234,10 @@ class CalendarWatch:
             for name, calendar in tuple(objects_of(view, CALENDAR_CLASS)):
                 if passive_instant(view, calendar) == at_s:
                     _exchange(view, name)
+                from_s = earliest_wall_s(view.zone, at_s)
                 for day in (local_date(view.zone, at_s) - timedelta(days=1), local_date(view.zone, at_s)):
-                    for when_s, table, selector in _switchings(view, calendar, day):
-                        if when_s == at_s:
+                    for wall_s, table, selector in _day_actions(view, calendar, day):
+                        if from_s <= wall_s <= from_s + 2 * CHANGE_MAX_S and view.zone.to_utc(wall_s) == at_s:
                             run_script(view, table, selector)
 
 
@@ -316,10 +346,10 @@ class ActionScheduleWatch:
 
 def _next_listed(view: MeterView, schedule: ServedObject, after_s: int, until_s: int) -> int | None:
     best: int | None = None
-    for row in plain_value(view, schedule, 4) or ():
+    for row in (plain_value(view, schedule, 4) or ())[:TIMES_MAX]:
         time, day = pattern_time(row[0]), pattern_date(row[1])
-        if time is None or day is None:
-            continue
+        if time is None or day is None or not _is_exact(time):
+            continue  # wildcards are for dates
         at_s = next_instant(view.zone, day, time, after_s, until_s)
         if at_s is not None and (best is None or at_s < best):
             best = at_s

@@ -12,7 +12,14 @@ from meterworks.devices.captured_profile import CAPTURE_WATCH, captured_profile
 from meterworks.devices.model import Entry, Place, deed, derived, entry, kept
 from meterworks.devices.register_monitor import REGISTER_MONITOR_WATCH
 from meterworks.devices.script import execute_script
-from meterworks.devices.tariff import ACTION_SCHEDULE_WATCH, CALENDAR_WATCH, SCHEDULE_WATCH, activate_passive
+from meterworks.devices.tariff import (
+    ACTION_SCHEDULE_WATCH,
+    CALENDAR_WATCH,
+    SCHEDULE_WATCH,
+    activate_passive,
+    judge_days,
+    judge_entries,
+)
 from meterworks.devices.view import MeterView
 from meterworks.devices.watch import Watch
 from meterworks.protocols.dlms import (
@@ -136,16 +143,17 @@ TARIFF_PART: Final[tuple[Entry, ...]] = (
         insert=deed(tariff_method.insert_day), delete=deed(tariff_method.delete_day),
     ),
     entry(
-        "0.0.12.0.0.255", SCHEDULE, MANAGERS, entries=kept(encode_array([])),
+        "0.0.12.0.0.255", SCHEDULE, MANAGERS, entries=kept(encode_array([]), judge_entries),
         enable_disable=deed(tariff_method.enable_disable), insert=deed(tariff_method.insert_entry),
         delete=deed(tariff_method.delete_entries),
     ),
     entry(
         "0.0.13.0.0.255", ACTIVITY_CALENDAR,
         calendar_name_active=kept(_text(b"factory")), season_profile_active=kept(encode_array([_SEASON])),
-        week_profile_table_active=kept(encode_array([_WEEK])), day_profile_table_active=kept(encode_array([_DAY])),
+        week_profile_table_active=kept(encode_array([_WEEK])),
+        day_profile_table_active=kept(encode_array([_DAY]), judge_days),
         calendar_name_passive=kept(_text(b"")), season_profile_passive=kept(encode_array([])),
-        week_profile_table_passive=kept(encode_array([])), day_profile_table_passive=kept(encode_array([])),
+        week_profile_table_passive=kept(encode_array([])), day_profile_table_passive=kept(encode_array([]), judge_days),
         activate_passive_calendar_time=kept(_UNSET), activate_passive_calendar=deed(activate_passive),
     ),
     entry("0.0.96.14.0.255", DATA, value=derived(_current_tariff)),

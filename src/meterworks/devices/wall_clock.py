@@ -15,7 +15,7 @@ from meterworks.devices.zone import ZoneTable
 from meterworks.errors import PeerError
 from meterworks.protocols.dlms import ANY, ANY_YEAR, CosemDate, CosemDateTime, CosemTime
 
-__all__ = ["date_matches", "local_date", "next_instant", "pattern_date", "pattern_date_time", "pattern_time", "times_of_day"]  # fmt: skip # noqa: E501
+__all__ = ["date_matches", "earliest_wall_s", "local_date", "next_instant", "pattern_date", "pattern_date_time", "pattern_time", "times_of_day"]  # fmt: skip # noqa: E501
 
 SECOND_LAST: Final = 0xFD
 LAST: Final = 0xFE
@@ -24,6 +24,7 @@ SAVING_ENDS: Final = 0xFD
 DAY_S: Final = 86_400
 EPOCH: Final = date(1970, 1, 1)
 ANY_DATE: Final = CosemDate()
+CHANGE_MAX_S: Final = 3 * 3600  # more than a clock goes back or forward at once
 DAYS_MAX: Final = 800  # looked through for the next match
 
 
@@ -89,18 +90,27 @@ def local_date(zone: ZoneTable, epoch_s: float) -> date:
     return EPOCH + timedelta(days=(int(epoch_s) + zone.offset_at(epoch_s)) // DAY_S)
 
 
+def earliest_wall_s(zone: ZoneTable, after_s: int) -> int:
+    """Give a wall time (seconds since 1970 local) before which nothing can happen after an instant."""
+    changing = zone.changes_between(after_s - DAY_S, after_s + DAY_S)
+    return after_s + zone.offset_at(after_s) - (CHANGE_MAX_S if changing else 0)
+
+
 def next_instant(
     zone: ZoneTable, day_pattern: CosemDate | CosemDateTime, time_pattern: CosemTime | CosemDateTime, after_s: int,
     until_s: int,
 ) -> int | None:  # fmt: skip
     """Give the first instant in (after, until] that both patterns mean; None where there is none."""
     day = local_date(zone, after_s) - timedelta(days=1)
+    from_s = earliest_wall_s(zone, after_s)
     for _ in range(DAYS_MAX):
         midnight_s = (day - EPOCH).days * DAY_S
         if zone.to_utc(midnight_s) > until_s:
             return None
         if date_matches(day_pattern, day):
             for second in times_of_day(time_pattern):
+                if midnight_s + second < from_s:
+                    continue
                 at_s = zone.to_utc(midnight_s + second)
                 if at_s > until_s:
                     break

@@ -268,3 +268,68 @@ def test_a_meter_whose_memory_is_full_says_so(bench):
     assert len(days) > 30_000
     assert bench.write(CALENDAR, 9, days) is SUCCESS
     assert bench.write(CALENDAR, 5, days) is DataAccessResult.TEMPORARY_FAILURE
+
+
+# --- times that are no times -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("time", [CosemTime(ANY, 0, 0, 0), CosemTime(6, ANY, 0, 0), CosemTime()])
+def test_a_day_or_an_entry_with_a_time_left_open_is_refused(bench, time):
+    action = encode_structure(text(time.to_bytes()), text(ObisCode(SCRIPTS)), encode_long_unsigned(2))
+    days = encode_array([encode_structure(encode_unsigned(1), encode_array([action]))])
+    for number in (5, 9):
+        assert bench.write(CALENDAR, number, days) is DataAccessResult.OTHER_REASON
+    assert bench.act(SCHEDULE, 2, schedule_entry(1, time, "1111111")) is ActionResult.OTHER_REASON
+    assert bench.read(SCHEDULE) == []
+
+
+def test_a_season_that_began_last_year_lasts_into_this_one(bench):
+    write_passive(bench)
+    bench.act(CALENDAR, 1)
+    go(bench, "2026-11-21T10:10:00")
+    calendar = bench.view.objects[ObisCode(CALENDAR)]
+    assert day_profile(bench.view, calendar, date(2027, 3, 31)) == 2  # winter began in October
+    assert day_profile(bench.view, calendar, date(2027, 4, 1)) == 1
+
+
+@pytest.mark.parametrize(
+    ("night", "expected"),
+    [
+        (("2026-10-25T00:29:59", "2026-10-25T00:30:00"), (1, 2)),  # 01:30 comes twice: the first one counts
+        (("2027-03-28T01:29:59", "2027-03-28T01:30:00"), (1, 2)),  # 01:30 does not come: it is half past two
+    ],
+)
+def test_a_switching_in_the_night_of_the_clock_change_happens_once(bench, night, expected):
+    bench.hand.epoch_s = at(night[0][:10] + "T00:00:00") - 3600
+    for number, value in (
+        (6, text(b"n")),
+        (7, SEASONS),
+        (8, encode_array([week(b"S", *[1] * 7), week(b"W", *[1] * 7)])),
+    ):
+        bench.write(CALENDAR, number, value)
+    bench.write(CALENDAR, 9, encode_array([day(1, (1, 30, 2), (4, 0, 1))]))
+    bench.act(CALENDAR, 1)
+    for moment, tariff in zip(night, expected, strict=True):
+        go(bench, moment)
+        assert bench.read(TARIFF) == tariff
+    go(bench, night[0][:10] + "T05:00:00")
+    assert bench.read(TARIFF) == 1
+
+
+def test_a_single_action_has_exact_times_and_only_so_many(bench):
+    def row(time):
+        return encode_structure(text(time.to_bytes()), text(CosemDate().to_bytes()))
+
+    rows = [row(CosemTime(ANY, ANY, 0, 0)), *(row(CosemTime(10, 8 + number % 50, 0, 0)) for number in range(80))]
+    assert bench.write(SINGLE, 4, encode_array([*rows, row(CosemTime(11, 0, 0, 0))])) is SUCCESS
+    go(bench, "2026-11-21T11:30:00")
+    stamps = [CosemDateTime.from_bytes(kept[0]) for kept in bench.read(SNAPSHOT)]
+    assert {stamp.hour for stamp in stamps} == {10}
+    assert len(stamps) == 12  # the size of the profile
+
+
+def test_a_day_of_too_many_switchings_is_refused(bench):
+    crowded = encode_array([day(1, *[(number % 24, number // 24, 1) for number in range(65)])])
+    assert bench.write(CALENDAR, 5, crowded) is DataAccessResult.OTHER_REASON
+    many = encode_array([day(number % 256, (0, 0, 1)) for number in range(257)])
+    assert bench.write(CALENDAR, 5, many) is DataAccessResult.OTHER_REASON

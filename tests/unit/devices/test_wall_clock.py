@@ -41,6 +41,8 @@ def at(text):
         (CosemDate(ANY_YEAR, 3, 0xFD, 7), "2026-03-22", True),
         (CosemDate(ANY_YEAR, 11, 8, 5), "2026-11-13", True),
         (CosemDate(ANY_YEAR, 11, 8, 5), "2026-11-06", False),
+        (CosemDate(ANY_YEAR, 11, 8, 7), "2026-11-08", True),
+        (CosemDate(ANY_YEAR, 11, 8, 7), "2026-11-15", False),
         (CosemDate(ANY_YEAR, 0xFE, 1), "2026-03-01", False),
     ],
 )

@@ -168,7 +168,11 @@ _ALIASES: Final[Mapping[str, str]] = MappingProxyType(
             "{class_id:u16,logical_name:ln,attribute_index:i8,data_index:u16,restriction:struct,columns:array}"
         ),
         "mbus_capture": "{data_information_block:os,value_information_block:os}",
-        "unit_charge": "{charge_per_unit_scaling:struct,commodity_reference:struct,charge_table:array}",
+        "unit_charge": (
+            "{charge_per_unit_scaling:{commodity_scale:i8,price_scale:i8},"
+            "commodity_reference:{class_id:u16,logical_name:ln,attribute_index:i8},"
+            "charge_table:[{index:os,charge_per_unit:i16}]}"
+        ),
         "protection": "{protection_type:enum,protection_options:struct}",
         "sap": "{sap:u16,logical_device_name:os}",
         "key": "{key_id:enum,key_wrapped:os}",
