@@ -13,16 +13,12 @@ Names of files are seen from the folder of the keys file. `meterworks meter serv
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key, load_pem_public_key
-from cryptography.x509 import load_pem_x509_certificate
 
 from meterworks.protocols.dlms import (
     KeyAgreement,
@@ -160,29 +156,23 @@ class _Reader:
         return found
 
     def _private(self, name: str, size: int) -> bytes:
-        try:
-            key = load_pem_private_key(self._pem(name), None)
-        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-            raise self._wrong(name, "no private key in PEM without a pass phrase") from error
-        if not isinstance(key, ec.EllipticCurvePrivateKey) or key.key_size != size * 8:
-            raise self._wrong(name, f"a key of a curve of {size * 8} bits is expected")
-        return key.private_numbers().private_value.to_bytes(size, "big")
+        from meterworks.system.meter_pem import private_scalar  # X.509 and all: not for a hexadecimal key
+
+        return self._read(name, lambda pem: private_scalar(pem, size))
 
     def _public(self, name: str, size: int) -> bytes:
-        pem = self._pem(name)
-        try:
-            key = (
-                load_pem_x509_certificate(pem).public_key() if b"BEGIN CERTIFICATE" in pem else load_pem_public_key(pem)
-            )
-        except (ValueError, UnsupportedAlgorithm) as error:
-            raise self._wrong(name, "no public key or certificate in PEM") from error
-        if not isinstance(key, ec.EllipticCurvePublicKey) or key.key_size != size * 8:
-            raise self._wrong(name, f"a key of a curve of {size * 8} bits is expected")
-        numbers = key.public_numbers()
-        return numbers.x.to_bytes(size, "big") + numbers.y.to_bytes(size, "big")
+        from meterworks.system.meter_pem import public_point
+
+        return self._read(name, lambda pem: public_point(pem, size))
 
     def _certificate(self) -> bytes:
+        from meterworks.system.meter_pem import certificate_octets
+
+        return self._read("certificate", certificate_octets)
+
+    def _read(self, name: str, read: Callable[[bytes], bytes]) -> bytes:
+        pem = self._pem(name)
         try:
-            return load_pem_x509_certificate(self._pem("certificate")).public_bytes(Encoding.DER)
-        except ValueError as error:
-            raise self._wrong("certificate", "no certificate in PEM") from error
+            return read(pem)
+        except ConfigurationError as error:
+            raise self._wrong(name, error) from error
