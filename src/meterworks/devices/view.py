@@ -247,10 +247,12 @@ class MeterView:
     def _recall_gaps(self) -> None:
         """Take over what an earlier process kept; of the switch and its stretches, these are written first."""
         kept = self.written(GAPS_KEY)
+        row = self.state.rows[self.index]
         if kept is None:
+            if not row["output_connected"]:  # switched off before stretches were kept: registers stand from now on
+                self._keep_gaps(NO_GAPS.opened(int(self.now_epoch_s())))
             return
         self._use_gaps(SupplyGaps.from_bytes(kept))
-        row = self.state.rows[self.index]
         if bool(row["output_connected"]) == self.gaps.is_open:
             row["output_connected"] = row["control_state"] = not self.gaps.is_open  # as after a remote order
 

@@ -210,3 +210,13 @@ def test_only_the_meter_that_was_switched_pays_for_it(bench):
 @pytest.mark.parametrize("script", [0, 3, 250])
 def test_the_switch_has_two_scripts(bench, script):
     assert bench.act(SCRIPT, 1, encode_long_unsigned(script)) == OTHER
+
+
+def test_a_meter_switched_off_before_stretches_were_kept_stands_still_from_now_on(bench):
+    rows = bench.view.state.rows
+    rows["output_connected"][0] = rows["control_state"][0] = 0
+    view = MeterView(0, bench.view.specification, bench.load, bench.view.state, epoch_s=bench.hand, object_lists={})
+    assert view.gaps.begin_s.tolist() == [int(bench.hand.epoch_s)]
+    before = view.registers()
+    bench.hand.epoch_s += 86_400
+    assert view.registers() == before
