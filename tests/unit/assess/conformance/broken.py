@@ -51,6 +51,11 @@ class Breakage:
     on_answer: OnAnswer | None = None
     wrap: Callable[[Served], Served] | None = None
 
+    @property
+    def over_hdlc(self) -> bool:
+        """Whether it is about an HDLC line: its tests are those of the data link from number 21 on."""
+        return all("LINK-21" <= name <= "LINK-99" for name in self.ids.split())
+
 
 class Broken:
     """A connection whose requests and answers pass through the hooks of a breakage. memory: what a hook keeps."""
@@ -98,7 +103,7 @@ class Broken:
 
 def broken(breakage: Breakage) -> Served:
     """Give connections to the broken server."""
-    lawful = server_of(breakage.device(), HDLC if breakage in LINE_BREAKAGES else WRAPPER)
+    lawful = server_of(breakage.device(), HDLC if breakage.over_hdlc else WRAPPER)
     if breakage.wrap is not None:
         return breakage.wrap(lawful)
     return lambda: cast(ServerConnection, Broken(lawful(), breakage))
