@@ -8,9 +8,10 @@ would take, the association is tried once more with that.
 import contextlib
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from meterworks.errors import PeerError, SecurityError, UnreachableError, UsageError
@@ -26,6 +27,7 @@ from meterworks.protocols.dlms import (
     ClientSettings,
     Conformance,
     CountUp,
+    Diagnostic,
     InvocationCounter,
     Mechanism,
     ObisCode,
@@ -248,8 +250,36 @@ def open_meter(access: MeterAccess) -> OpenMeter:
         lowest = refused.facts.get("counter")
         raised = _raised(counter, lowest) if isinstance(lowest, int) else None
         if raised is None:
-            raise
+            raise _explained(refused, access) from refused
     return _opened(access, settings, raised)
+
+
+_NAMED: Final = frozenset(int(member) for member in Diagnostic)
+_HINTS: Final[Mapping[int, str]] = MappingProxyType(
+    {
+        1: "it may not know this client address, or not let it in",
+        2: "it asks for the other application context: with keys and protection, or without",
+        3: "it expects another system title of ours: --system-title",
+        11: "it asks for another mechanism: --mechanism",
+        12: "it asks for a mechanism: give its keys with --keys",
+        13: "the password, the secret or a key is not the one it has",
+        14: "it asks for a proof of who we are: --mechanism and --keys",
+    }
+)
+
+
+def _explained(refused: AssociationRefused, access: MeterAccess) -> AssociationRefused:
+    """The refusal in words: who was refused where, why, and what to do."""
+    diagnostic = refused.facts.get("diagnostic")
+    if not isinstance(diagnostic, int):
+        return refused
+    name = Diagnostic(diagnostic).name.lower().replace("_", " ") if diagnostic in _NAMED else f"number {diagnostic}"
+    hint = _HINTS.get(diagnostic, "see what it offers")
+    return AssociationRefused(
+        f"{access.target} refused client {access.client} with mechanism {access.effective_mechanism:d}: {name};"
+        f" {hint} (`meterworks meter discover` shows what it offers)",
+        **refused.facts,
+    )
 
 
 def _opened(access: MeterAccess, settings: ClientSettings, counter: InvocationCounter) -> OpenMeter:

@@ -6,6 +6,7 @@ import pytest
 
 from meterworks.errors import UsageError
 from meterworks.links import MeterTarget
+from meterworks.protocols import AssociationRefused
 from meterworks.protocols.dlms import Conformance, CountUp, Mechanism, Protection
 from meterworks.system import ConfigurationError
 from meterworks.system.meter_access import (
@@ -13,6 +14,7 @@ from meterworks.system.meter_access import (
     COUNTERS_RESERVED,
     MeterAccess,
     StoredCounter,
+    _explained,
     _raised,
     obis_of,
     with_title,
@@ -122,3 +124,27 @@ def test_titles_and_codes_are_checked():
     assert obis_of("1.0.1.8.0.255").text == "1-0:1.8.0.255"
     with pytest.raises(UsageError, match="OBIS"):
         obis_of("1.8")
+
+
+@pytest.mark.parametrize(
+    ("diagnostic", "told"),
+    [
+        (11, "another mechanism: --mechanism"),
+        (12, "--keys"),
+        (13, "authentication failure"),
+        (1, "client address"),
+        (99, "99"),
+    ],
+)
+def test_a_refusal_is_told_with_who_where_why_and_what_to_do(diagnostic, told):
+    explained = _explained(AssociationRefused("no", result=1, diagnostic=diagnostic), access(keys=SYMMETRIC))
+    text = str(explained)
+    assert told in text
+    assert "tcp://127.0.0.1:4059 refused client 2 with mechanism 5" in text
+    assert "meter discover" in text
+    assert explained.facts["diagnostic"] == diagnostic
+
+
+def test_a_refusal_without_a_diagnostic_is_left_as_it_is():
+    refused = AssociationRefused("exception 5", service=5)
+    assert _explained(refused, access()) is refused
