@@ -28,6 +28,7 @@ _NAMES: Final = {1: "application-context-name", 2: "mechanism-name"}
 _MEANINGS: Final[dict[int, Mapping[int, str]]] = {1: CONTEXTS, 2: MECHANISMS}
 _RELEASE_RESPONSE: Final = 0x63
 _SHORT_BY_MAX: Final = 4
+_CONFORMANCE_HEADS: Final = (b"\x5f\x1f\x04\x00", b"\x5f\x04\x00")  # the shorter one by some old meters
 _VAA_LOGICAL: Final = 0x0007
 _VAA_SHORT: Final = 0xFA00
 _RESULTS: Final = {0: "accepted", 1: "rejected permanently", 2: "rejected transiently"}
@@ -217,10 +218,10 @@ def association_pulls(open_inside: OpenInside) -> dict[int, Pull]:
 
 def _pull_conformance(walk: Walk, name: str) -> None:
     start = walk.offset
-    head = walk.raw(2)
-    if head not in (b"\x5f\x1f", b"\x5f\x04"):
+    head = next((head for head in _CONFORMANCE_HEADS if walk.data.startswith(head, start)), None)
+    if head is None:
         raise DecodeError(f"conformance block expected at octet {start}", offset=start)
-    walk.raw(2 if head == b"\x5f\x1f" else 1)
+    walk.raw(len(head))
     octets = walk.raw(3)
     names = conformance_names(int.from_bytes(octets, "big"))
     node = walk.add(Node(name, f"{octets.hex()}", start, walk.offset - start, xml=" ".join(names)))

@@ -207,6 +207,8 @@ def pull_date_time(walk: Walk, name: str = "date-time") -> bytes:
     tagged = walk.peek() == Tag.OCTET_STRING and walk.left > 1 and walk.peek(1) == _DATE_TIME_SIZE
     walk.raw(1 if tagged else 0)
     octets = walk.raw(walk.count())
+    if len(octets) not in (0, _DATE_TIME_SIZE):
+        raise DecodeError(f"date-time of {len(octets)} octets at octet {start}; 0 or 12 are lawful", offset=start)
     text = _octets_text(octets) + (" (with a data tag before it, which the standard does not know)" if tagged else "")
     walk.add(Node(name, text or "not given", start, walk.offset - start, xml=upper(octets)))
     return octets
