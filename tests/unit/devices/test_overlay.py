@@ -166,3 +166,76 @@ def test_a_view_writes_into_its_own_row(make_bench):
     bench.view.write(LIMIT, b"\x06\0\0\0\1")
     assert bench.view.written(LIMIT) == b"\x06\0\0\0\1"
     assert bench.view.written(CALENDAR) is None
+
+
+# --- a disk that takes nothing ---------------------------------------------------------------------------------------
+
+
+def test_a_full_disk_refuses_the_change_and_harms_nothing(path, monkeypatch):
+    overlay = Overlay(path, TITLES)
+    overlay.set(0, LIMIT, b"before")
+    size = path.stat().st_size
+    true_write = os.write
+    monkeypatch.setattr(os, "write", lambda file, octets: true_write(file, octets[:10]))
+    with pytest.raises(UsageError, match="full"):
+        overlay.set(0, LIMIT, b"after")
+    monkeypatch.undo()
+    assert overlay.get(0, LIMIT) == b"before"
+    assert path.stat().st_size == size
+    overlay.set(0, CALENDAR, b"later")
+    overlay.close()
+    again = Overlay(path, TITLES)
+    assert dict(again.values(0)) == {LIMIT: b"before", CALENDAR: b"later"}
+    again.close()
+
+
+def test_a_disk_that_fails_is_said_so(path, monkeypatch):
+    overlay = Overlay(path, TITLES)
+
+    def fail(file, octets):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "write", fail)
+    with pytest.raises(UsageError, match="Input/output"):
+        overlay.set(1, LIMIT, b"value")
+    assert not overlay.has(1, LIMIT)
+    monkeypatch.undo()
+    overlay.flush()
+    overlay.close()
+    overlay.flush()  # nothing to hand over any more
+    overlay.close()
+
+
+def test_a_folder_in_place_of_the_journal_is_refused(path):
+    path.mkdir()
+    with pytest.raises(UsageError, match="cannot use"):
+        Overlay(path, TITLES)
+
+
+def test_only_the_owner_can_read_what_was_written(path):
+    Overlay(path, TITLES).close()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_value_may_be_empty_and_is_kept_as_such(path):
+    overlay = Overlay(path, TITLES)
+    overlay.set(3, LIMIT, b"")
+    overlay.close()
+    again = Overlay(path, TITLES)
+    assert again.get(3, LIMIT) == b""
+    assert list(again.meters()) == [3]
+    again.close()
+
+
+def test_records_of_strangers_outlive_many_restarts_of_another_fleet(path):
+    overlay = Overlay(path, TITLES)
+    overlay.set(2, LIMIT, b"kept")
+    overlay.set(2, LIMIT, b"kept longer")
+    overlay.close()
+    for _ in range(3):
+        other = Overlay(path, TITLES[:1])
+        other.set(0, LIMIT, b"own")
+        other.close()
+    again = Overlay(path, TITLES)
+    assert (again.get(0, LIMIT), again.get(2, LIMIT)) == (b"own", b"kept longer")
+    again.close()
