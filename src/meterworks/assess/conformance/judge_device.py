@@ -12,6 +12,7 @@ from meterworks.assess.conformance.request import CURRENT_ASSOCIATION
 from meterworks.errors import PeerError
 from meterworks.protocols.dlms import (
     CLOCK_OBJECT,
+    PUBLIC_CLIENT,
     ActionResult,
     AssociationSettings,
     AttributeAddress,
@@ -98,7 +99,7 @@ class JudgeDevice:
                 required_protection=Protection(credential.protection),
                 max_pdu=self._max_pdu,
             )
-        return AssociationSettings(max_pdu=self._max_pdu) if client_sap == 16 else None
+        return AssociationSettings(max_pdu=self._max_pdu) if client_sap == PUBLIC_CLIENT else None
 
     # --- attributes -------------------------------------------------------------------------------------------------
 
@@ -109,12 +110,12 @@ class JudgeDevice:
             return DataAccessResult.OBJECT_UNDEFINED
         if known != address.class_id:
             return DataAccessResult.OBJECT_CLASS_INCONSISTENT
-        if address.attribute == 1:
-            return encode_octet_string(address.obis_code)
         if known == 7 and address.attribute == 2:
             return self._buffer(selection)
         if selection is not None:
             return DataAccessResult.TYPE_UNMATCHED
+        if address.attribute == 1:
+            return encode_octet_string(address.obis_code)
         value = self._value(client_sap, known, address)
         return DataAccessResult.OBJECT_UNDEFINED if value is None else value
 
@@ -151,35 +152,58 @@ class JudgeDevice:
             return None
         context = 3 if settings.is_ciphered else 1
         return {
-            2: encode_array(_entry(*row) for row in OBJECTS),
+            2: self._object_list(client_sap) if attribute == 2 else b"",
             3: encode_structure(encode_integer(client_sap), encode_long_unsigned(1)),
             4: encode_octet_string(bytes.fromhex("608574050801") + bytes((context,))),
             6: encode_octet_string(bytes.fromhex("608574050802") + bytes((settings.mechanism,))),
             8: encode_enum(2),
         }.get(attribute)
 
+    def _object_list(self, client_sap: int) -> bytes:
+        """Encode the list, with what can be read as readable and what can be written as writable."""
+        return encode_array(self._entry(client_sap, *row) for row in OBJECTS)
+
+    def _entry(self, client_sap: int, class_id: int, version: int, name: ObisCode) -> bytes:
+        known = interface_class(class_id, version)
+        attributes = []
+        for row in known.attributes:
+            address = AttributeAddress(class_id, name, row.number)
+            # The list is the one value that cannot be asked for while it is made.
+            readable = (class_id, row.number) == (15, 2) or isinstance(self.get(client_sap, address, None), bytes)
+            writable = client_sap != PUBLIC_CLIENT and (class_id, name, row.number) in WRITABLE
+            mode = encode_enum(readable + 2 * writable)
+            attributes.append(encode_structure(encode_integer(row.number), mode, encode_null()))
+        methods = [encode_structure(encode_integer(row.number), encode_enum(1)) for row in known.methods]
+        return encode_structure(
+            encode_long_unsigned(class_id),
+            encode_unsigned(version),
+            encode_octet_string(name),
+            encode_structure(encode_array(attributes), encode_array(methods)),
+        )
+
     def _buffer(self, selection: bytes | None) -> bytes | DataAccessResult:
         newest = self._now().astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-        stamps = [newest - PERIOD * number for number in range(ROW_COUNT - 1, -1, -1)]
+        rows = [(newest - PERIOD * (ROW_COUNT - number), 1_000_000 + number) for number in range(1, ROW_COUNT + 1)]
         try:
             chosen = None if selection is None else decode_selection(selection)
         except PeerError:
             return DataAccessResult.TYPE_UNMATCHED
+        columns = slice(None)
         if isinstance(chosen, EntrySelection):
-            stamps = stamps[max(chosen.from_entry - 1, 0) : chosen.to_entry or None]
+            rows = rows[max(chosen.from_entry - 1, 0) : chosen.to_entry or None]
+            columns = slice(max(chosen.from_column - 1, 0), chosen.to_column or None)
         elif isinstance(chosen, RangeSelection):
             first, last = chosen.from_.to_datetime(), chosen.to.to_datetime()
-            stamps = [stamp for stamp in stamps if first <= stamp <= last]
-        return encode_array(
-            encode_structure(
-                encode_date_time(CosemDateTime.from_datetime(stamp)), encode_double_long_unsigned(1_000_000 + number)
-            )
-            for number, stamp in enumerate(stamps)
+            rows = [row for row in rows if first <= row[0] <= last]
+        cells = (
+            (encode_date_time(CosemDateTime.from_datetime(stamp)), encode_double_long_unsigned(energy))
+            for stamp, energy in rows
         )
+        return encode_array(encode_structure(*row[columns]) for row in cells)
 
     def set(self, client_sap: int, address: AttributeAddress, value: bytes) -> DataAccessResult:
         """Take a note, or the time (which is not set); all else is read-only."""
-        if (address.class_id, address.obis_code, address.attribute) not in WRITABLE or client_sap == 16:
+        if (address.class_id, address.obis_code, address.attribute) not in WRITABLE or client_sap == PUBLIC_CLIENT:
             return DataAccessResult.READ_WRITE_DENIED
         if address.obis_code == NOTE:
             if len(value) > NOTE_SIZE_MAX:
@@ -191,7 +215,7 @@ class JudgeDevice:
         self, client_sap: int, address: MethodAddress, parameter: bytes | None
     ) -> tuple[ActionResult, bytes | None]:
         """Run the script, which does nothing."""
-        if address != MethodAddress(9, SCRIPT, 1) or client_sap == 16:
+        if address != MethodAddress(9, SCRIPT, 1) or client_sap == PUBLIC_CLIENT:
             return ActionResult.READ_WRITE_DENIED, None
         return ActionResult.SUCCESS, None
 
@@ -216,21 +240,3 @@ class JudgeDevice:
     def security_event(self, kind: str, client_sap: int) -> None:
         """Record what a client did."""
         self.events.append((kind, client_sap))
-
-
-def _entry(class_id: int, version: int, name: ObisCode) -> bytes:
-    """Encode a row of the object list."""
-    known = interface_class(class_id, version)
-    attributes = [
-        encode_structure(
-            encode_integer(row.number), encode_enum(3 if (class_id, name, row.number) in WRITABLE else 1), encode_null()
-        )
-        for row in known.attributes
-    ]
-    methods = [encode_structure(encode_integer(row.number), encode_enum(1)) for row in known.methods]
-    return encode_structure(
-        encode_long_unsigned(class_id),
-        encode_unsigned(version),
-        encode_octet_string(name),
-        encode_structure(encode_array(attributes), encode_array(methods)),
-    )
