@@ -61,13 +61,13 @@ def catch_up(view: MeterView, watches: Sequence[Watch]) -> None:
             if (at_s := watch.due(view, after[number], now_s)) is not None
         ]
         if not pending:
-            break
+            view.looked_s = now_s
+            return
         at_s, number = min(pending)
         # What is due at the same instant still has to come, in the order of the table.
         after = {other: max(since, at_s - 1) for other, since in after.items()} | {number: at_s}
         active[number].act(view, at_s)
-        _remember(view, at_s)
-    view.looked_s = now_s
+        _remember(view, at_s)  # where ever so much is due, the next look goes on from here
 
 
 def note_change(view: MeterView) -> None:

@@ -11,6 +11,7 @@ from tests.unit.devices.test_push_setup import confirmation
 
 from meterworks.devices import Fleet, FleetSettings, build_image
 from meterworks.devices.image_transfer import IMAGE_BLOCK_SIZE, VERIFIED_OCTETS_PER_S
+from meterworks.devices.prepayment import make_token
 from meterworks.devices.push_setup import OperationMethod, push_entry
 from meterworks.errors import MeterworksError
 from meterworks.protocols.dlms import (
@@ -249,3 +250,38 @@ async def test_a_push_waits_for_its_window_on_the_wire(start_fleet, clock):
 
 def test_versions_of_the_setup_differ_in_their_rows_only():
     assert [len(push_entry(0, version).bindings) for version in (0, 1, 2)] == [7, 10, 14]
+
+
+# --- prepayment ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_prepaid_home_goes_dark_when_its_credit_is_used_and_comes_back_with_a_token(tmp_path, clock):
+    """Activated, topped up, used up while nobody asks, topped up again: all over the wire, against the truth."""
+    settings = NeighbourhoodSettings(meters=1, seed=11, pv_share=0.0, device_initiated_share=0.0)
+    load = open_neighbourhood(tmp_path / "world", settings, now_epoch_s=NOW).emulated_load(0)
+    one = specification(1, style="prepayment")
+    fleet = Fleet([(one, load)], FleetSettings(), clock)
+    await fleet.start()
+    try:
+        reader = Reader(fleet, 0)
+        account, gateway, credit = "0.0.19.0.0.255", "0.0.19.40.0.255", "0.0.19.10.0.255"
+        async with await reader.connect(MANAGEMENT) as client:
+            await client.set(reader.values(SWITCH, 4), encode_enum(6))
+            await client.action(method(111, account, 1), ZERO)
+            await client.action(method(115, gateway, 1), encode_octet_string(make_token(one.gak, 700, 1)))
+            assert await reader.read(client, credit) == 700
+        began = int(clock.epoch_s())
+        await drive(clock, lambda: not fleet.meter(0).view.state.rows["output_connected"][0], step_s=900)
+        ended = int(fleet.meter(0).view.gaps.begin_s[0])
+        used_wh = load.registers_at(ended).import_wh - load.registers_at(began).import_wh
+        standing = (ended - began) // 86_400 * 400
+        assert used_wh // 4 + standing >= 700
+        before_wh = load.registers_at(ended - 1).import_wh - load.registers_at(began).import_wh
+        assert before_wh // 4 + (ended - 1 - began) // 86_400 * 400 < 700
+        async with await reader.connect(MANAGEMENT) as client:
+            assert await reader.read(client, account, 5) <= 0
+            await client.action(method(115, gateway, 1), encode_octet_string(make_token(one.gak, 5000, 2)))
+            assert await reader.read(client, SWITCH) is True
+            assert await reader.read(client, account, 5) > 4500
+    finally:
+        await fleet.stop()
