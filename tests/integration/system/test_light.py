@@ -51,7 +51,9 @@ def process(name: str) -> str:
         pytest.param(process("web"), TOOLS, id="process web"),
         pytest.param("import meterworks.system.start", ENGINES | WEB, id="up"),
         pytest.param("import meterworks.cli.config", ENGINES | WEB | TOOLS | EMULATION | {"sqlalchemy"}, id="config"),
-        pytest.param("import meterworks.cli.meter_read", ENGINES | WEB | TOOLS | EMULATION | {"sqlalchemy"}, id="meter"),
+        pytest.param(
+            "import meterworks.cli.meter_read", ENGINES | WEB | TOOLS | EMULATION | {"sqlalchemy"}, id="meter"
+        ),
         pytest.param("import meterworks.cli.main", {"meterworks.system", "numpy", "rich.progress"}, id="help"),
     ],
 )
