@@ -114,6 +114,7 @@ def test_an_interrupted_read_leaves_cleanly(tried, tmp_path):
             [sys.executable, "-m", "meterworks.cli.main", "meter", "read", f"127.0.0.1:{silent.getsockname()[1]}",
              "clock", "--no-cache", "--timeout-s", "60"],
             cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background ignore Ctrl-C
         )  # fmt: skip
         link, _ = silent.accept()
         with link:
