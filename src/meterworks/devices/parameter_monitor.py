@@ -6,7 +6,7 @@ Source: COSEM interface classes, Parameter monitor (class 65 version 0).
 from typing import Final
 
 from meterworks.devices.access import Audience
-from meterworks.devices.model import Entry, Place, deed, entry, kept
+from meterworks.devices.model import Entry, Place, deed, derived, entry, kept
 from meterworks.devices.view import MeterView
 from meterworks.protocols.dlms import (
     ActionResult,
@@ -39,8 +39,7 @@ def parameter_monitor() -> Entry:
     """Give the row of a model: nothing is watched as it leaves the factory."""
     return entry(
         str(MONITOR_NAME), CLASSES[65, 0], Audience.MANAGERS,
-        changed_parameter=kept(_changed(0, bytes(6), 0, encode_null()), _never),
-        capture_time=kept(encode_octet_string(CosemDateTime().to_bytes()), _never),
+        changed_parameter=derived(_show_changed), capture_time=derived(_show_capture_time),
         parameter_list=kept(encode_array([]), _judge), add_parameter=deed(_add), delete_parameter=deed(_delete),
     )  # fmt: skip
 
@@ -113,6 +112,13 @@ def _judge(view: MeterView, place: Place, value: PlainValue) -> DataAccessResult
     return DataAccessResult.SUCCESS if known else DataAccessResult.OBJECT_UNDEFINED
 
 
-def _never(view: MeterView, place: Place, value: PlainValue) -> DataAccessResult:
-    del view, place, value
-    return DataAccessResult.READ_WRITE_DENIED
+def _show_changed(view: MeterView, place: Place, client_sap: int) -> bytes:
+    del place, client_sap
+    found = view.written((MONITOR_NAME, CHANGED))
+    return _changed(0, bytes(6), 0, encode_null()) if found is None else found
+
+
+def _show_capture_time(view: MeterView, place: Place, client_sap: int) -> bytes:
+    del place, client_sap
+    found = view.written((MONITOR_NAME, CAPTURE_TIME))
+    return encode_octet_string(CosemDateTime().to_bytes()) if found is None else found
