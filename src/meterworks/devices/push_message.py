@@ -17,6 +17,7 @@ from meterworks.devices.push_setup import OperationMethod, PushColumn, operation
 from meterworks.errors import PeerError, SecurityError
 from meterworks.protocols.dlms import (
     MANAGEMENT_DEVICE,
+    ApduCipher,
     AttributeAddress,
     CipherForm,
     DataNotification,
@@ -25,7 +26,6 @@ from meterworks.protocols.dlms import (
     GrowingCounter,
     Protection,
     SecurityContext,
-    Suite0Cipher,
     cut_stream,
     decode_all,
     encode_null,
@@ -102,7 +102,7 @@ def _context(meter: ElectricityMeter, peer_title: bytes, lowest_counter: int = 0
     return SecurityContext(
         own_title=specification.system_title,
         peer_title=peer_title,
-        cipher=Suite0Cipher(keys.guek, keys.gak, specification.suite),
+        cipher=ApduCipher(keys.guek, keys.gak, specification.suite),
         next_counter=meter.next_invocation_counter,
         peer_counter=GrowingCounter(lowest_counter),
     )

@@ -25,12 +25,12 @@ from meterworks.headend.session import REGISTERS, LastValues, suspect_past, susp
 from meterworks.headend.store import Event, HeadendStore, SessionRecord
 from meterworks.headend.workbook import Workbook
 from meterworks.protocols.dlms import (
+    ApduCipher,
     CipherForm,
     DataNotification,
     GrowingCounter,
     Protection,
     SecurityContext,
-    Suite0Cipher,
     decode_profile,
 )
 from meterworks.protocols.errors import CounterError
@@ -141,7 +141,7 @@ class PushReceiver:
         context = SecurityContext(
             own_title=b"",
             peer_title=device.system_title,
-            cipher=Suite0Cipher(device.guek, device.gak),
+            cipher=ApduCipher(device.guek, device.gak),
             next_counter=_never,
             peer_counter=GrowingCounter(memory.push_counter + 1),
         )

@@ -7,13 +7,13 @@ import pytest
 from tests.conformance.dlms.conftest import VECTORS
 
 from meterworks.protocols.dlms import (
+    ApduCipher,
     CipheredApdu,
     CountUp,
     DataNotification,
     DataValue,
     GrowingCounter,
     SecurityContext,
-    Suite0Cipher,
     Tag,
     decode_apdu,
     decode_typed,
@@ -125,8 +125,8 @@ def suite0() -> list[dict[str, Any]]:
     return [row for row in rows("security.json") if row["kind"] == "aes-gcm"]
 
 
-def cipher_of(row: dict[str, Any]) -> Suite0Cipher:
-    return Suite0Cipher(bytes.fromhex(row["guek"]), bytes.fromhex(row["gak"]))
+def cipher_of(row: dict[str, Any]) -> ApduCipher:
+    return ApduCipher(bytes.fromhex(row["guek"]), bytes.fromhex(row["gak"]))
 
 
 @pytest.mark.parametrize("row", suite0(), ids=row_id)
@@ -161,7 +161,7 @@ def proofs() -> list[Any]:
         )
         for row in rows("security.json") if row["kind"] == "hls-gmac"
     ]  # fmt: skip
-    recorded = Suite0Cipher(bytes(range(16)), bytes(range(0xD0, 0xE0)))
+    recorded = ApduCipher(bytes(range(16)), bytes(range(0xD0, 0xE0)))
     for row in rows("hls.json"):
         if row["mechanism"] == 5:
             for title, challenge, proof in (
@@ -179,7 +179,7 @@ def proofs() -> list[Any]:
 
 @pytest.mark.parametrize(("cipher", "title", "counter", "challenge", "proof"), proofs())
 def test_proof_is_the_published_one(
-    cipher: Suite0Cipher, title: bytes, counter: int, challenge: bytes, proof: bytes
+    cipher: ApduCipher, title: bytes, counter: int, challenge: bytes, proof: bytes
 ) -> None:
     assert make_proof(cipher, title, counter, challenge) == proof
     assert open_proof(cipher, title, proof, challenge) == counter

@@ -15,13 +15,13 @@ from meterworks.devices.prepayment import make_token
 from meterworks.devices.push_setup import OperationMethod, push_entry
 from meterworks.errors import MeterworksError
 from meterworks.protocols.dlms import (
+    ApduCipher,
     CosemDateTime,
     CountUp,
     DataAccessResult,
     DataNotification,
     MethodAddress,
     ObisCode,
-    Suite0Cipher,
     WrapperReader,
     decode_all,
     encode_array,
@@ -192,7 +192,7 @@ class Receiver:
             frames.feed(await stream.read(4096))
         apdu = frame[2]
         counter = int.from_bytes(apdu[12:16], "big")
-        cipher = Suite0Cipher(self.meter.guek, self.meter.gak)
+        cipher = ApduCipher(self.meter.guek, self.meter.gak)
         notification = DataNotification.from_bytes(cipher.unprotect(apdu[11], apdu[2:10], counter, apdu[16:]))
         self.invokes.append(notification.long_invoke)
         if self.confirming:

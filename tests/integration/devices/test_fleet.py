@@ -23,13 +23,13 @@ from meterworks.devices.fleet import describe_meter
 from meterworks.errors import UnreachableError, UsageError
 from meterworks.links import DlmsClient, NotificationListener
 from meterworks.protocols.dlms import (
+    ApduCipher,
     AttributeAddress,
     ClientSettings,
     CountUp,
     DataNotification,
     MethodAddress,
     ObisCode,
-    Suite0Cipher,
     decode_all,
 )
 from meterworks.runtime import SystemClock
@@ -42,7 +42,7 @@ class HeadEnd:
     """A push port that opens what it is sent with the keys of known meters."""
 
     def __init__(self, specifications):
-        self.keys = {one.system_title: Suite0Cipher(one.guek, one.gak) for one in specifications}
+        self.keys = {one.system_title: ApduCipher(one.guek, one.gak) for one in specifications}
         self.specifications = {one.system_title: one for one in specifications}
         self.pushes = asyncio.Queue()
         self.read_over_call = []

@@ -10,6 +10,7 @@ from meterworks.catalogue import PROFILES, ReadingFlag
 from meterworks.headend import LAST_BUCKET, HeadendQueries
 from meterworks.links import call_head_end
 from meterworks.protocols.dlms import (
+    ApduCipher,
     CaptureObject,
     CipherForm,
     CountUp,
@@ -18,7 +19,6 @@ from meterworks.protocols.dlms import (
     ObisCode,
     Protection,
     SecurityContext,
-    Suite0Cipher,
     encode_array,
     encode_date_time,
     encode_double_long_unsigned,
@@ -40,7 +40,7 @@ class Sender:
         self.context = SecurityContext(
             own_title=self.title,
             peer_title=b"",
-            cipher=Suite0Cipher(guek, gak),
+            cipher=ApduCipher(guek, gak),
             next_counter=self.counter.next,
             peer_counter=GrowingCounter(),
         )

@@ -19,6 +19,7 @@ from meterworks.headend import HeadEnd, HeadendQueries, HeadendSettings, Registr
 from meterworks.market import Accounts, MarketServices, MarketSettings, NewUser
 from meterworks.market.api import create_api
 from meterworks.protocols.dlms import (
+    ApduCipher,
     AttributeAddress,
     CaptureObject,
     CipherForm,
@@ -29,7 +30,6 @@ from meterworks.protocols.dlms import (
     Protection,
     RangeSelection,
     SecurityContext,
-    Suite0Cipher,
     encode_array,
     encode_structure,
     encode_wrapper,
@@ -279,7 +279,7 @@ class Scene:
         context = SecurityContext(
             own_title=specification.system_title,
             peer_title=b"",
-            cipher=Suite0Cipher(specification.guek, specification.gak),
+            cipher=ApduCipher(specification.guek, specification.gak),
             next_counter=meter.next_invocation_counter,
             peer_counter=GrowingCounter(),
         )

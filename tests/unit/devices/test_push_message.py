@@ -6,9 +6,9 @@ from tests.unit.devices.conftest import TITLE
 from meterworks.devices.push_message import push_frame
 from meterworks.devices.push_object import PUSH_SETUPS
 from meterworks.protocols.dlms import (
+    ApduCipher,
     CosemDateTime,
     DataNotification,
-    Suite0Cipher,
     WrapperReader,
     decode_all,
 )
@@ -24,7 +24,7 @@ def opened(bench, instance):
     control, counter = apdu[11], int.from_bytes(apdu[12:16], "big")
     assert control == 0x30
     specification = bench.view.specification
-    plain = Suite0Cipher(specification.guek, specification.gak).unprotect(control, TITLE, counter, apdu[16:])
+    plain = ApduCipher(specification.guek, specification.gak).unprotect(control, TITLE, counter, apdu[16:])
     return counter, DataNotification.from_bytes(plain)
 
 

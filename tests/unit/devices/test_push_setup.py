@@ -24,6 +24,7 @@ from meterworks.protocols.dlms import (
     ANY,
     ANY_YEAR,
     ActionResult,
+    ApduCipher,
     AttributeAddress,
     BlockReceiver,
     CipherForm,
@@ -36,7 +37,6 @@ from meterworks.protocols.dlms import (
     ObisCode,
     Protection,
     SecurityContext,
-    Suite0Cipher,
     WrapperReader,
     decode_all,
     encode_array,
@@ -331,7 +331,7 @@ def confirmation(
 ):  # fmt: skip
     """What a receiver says that has the meter's keys."""
     context = SecurityContext(
-        own_title=title, peer_title=TITLE, cipher=Suite0Cipher(key, gak),
+        own_title=title, peer_title=TITLE, cipher=ApduCipher(key, gak),
         next_counter=lambda: counter, peer_counter=GrowingCounter(),
     )  # fmt: skip
     return context.protect(

@@ -8,7 +8,7 @@ import pytest
 
 from meterworks.devices.state import CLIENTS_MAX, COUNTER_BLOCK, OWN_EVENTS_MAX, FleetState
 from meterworks.errors import UsageError
-from meterworks.protocols.dlms import Suite0Cipher
+from meterworks.protocols.dlms import ApduCipher
 
 TITLES = [b"MWR\0\0\0\0" + bytes([number]) for number in range(1, 6)]
 CLIENT = b"MWHES001"
@@ -153,7 +153,7 @@ def test_a_counter_at_its_end_is_refused_by_the_cipher():
     state = FleetState(None, TITLES)
     state.rows["server_counter_end"][0] = 2**32
     state._counter_next[0] = 2**32 - 2
-    cipher = Suite0Cipher(bytes(16), bytes(16))
+    cipher = ApduCipher(bytes(16), bytes(16))
     cipher.protect(0x30, TITLES[0], state.next_server_counter(0), b"last")
     for _ in range(3):
         with pytest.raises(UsageError, match="used up"):

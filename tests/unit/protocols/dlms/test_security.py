@@ -2,18 +2,18 @@
 
 import pytest
 
-from meterworks.protocols.dlms import CountUp, GrowingCounter, SecurityContext, Suite0Cipher
+from meterworks.protocols.dlms import ApduCipher, CountUp, GrowingCounter, SecurityContext
 from meterworks.protocols.dlms.security import COUNTER_MAX, OVERHEAD
 from meterworks.protocols.dlms.tag import DEDICATED_OF, FORM_OF, GLOBAL_OF, CipherForm
 from meterworks.protocols.errors import CounterError, DecodeError, StateError, TagError, TitleError, WeakProtection
 
-CIPHER = Suite0Cipher(bytes(16), bytes(range(16)))
-DEDICATED = Suite0Cipher(bytes(range(16)), bytes(range(16)))
+CIPHER = ApduCipher(bytes(16), bytes(range(16)))
+DEDICATED = ApduCipher(bytes(range(16)), bytes(range(16)))
 GET = bytes.fromhex("c001c100080000010000ff0200")
 CLIENT, METER = b"CLI00001", b"MET00001"
 
 
-def ends(*, dedicated: Suite0Cipher | None = None, lowest: int = 0) -> tuple[SecurityContext, SecurityContext]:
+def ends(*, dedicated: ApduCipher | None = None, lowest: int = 0) -> tuple[SecurityContext, SecurityContext]:
     """Give a client's context and that of its meter."""
     client = SecurityContext(
         own_title=CLIENT, peer_title=METER, cipher=CIPHER, next_counter=CountUp(7).next,

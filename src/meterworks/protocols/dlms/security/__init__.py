@@ -1,7 +1,6 @@
 """Protection of APDUs in suites 0, 1 and 2: ciphers, counters, keys, signatures, key agreement.  Facts: sheet 6."""
 
 from meterworks.protocols.dlms.security.cipher import ApduCipher
-from meterworks.protocols.dlms.security.cipher import ApduCipher as Suite0Cipher  # the name that issue 2 gave it
 from meterworks.protocols.dlms.security.context import (
     OVERHEAD,
     SecurityContext,
@@ -81,7 +80,6 @@ __all__ = [
     "Signer",
     "SoftwareKeyAgreement",
     "SoftwareSigner",
-    "Suite0Cipher",
     "SuiteRow",
     "Unprotected",
     "Unverified",
