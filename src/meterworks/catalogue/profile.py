@@ -79,9 +79,10 @@ class CollectionProfile:
         return tuple(self.channel_of(column, interval_s) for column in self.value_columns)
 
 
+# Loads: a day more than 13 months, so that the oldest interval does not leave the memory while it is being collected.
 #   profile     | OBIS code       | medium      | kind    | stamps       | days | entries
 _PROFILES = """
-    load_import | 1.0.99.1.0.255  | electricity | load    | interval-end | 397  | -
+    load_import | 1.0.99.1.0.255  | electricity | load    | interval-end | 398  | -
     load_export | 1.0.99.1.1.255  | electricity | load    | interval-end | 92   | -
     daily       | 1.0.98.2.0.255  | electricity | daily   | instant      | 397  | -
     monthly     | 1.0.98.1.0.255  | electricity | monthly | instant      | 397  | 13

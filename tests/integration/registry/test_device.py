@@ -158,7 +158,7 @@ async def test_a_device_has_the_channels_of_its_medium_and_interval(registry, ne
     )
     channels = await registry.channels(electricity)
     assert [channel.channel_id for channel in channels if channel.profile.startswith("load")] == [11, 21, 31, 41]
-    assert channels[0] == DeviceChannel(channel_id=11, profile="load_import", depth_days=397)
+    assert channels[0] == DeviceChannel(channel_id=11, profile="load_import", depth_days=398)
     assert await registry.channels(water) == ()
 
 

@@ -77,13 +77,13 @@ def test_a_range_asks_the_load_for_no_more_than_it_needs(bench):
     assert sum(last - first for first, last in bench.load.asked) <= 50 * HALF_HOUR
 
 
-def test_the_whole_buffer_holds_thirteen_months_up_to_the_last_complete_interval(bench):
+def test_the_whole_buffer_holds_thirteen_months_and_a_day_up_to_the_last_complete_interval(bench):
     rows = bench.read(LOAD)
-    assert len(rows) == 19_056 == bench.read(LOAD, 7) == bench.read(LOAD, 8)
+    assert len(rows) == 19_104 == bench.read(LOAD, 7) == bench.read(LOAD, 8)
     assert stamps(rows)[-1] == int(at(2026, 11, 21, 10).timestamp())
 
 
-@pytest.mark.parametrize(("obis_code", "days"), [(LOAD, 397), (EXPORT, 92)])
+@pytest.mark.parametrize(("obis_code", "days"), [(LOAD, 398), (EXPORT, 92)])
 def test_a_load_may_say_how_far_back_its_meter_remembers(make_bench, obis_code, days):
     assert make_bench().read(obis_code, 8) == days * 48
     bench = make_bench(history_days=400)
@@ -123,7 +123,7 @@ def test_a_gap_is_no_row_and_the_next_row_carries_its_time(make_bench):
     expected = [start - HALF_HOUR, start, *(start + HALF_HOUR * index for index in (3, 4))]
     assert stamps(rows) == expected
     assert rows[2][0] is not None
-    assert bench.read(LOAD, 7) == 19_054
+    assert bench.read(LOAD, 7) == 19_102
 
 
 @pytest.mark.parametrize(
@@ -211,15 +211,15 @@ def test_selection_on_another_attribute_is_refused(bench):
     ("selection", "first", "count"),
     [
         (EntrySelection(from_entry=1, to_entry=3), 1, 3),
-        (EntrySelection(from_entry=19_055), 19_055, 2),
-        (EntrySelection(from_entry=19_056, to_entry=99_999), 19_056, 1),
-        (EntrySelection(from_entry=19_057), 0, 0),
+        (EntrySelection(from_entry=19_103), 19_103, 2),
+        (EntrySelection(from_entry=19_104, to_entry=99_999), 19_104, 1),
+        (EntrySelection(from_entry=19_105), 0, 0),
         (EntrySelection(from_entry=5, to_entry=4), 0, 0),
     ],
 )
 def test_entries_are_counted_from_the_oldest(bench, selection, first, count):
     rows = bench.read(LOAD, selection=selection.to_bytes())
-    oldest = int(at(2026, 11, 21, 10).timestamp()) - 19_055 * HALF_HOUR
+    oldest = int(at(2026, 11, 21, 10).timestamp()) - 19_103 * HALF_HOUR
     assert stamps(rows) == [oldest + HALF_HOUR * (first - 1 + index) for index in range(count)]
 
 
@@ -319,7 +319,7 @@ def test_a_load_that_ended_captures_no_more_but_the_logs_go_on(make_bench):
     assert [row[1] for row in bench.read(STANDARD)] == [62]
 
 
-@pytest.mark.parametrize(("interval_s", "entries"), [(900, 38_112), (3600, 9528)])
+@pytest.mark.parametrize(("interval_s", "entries"), [(900, 38_208), (3600, 9552)])
 def test_other_capture_periods_fill_the_same_depth(make_bench, interval_s, entries):
     bench = make_bench(interval_s=interval_s)
     assert bench.read(LOAD, 4) == interval_s

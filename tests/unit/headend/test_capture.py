@@ -120,7 +120,7 @@ def test_values_that_are_no_numbers_are_a_mismatch():
 
 def test_load_profiles_are_expected_on_the_grid_and_registers_by_the_hour():
     load = expectation_rule(PROFILES["load_import"], 900)
-    assert (load.step_s, load.on_grid, load.depth_s) == (900, True, 397 * 86_400)
+    assert (load.step_s, load.on_grid, load.depth_s) == (900, True, 398 * 86_400)
     daily = expectation_rule(PROFILES["daily"])
     assert (daily.step_s, daily.on_grid) == (3600, False)
 

@@ -1,0 +1,33 @@
+"""Seeded defects: a fault put into the product on purpose, which exactly one check must notice.
+
+Each part of `tests/security` has a `defects.py` with `DEFECTS`. Every check of the part runs once as the product is,
+and once under each defect of the part: the defect's own check must then fail, every other one must still pass. So a
+check that proves nothing, and a check that fails for the wrong reason, both show.
+"""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
+
+import pytest
+
+__all__ = ["Defect", "defects_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """One fault. `caught_by`: the test that must fail under it. `plant`: puts it in, until the test ends."""
+
+    name: str
+    caught_by: str
+    plant: Callable[[pytest.MonkeyPatch], None]
+
+
+@cache
+def defects_of(module: str) -> tuple[Defect, ...]:
+    """The defects of the part a test module belongs to."""
+    part: ModuleType = importlib.import_module(f"{module.rpartition('.')[0]}.defects")
+    defects: tuple[Defect, ...] = part.DEFECTS
+    return defects
