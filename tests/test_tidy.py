@@ -148,6 +148,7 @@ def test_other_packages_are_imported_at_their_door():
         "assess.conformance",
         "assess.vectors",
         "runtime.warehouse",  # Iceberg and the query engine
+        "trust.audit",  # the database
         "market.api",  # the web framework
         "system.configuration",  # every folder's settings
         "system.examination",
