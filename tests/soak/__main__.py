@@ -1,6 +1,6 @@
 """`make soak`: what takes too long for every change. Fresh seeds each time; what fails prints how to repeat it.
 
-python -m tests.soak [kills] [slow_meters] [fuzz]
+python -m tests.soak [kills] [replays] [slow_meters] [fuzz]
 """
 
 import argparse
@@ -29,6 +29,14 @@ def kills() -> bool:
     return run("-m", "pytest", "-q", "tests/faults/system/test_kills.py", SOAK_SEEDS=seeds, SOAK_KILLS="10")
 
 
+def replays() -> bool:
+    """Every measured file through a whole system, and deaths of the writer with seeds that nobody chose."""
+    seeds = " ".join(str(secrets.randbelow(10**6)) for _ in range(KILL_SEEDS))
+    shared = "tests/integration/system/test_shared_replays.py"
+    killed = "tests/faults/readings/test_writer_killed.py"
+    return run("-m", "pytest", "-q", shared, killed, SOAK_REPLAYS="1", FRESH_SEEDS=seeds)
+
+
 def slow_meters() -> bool:
     """10,000 sessions at once with meters that take 8 s and lose 2 %."""
     return run("-m", "tests.soak.slow_meters")
@@ -39,7 +47,12 @@ def fuzz() -> bool:
     return run("-m", "tests.fuzz", "--seconds", str(FUZZ_S))
 
 
-PARTS: dict[str, Callable[[], bool]] = {"kills": kills, "slow_meters": slow_meters, "fuzz": fuzz}
+PARTS: dict[str, Callable[[], bool]] = {
+    "kills": kills,
+    "replays": replays,
+    "slow_meters": slow_meters,
+    "fuzz": fuzz,
+}
 
 
 def main() -> int:
