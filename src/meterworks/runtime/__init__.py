@@ -23,6 +23,7 @@ from meterworks.runtime.database import (
     upsert,
 )
 from meterworks.runtime.errors import (
+    BusForbiddenError,
     BusUnreachableError,
     BusUsageError,
     ChildFailedError,
@@ -41,6 +42,7 @@ from meterworks.runtime.errors import (
     WarehouseUsageError,
 )
 from meterworks.runtime.files import FolderLock, write_atomically
+from meterworks.runtime.nats_identity import BusRight, NatsTls
 from meterworks.runtime.nats_server import NatsServer, NatsServerSettings
 from meterworks.runtime.supervise import BackOff, Child, ChildState, ChildStatus, Supervisor
 from meterworks.runtime.telemetry import (
@@ -63,6 +65,8 @@ __all__ = [
     "BackOff",
     "Base",
     "Bus",
+    "BusForbiddenError",
+    "BusRight",
     "BusSettings",
     "BusUnreachableError",
     "BusUsageError",
@@ -91,6 +95,7 @@ __all__ = [
     "NatsBus",
     "NatsServer",
     "NatsServerSettings",
+    "NatsTls",
     "PortInUseError",
     "Responder",
     "ResponderError",

@@ -2,9 +2,10 @@
 
 from sqlalchemy.exc import DontWrapMixin
 
-from meterworks.errors import OutcomeUnknown, PeerError, UnreachableError, UsageError
+from meterworks.errors import OutcomeUnknown, PeerError, RefusedError, UnreachableError, UsageError
 
 __all__ = [
+    "BusForbiddenError",
     "BusUnreachableError",
     "BusUsageError",
     "ChildFailedError",
@@ -70,6 +71,12 @@ class CommitOutcomeUnknown(OutcomeUnknown):
     """The link to the database broke during a commit: read back before writing again. Facts: reason."""
 
     code = "commit-outcome-unknown"
+
+
+class BusForbiddenError(RefusedError):
+    """The bus's server gives this identity no right to the subject. Facts: subject."""
+
+    code = "bus-forbidden"
 
 
 class BusUnreachableError(UnreachableError):

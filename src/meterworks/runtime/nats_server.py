@@ -8,8 +8,11 @@ own.
 import asyncio
 import contextlib
 import json
+import os
 import shutil
+import signal
 import socket
+import ssl
 import sysconfig
 import uuid
 from collections.abc import Callable
@@ -20,6 +23,7 @@ from typing import Any, Self
 
 from meterworks.runtime.errors import ChildUsageError, PortInUseError
 from meterworks.runtime.files import FolderLock, write_atomically
+from meterworks.runtime.nats_identity import NatsTls
 from meterworks.runtime.supervise import Child, ChildStatus, Supervisor
 
 __all__ = ["NatsServer", "NatsServerSettings"]
@@ -38,7 +42,9 @@ class NatsServerSettings:
     folder: Path  # held by one server at a time
     host: str = "127.0.0.1"
     port: int = 4222  # 0: any free port, see NatsServer.url
-    token: str = field(default="", repr=False)  # what every client must bring; empty: anyone on the machine may in
+    token: str = field(default="", repr=False)  # without `tls`: what every client must bring
+    tls: NatsTls | None = None  # None: anyone on the machine may in, and may do everything; for tests
+    probe: ssl.SSLContext | None = None  # with `tls`: the identity that asks the server whether it is ready
     sync_always: bool = False  # sync each message to disk: for power loss; a killed process loses nothing either way
     output_path: Path | None = None  # the server's log
     ready_timeout_s: float = 30.0  # a large store is checked at the start
@@ -56,12 +62,15 @@ class NatsServer:
         self._port = settings.port
         self._lock = FolderLock(settings.folder, purpose="the message bus server")
         self._name = ""
+        self._tls = settings.tls
+        self._written: NatsTls | None = None  # what the running server has read
+        self._process_id: int | None = None
         self._supervisor: Supervisor | None = None
 
     @property
     def url(self) -> str:
         """Where clients connect; with port 0 only known once the server is ready."""
-        return f"nats://{self.settings.host}:{self._port}"
+        return f"{'tls' if self._tls else 'nats'}://{self.settings.host}:{self._port}"
 
     def child(self) -> Child:
         """The child for a supervisor. After its stop call `release`."""
@@ -75,6 +84,19 @@ class NatsServer:
             stop_timeout_s=settings.stop_timeout_s,
             output_path=settings.output_path,
         )
+
+    def admit(self, tls: NatsTls) -> None:
+        """Take other certificate files, rights or pins at once; connections that they do not cover are dropped."""
+        self._tls = tls
+        if self._name:
+            self._write_config()
+        self._reload()
+
+    def _reload(self) -> None:
+        if self._process_id is not None and self._written is not self._tls:
+            self._written = self._tls
+            with contextlib.suppress(ProcessLookupError):  # it is between two lives and reads the file at the next
+                os.kill(self._process_id, signal.SIGHUP)
 
     def release(self) -> None:
         """Give the store folder free for another server."""
@@ -121,6 +143,11 @@ class NatsServer:
         if self._port:
             _check_port_is_free(self.settings.host, self._port)
         self._name = f"meterworks-{uuid.uuid4().hex[:12]}"
+        self._process_id = None
+        self._written = self._tls
+        self._write_config()
+
+    def _write_config(self) -> None:
         write_atomically(self._config_path, json.dumps(self._config(), indent=1).encode(), mode=0o600)
 
     def _config(self) -> dict[str, Any]:
@@ -128,6 +155,7 @@ class NatsServer:
         folder = str(self.settings.folder.absolute())
         return {
             **({"authorization": {"token": self.settings.token}} if self.settings.token else {}),
+            **(self._tls.as_configuration() if self._tls else {}),
             "server_name": self._name,
             "host": self.settings.host,
             "port": self._port or -1,
@@ -148,8 +176,10 @@ class NatsServer:
             if port:
                 with contextlib.suppress(OSError, ValueError, asyncio.IncompleteReadError, TimeoutError):
                     async with asyncio.timeout(PROBE_TIMEOUT_S):
-                        if await _greets_as(self._name, self.settings.host, port, self.settings.token):
+                        if await _greets_as(self._name, self.settings.host, port, self.settings):
                             self._port = port  # a restarted server comes back where its clients look for it
+                            self._process_id = process_id
+                            self._reload()
                             return
             await asyncio.sleep(PROBE_WAIT_S)
 
@@ -186,15 +216,15 @@ def _check_port_is_free(host: str, port: int) -> None:
             ) from error
 
 
-async def _greets_as(name: str, host: str, port: int, token: str) -> bool:
+async def _greets_as(name: str, host: str, port: int, settings: NatsServerSettings) -> bool:
     """Whether the server at the address is ours, keeps streams, and answers a ping."""
-    reader, writer = await asyncio.open_connection(host, port, limit=GREETING_SIZE_MAX)
+    reader, writer = await asyncio.open_connection(host, port, limit=GREETING_SIZE_MAX, ssl=settings.probe)
     try:
         greeting = (await reader.readline()).removeprefix(b"INFO ")
         info = json.loads(greeting)
         if info.get("server_name") != name or not info.get("jetstream"):
             return False
-        options = json.dumps({"verbose": False, "pedantic": False, "auth_token": token})
+        options = json.dumps({"verbose": False, "pedantic": False, "auth_token": settings.token})
         writer.write(b"CONNECT " + options.encode() + b"\r\nPING\r\n")
         return (await reader.readline()).startswith(b"PONG")
     finally:

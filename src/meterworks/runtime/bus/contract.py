@@ -76,10 +76,12 @@ class BusSettings:
     url: str = "nats://127.0.0.1:4222"  # several, joined by commas, for a cluster; memory:// for the in-process twin
     token: str = field(default="", repr=False)  # what the server asks for, if it does
     client_name: str = "meterworks"
+    inbox_prefix: str = "_INBOX"  # answers come below it: where a server gives each client rights, its own
     connect_timeout_s: float = 10.0  # for the first connection; afterwards it is tried again without end
     patience_s: float = 30.0  # how long a call goes on trying before it tells that the bus is unreachable
     in_flight_bytes_max: int = 32 * 2**20  # published and not yet acknowledged
-    tls: ssl.SSLContext | None = None
+    tls: ssl.SSLContext | None = None  # with it, a server that talks plainly is refused
+    tls_first: bool = False  # the server begins with the handshake, as our own does, and not with a greeting
 
     def __post_init__(self) -> None:
         if not 0 < self.patience_s < DUPLICATE_WINDOW_S:

@@ -365,6 +365,7 @@ class NatsBus:
         subscription = _NatsSubscription(await self._link.subscribe(subject, queue, handle), tasks, self._subscriptions)
         with contextlib.suppress(LinkLost):  # it comes back with the link
             await self._link.flush(ATTEMPT_S)
+        self._link.check_allowed(subject)
         return subscription
 
 

@@ -9,12 +9,13 @@ import asyncio
 import contextlib
 import itertools
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from meterworks.runtime.bus.contract import BusSettings
 from meterworks.runtime.bus.nats_client import Client, Msg, NatsSubscription, errors
-from meterworks.runtime.errors import BusUnreachableError, BusUsageError
+from meterworks.runtime.errors import BusForbiddenError, BusUnreachableError, BusUsageError
 from meterworks.runtime.telemetry import get_logger
 
 __all__ = ["Link", "LinkLost", "NoResponder", "status_of"]
@@ -26,6 +27,7 @@ PENDING_SIZE_MAX = (
 )  # never reached: our own window is smaller; nats-py's flush at its limit eats cancellation
 STATUS: Final = "Status"
 NO_RESPONDER: Final = "503"
+_VIOLATION = re.compile(r'permissions violation for (?:publish|subscription) to "([^"]+)"', re.IGNORECASE)
 
 _log = get_logger("runtime.bus")
 
@@ -47,6 +49,8 @@ class Link:
         self._client = Client()
         self._up = asyncio.Event()
         self._waiting: dict[str, Callable[[Msg | None], None]] = {}
+        self._forbidden: set[str] = set()  # subjects the server refused on this connection, in lower case
+        self._asked: dict[str, str] = {}  # subject of each waiting call, in lower case
         self._tokens = itertools.count()
         self._inbox = ""
         self._last_error = ""
@@ -62,6 +66,8 @@ class Link:
                     name=settings.client_name,
                     tls=settings.tls,
                     token=settings.token or None,
+                    tls_handshake_first=settings.tls_first,
+                    inbox_prefix=settings.inbox_prefix,
                     max_reconnect_attempts=-1,
                     reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]  # the library sleeps any number
                     connect_timeout=2,
@@ -71,6 +77,7 @@ class Link:
                     disconnected_cb=self._on_disconnected,
                     reconnected_cb=self._on_reconnected,
                 )
+                self._refuse_plain()
                 self._inbox = self._client.new_inbox()
                 await self._client.subscribe(
                     f"{self._inbox}.*", cb=self._on_reply, pending_msgs_limit=0, pending_bytes_limit=0
@@ -115,8 +122,9 @@ class Link:
         except TimeoutError as error:
             raise LinkLost(f"no reply within {timeout_s} s") from error
         finally:
-            self._waiting.pop(token, None)
+            self._forget(token)
         if reply is None:
+            self.check_allowed(subject)
             raise LinkLost("the connection broke")
         if status_of(reply) == NO_RESPONDER:
             raise NoResponder(subject)
@@ -148,15 +156,17 @@ class Link:
         except TimeoutError:
             pass
         finally:
-            self._waiting.pop(token, None)
+            self._forget(token)
         if not messages:
+            self.check_allowed(subject)
             raise LinkLost("the connection broke or no reply came")
         return messages, "lost"
 
     async def send(
         self, subject: str, data: bytes, headers: Mapping[str, str] | None = None, reply_to: str = ""
     ) -> None:
-        """Send a core message."""
+        """Send a core message. Raises BusForbiddenError once the server has refused the subject."""
+        self.check_allowed(subject)
         try:
             await self._client.publish(subject, data, reply=reply_to, headers=dict(headers) if headers else None)
         except errors.MaxPayloadError as error:
@@ -173,6 +183,15 @@ class Link:
             return await self._client.subscribe(subject, queue=queue, cb=callback)
         except (errors.Error, OSError) as error:
             raise BusUnreachableError(f"cannot subscribe to {subject}: {error}", subject=subject) from error
+
+    def check_allowed(self, subject: str) -> None:
+        """Raises BusForbiddenError if the server has refused the subject, or pattern, on this connection."""
+        if subject.lower() in self._forbidden:
+            raise BusForbiddenError(
+                f"the message bus does not let {self.settings.client_name} use {subject}: its identity has no right to"
+                " it",
+                subject=subject,
+            )
 
     async def flush(self, timeout_s: float) -> None:
         """Wait until the server has all that was sent."""
@@ -199,12 +218,24 @@ class Link:
             raise LinkLost(self._last_error)
         token = format(next(self._tokens), "x")
         self._waiting[token] = on_reply
+        self._asked[token] = subject.lower()
         try:
             await self.send(subject, data, headers, f"{self._inbox}.{token}")
         except BaseException:
-            self._waiting.pop(token, None)
+            self._forget(token)
             raise
         return token
+
+    def _forget(self, token: str) -> None:
+        self._waiting.pop(token, None)
+        self._asked.pop(token, None)
+
+    def _refuse_plain(self) -> None:
+        """A server, or whoever stands before it, may say that it wants no TLS: we do."""
+        transport = self._client._transport
+        writer = getattr(transport, "_io_writer", None)
+        if self.settings.tls is not None and (writer is None or writer.get_extra_info("ssl_object") is None):
+            raise OSError("it talks without TLS, which our settings ask for")
 
     async def _on_reply(self, message: Msg) -> None:
         on_reply = self._waiting.get(message.subject.rpartition(".")[2])
@@ -216,10 +247,22 @@ class Link:
         if not self._client.is_connected and self._client._transport is not None:
             # Of a failed attempt to reconnect: nats-py drops it without closing it.
             self._client._transport.close()  # type: ignore[no-untyped-call]  # the library leaves it untyped
-        if isinstance(error, errors.SlowConsumerError):
+        violation = _VIOLATION.search(self._last_error)
+        if violation is not None:
+            self._tell_forbidden(violation.group(1).lower())
+        elif isinstance(error, errors.SlowConsumerError):
             _log.warning("a subscriber is too slow: messages are dropped", subject=error.subject)
         else:
             _log.debug("the bus reports an error", error=self._last_error)
+
+    def _tell_forbidden(self, subject: str) -> None:
+        """Tell the calls that wait on a subject that the server has refused."""
+        self._forbidden.add(subject)
+        _log.warning("the bus refused a subject to this process", subject=subject, client=self.settings.client_name)
+        for token in [token for token, asked in self._asked.items() if asked == subject]:
+            on_reply = self._waiting.get(token)
+            if on_reply is not None:
+                on_reply(None)
 
     async def _on_disconnected(self) -> None:
         if not self._closed and self._up.is_set():
@@ -229,11 +272,20 @@ class Link:
 
     async def _on_reconnected(self) -> None:
         self.generation += 1
+        self._forbidden.clear()  # the server may have learnt other rights
+        try:
+            self._refuse_plain()
+        except OSError as error:
+            self._last_error = str(error)
+            _log.error("the bus came back without TLS", error=str(error))
+            await self._client.force_reconnect()
+            return
         self._up.set()
         _log.info("connected to the bus again")
 
     def _release_waiting(self) -> None:
         waiting, self._waiting = self._waiting, {}
+        self._asked.clear()
         for on_reply in waiting.values():
             on_reply(None)
 
