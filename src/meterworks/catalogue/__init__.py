@@ -16,7 +16,16 @@ from meterworks.catalogue.channel import (
 from meterworks.catalogue.errors import CatalogueError, UnknownEntryError
 from meterworks.catalogue.event import EVENT_CODES, EVENT_LOGS, EventCode, EventLog, Severity, event_code
 from meterworks.catalogue.instant import INSTANT_REGISTERS, InstantRegister, instant_registers_of
-from meterworks.catalogue.permission import PERMISSIONS, Permission, Reach, Role, is_permitted, reach_of
+from meterworks.catalogue.permission import (
+    ORGANISATION_ROLES,
+    PERMISSIONS,
+    UNBOUND_ROLES,
+    Permission,
+    Reach,
+    Role,
+    is_permitted,
+    reach_of,
+)
 from meterworks.catalogue.profile import (
     PROFILES,
     CollectionProfile,
@@ -34,8 +43,10 @@ __all__ = [
     "EVENT_LOGS",
     "INSTANT_REGISTERS",
     "INTERVAL_S_BY_PERIOD",
+    "ORGANISATION_ROLES",
     "PERMISSIONS",
     "PROFILES",
+    "UNBOUND_ROLES",
     "CatalogueError",
     "Channel",
     "ChannelKind",

@@ -13,6 +13,18 @@ _Row = TypeVar("_Row")
 _OBIS_CODE = re.compile(r"(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})")
 
 
+def unfolded(text: str) -> str:
+    """Join rows that go on in lines indented deeper than the first row."""
+    lines: list[str] = []
+    for line in filter(str.strip, text.splitlines()):
+        depth = len(line) - len(line.lstrip())
+        if lines and depth > len(lines[0]) - len(lines[0].lstrip()):
+            lines[-1] = f"{lines[-1].rstrip()} {line.strip()}"
+        else:
+            lines.append(line)
+    return "\n".join(lines)
+
+
 def rows(text: str, cell_count: int) -> Iterator[tuple[str, ...]]:
     """Split a table into rows of stripped cells; empty lines part groups. Raises CatalogueError on a wrong count."""
     for line in text.splitlines():

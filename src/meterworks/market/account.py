@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from sqlalchemy import insert, select, update
 
-from meterworks.catalogue import Role
+from meterworks.catalogue import ORGANISATION_ROLES, Role
 from meterworks.market.errors import (
     AccountExists,
     BadCredentials,
@@ -50,7 +50,7 @@ PASSWORD_CHECKS_AT_ONCE = 2  # argon2id takes 64 MiB each
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewUser:
-    """An account to be made. A supplier or network operator needs an organisation, a consumer a consumer number."""
+    """An account to be made. A market party's user needs an organisation, a consumer a consumer number."""
 
     name: str
     password: str
@@ -65,10 +65,10 @@ class NewUser:
             raise RequestMalformed(
                 f"a password has {PASSWORD_LENGTH_MIN} to {PASSWORD_LENGTH_MAX} characters", parameter="password"
             )
-        needs_organisation = self.role in (Role.SUPPLIER, Role.NETWORK_OPERATOR)
+        needs_organisation = self.role in ORGANISATION_ROLES
         if needs_organisation != (self.organisation_id is not None):
             raise RequestMalformed(
-                "organisation_id belongs to suppliers and network operators, and to nobody else",
+                "organisation_id belongs to users of market parties, and to nobody else",
                 parameter="organisation_id",
             )
         if (self.role is Role.CONSUMER) != (self.consumer_id is not None):

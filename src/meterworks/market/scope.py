@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from meterworks.catalogue import INTERVAL_S_BY_PERIOD, Role
+from meterworks.catalogue import INTERVAL_S_BY_PERIOD, UNBOUND_ROLES
 from meterworks.market.errors import NotFound, RangeTooLarge
 from meterworks.market.principal import Principal
 from meterworks.market.series import TimeRange
@@ -190,7 +190,7 @@ class Scope:
 
         Raises RangeTooLarge when more than DEVICES_IN_VIEW_MAX are in view.
         """
-        if principal.role is Role.OPERATOR:
+        if principal.role in UNBOUND_ROLES:
             return None
         viewer = viewer_of(principal)
         found = await self._registry.devices(DeviceFilter(visible_to=viewer), limit=DEVICES_IN_VIEW_MAX)

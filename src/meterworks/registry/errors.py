@@ -6,6 +6,7 @@ __all__ = [
     "AlreadyThereError",
     "InstallationError",
     "InvalidValueError",
+    "KeyStateError",
     "OverlapError",
     "ShipmentError",
     "UnknownRecordError",
@@ -46,3 +47,9 @@ class ShipmentError(UsageError):
     """A shipment file cannot be read as a whole: format, size, columns. Single bad rows are results, not errors."""
 
     code = "shipment"
+
+
+class KeyStateError(UsageError):
+    """A key of a device is in a state that forbids what was asked. Facts: device, kind, state."""
+
+    code = "key-state"

@@ -8,7 +8,7 @@ from enum import StrEnum
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from meterworks.catalogue import Role
+from meterworks.catalogue import ORGANISATION_ROLES, Role
 from meterworks.registry.dated import Span, Timeline
 from meterworks.registry.errors import AlreadyThereError, InvalidValueError, OverlapError, UnknownRecordError
 from meterworks.registry.part import RegistryPart
@@ -67,10 +67,10 @@ class Organisations(RegistryPart):
     ) -> None:
         """Give an organisation a role from until. Raises OverlapError when it holds it already at that time.
 
-        Raises UnknownRecordError, and InvalidValueError for the role of consumer, which no organisation has.
+        Raises UnknownRecordError, and InvalidValueError for a role that no organisation has (consumer, for one).
         """
-        if role is Role.CONSUMER:
-            raise InvalidValueError("an organisation cannot be a consumer: give another role", what="role")
+        if role not in ORGANISATION_ROLES:
+            raise InvalidValueError(f"an organisation cannot be {role.value}: give another role", what="role")
         span = Span(starts_at=starts_at, ends_at=ends_at)
         async with self._database.transaction() as connection:
             await _lock_organisation(connection, organisation_id)

@@ -10,7 +10,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from meterworks.catalogue import Role
+from meterworks.catalogue import ORGANISATION_ROLES, Role
 from meterworks.registry.dated import DatedFact, Span
 from meterworks.registry.errors import InvalidValueError
 from meterworks.registry.exclusive import at_point, end_open, make_room
@@ -21,8 +21,6 @@ from meterworks.registry.value import OrganisationId, UsagePointId, checked_numb
 from meterworks.runtime import insert_many
 
 __all__ = ["Registration", "Registrations"]
-
-_REGISTERED_ROLES = (Role.SUPPLIER, Role.NETWORK_OPERATOR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,9 +33,9 @@ class Registration(DatedFact):
 
     def __post_init__(self) -> None:
         DatedFact.__post_init__(self)
-        if self.role not in _REGISTERED_ROLES:
-            lawful = " or ".join(role.value for role in _REGISTERED_ROLES)
-            raise InvalidValueError(f"nobody is registered as {self.role.value}: give {lawful}", what="role")
+        if self.role not in ORGANISATION_ROLES:
+            lawful = ", ".join(sorted(role.value for role in ORGANISATION_ROLES))
+            raise InvalidValueError(f"nobody is registered as {self.role.value}: give one of {lawful}", what="role")
 
 
 class Registrations(RegistryPart):

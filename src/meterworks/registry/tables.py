@@ -80,19 +80,30 @@ class DeviceRow(Base):
     address: Mapped[str] = mapped_column(sa.String(255))
     connection: Mapped[str] = mapped_column(sa.String(16))
     interval_s: Mapped[int] = mapped_column(sa.Integer())
+    suite: Mapped[int] = mapped_column(sa.SmallInteger())
     keys_ref: Mapped[str] = mapped_column(sa.String(64))
     state: Mapped[str] = mapped_column(sa.String(16), index=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime())
 
 
 class DeviceKeyRow(Base):
-    """A key of a device, wrapped under the master key of the key store."""
+    """A version of a key of a device: wrapped under the master key of the key store, or the certificate of a pair."""
 
     __tablename__ = "registry_device_key"
 
     device_id: Mapped[int] = mapped_column(_reference("device.id"), primary_key=True)
     key_id: Mapped[str] = mapped_column(sa.String(8), primary_key=True)
-    wrapped: Mapped[bytes] = mapped_column(sa.LargeBinary())
+    version: Mapped[int] = mapped_column(sa.Integer(), primary_key=True, autoincrement=False)
+    state: Mapped[str] = mapped_column(sa.String(12))
+    origin: Mapped[str] = mapped_column(sa.String(12))
+    wrap_key: Mapped[str] = mapped_column(sa.String(64))
+    wrapped: Mapped[bytes | None] = mapped_column(sa.LargeBinary(), index=True)  # equal keys wrap to equal octets
+    certificate: Mapped[bytes | None] = mapped_column(sa.LargeBinary())
+    counter: Mapped[int] = mapped_column(sa.BigInteger())
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime())
+    activated_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
+    verified_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
 
 
 class DeviceChannelRow(Base):

@@ -1,7 +1,7 @@
 """Visibility: which usage points somebody may see, and in which time.
 
-An operator sees everything; an organisation what it is registered for, while it is and while it holds the role; a
-consumer what they occupy, while they do. The API asks here and nowhere else.
+An operator or auditor sees everything (their actions are the bound); an organisation what it is registered for, while
+it is and while it holds the role; a consumer what they occupy, while they do. The API asks here and nowhere else.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import InstrumentedAttribute
 
-from meterworks.catalogue import Role
+from meterworks.catalogue import ORGANISATION_ROLES, UNBOUND_ROLES, Role
 from meterworks.registry.dated import Span, holds_within, merged
 from meterworks.registry.errors import InvalidValueError
 from meterworks.registry.installation import INSTALLATION_COLUMNS, installation_from_row
@@ -48,11 +48,11 @@ class Viewer:
     """Who looks: a role, and the organisation or consumer in it."""
 
     role: Role
-    organisation_id: OrganisationId | None = None  # of a supplier or network operator
+    organisation_id: OrganisationId | None = None  # of a market party's user
     consumer_id: ConsumerId | None = None  # of a consumer
 
     def __post_init__(self) -> None:
-        if self.role in (Role.SUPPLIER, Role.NETWORK_OPERATOR) and self.organisation_id is None:
+        if self.role in ORGANISATION_ROLES and self.organisation_id is None:
             raise InvalidValueError(f"a {self.role.value} looks for an organisation: name it", what="organisation_id")
         if self.role is Role.CONSUMER and self.consumer_id is None:
             raise InvalidValueError("a consumer looks for themselves: name them", what="consumer_id")
@@ -97,7 +97,7 @@ class Visibility(RegistryPart):
         An operator sees it while it stands nowhere, too.
         """
         window = Span(starts_at=from_, ends_at=to)
-        if viewer.role is Role.OPERATOR:
+        if viewer.role in UNBOUND_ROLES:
             return (window,)
         condition = sa.and_(
             InstallationRow.device_id == checked_number(device_id), holds_within(InstallationRow, window)
@@ -112,7 +112,7 @@ class Visibility(RegistryPart):
 
 def visible(viewer: Viewer, usage_point: sa.ColumnElement[str] | InstrumentedAttribute[str], span: Span) -> _Condition:
     """Condition: the viewer may see the usage point at some instant of the span."""
-    if viewer.role is Role.OPERATOR:
+    if viewer.role in UNBOUND_ROLES:
         return sa.true()
     table, condition = _claim(viewer, span)
     return usage_point.in_(sa.select(table.usage_point_id).where(condition))
@@ -120,7 +120,7 @@ def visible(viewer: Viewer, usage_point: sa.ColumnElement[str] | InstrumentedAtt
 
 def _sighted(viewer: Viewer, span: Span) -> tuple[InstrumentedAttribute[str], _Condition]:
     """Give the column that lists what the viewer may see, so that a page is one walk along its index."""
-    if viewer.role is Role.OPERATOR:
+    if viewer.role in UNBOUND_ROLES:
         return UsagePointRow.id, sa.true()
     table, condition = _claim(viewer, span)
     return table.usage_point_id, condition
@@ -149,7 +149,7 @@ def _claim(viewer: Viewer, span: Span) -> tuple[type[RegistrationRow] | type[Occ
 async def _spans(
     connection: AsyncConnection, viewer: Viewer, usage_point_ids: Sequence[UsagePointId], window: Span
 ) -> dict[UsagePointId, tuple[Span, ...]]:
-    if viewer.role is Role.OPERATOR:
+    if viewer.role in UNBOUND_ROLES:
         return dict.fromkeys(usage_point_ids, (window,))
     windows = await _sight_windows(connection, viewer, window)
     table, condition = _claim(viewer, window)

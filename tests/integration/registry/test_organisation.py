@@ -67,7 +67,7 @@ async def test_a_role_that_is_not_held_cannot_end(registry):
 
 async def test_no_organisation_is_a_consumer(registry):
     number = await registry.add_organisation("Bright", "0000000000000001", OrganisationKind.MARKET)
-    with pytest.raises(InvalidValueError, match="cannot be a consumer"):
+    with pytest.raises(InvalidValueError, match="cannot be consumer"):
         await registry.grant_role(number, Role.CONSUMER, START)
 
 

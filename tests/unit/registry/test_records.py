@@ -44,7 +44,7 @@ def test_a_multiplier_is_a_fraction_of_whole_numbers(side, multiplier):
 
 @pytest.mark.parametrize("role", [Role.OPERATOR, Role.CONSUMER])
 def test_only_market_roles_are_registered(role):
-    with pytest.raises(InvalidValueError, match="give supplier or network_operator"):
+    with pytest.raises(InvalidValueError, match="give one of data_collector, "):
         Registration(organisation_id=OrganisationId(1), usage_point_id=POINT, role=role, starts_at=START)
 
 

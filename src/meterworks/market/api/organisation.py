@@ -38,7 +38,7 @@ class OrganisationDocument(BaseModel):
     name: str = Field(min_length=1, max_length=200)
     eui64: str = Field(min_length=16, max_length=32, description="8 octets in hexadecimal")
     kind: OrganisationKind = OrganisationKind.MARKET
-    roles: list[Role] = Field(default_factory=list, max_length=4)
+    roles: list[Role] = Field(default_factory=list, max_length=len(Role))
     from_: TimeText | None = Field(default=None, alias="from")
 
 

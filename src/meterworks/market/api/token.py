@@ -93,7 +93,7 @@ async def revoke_token(request: Request, principal: Annotated[Principal, permit(
 @router.get("/users", tags=["users"], summary="Accounts")
 async def list_users(
     request: Request,
-    principal: Annotated[Principal, permit("user.manage")],
+    principal: Annotated[Principal, permit("user.read")],
     limit: Limit = 100,
     after: After = None,
 ) -> Response:
