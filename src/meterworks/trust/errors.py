@@ -1,8 +1,76 @@
 """Errors of the trust folder."""
 
-from meterworks.errors import SecurityError, UsageError
+from meterworks.errors import SecurityError, UnreachableError, UsageError
 
-__all__ = ["KeyFileError", "KeyMaterialError", "KeyUnwrapError", "PasswordError"]
+__all__ = [
+    "EntropyError",
+    "KeyExistsError",
+    "KeyFileError",
+    "KeyMaterialError",
+    "KeyNameError",
+    "KeyNotFoundError",
+    "KeyUnwrapError",
+    "KeyUsageError",
+    "KnownKeyError",
+    "PasswordError",
+    "TokenLostError",
+    "VaultLockedError",
+    "VaultSettingsError",
+]
+
+
+class EntropyError(SecurityError):
+    """The random source failed a health test: no key is made until a process starts with a sound one. Facts: test."""
+
+    code = "entropy"
+
+
+class KeyExistsError(UsageError):
+    """A key of this label is there already, and is never written over. Facts: label."""
+
+    code = "key-exists"
+
+
+class KeyNameError(UsageError):
+    """A text cannot be a key's label."""
+
+    code = "key-name"
+
+
+class KeyNotFoundError(UsageError):
+    """The vault has no key of this label, or no longer. Facts: label."""
+
+    code = "key-not-found"
+
+
+class KeyUsageError(UsageError):
+    """A key was asked for what its usage forbids: signing keys only sign, agreement keys only agree. Facts: label."""
+
+    code = "key-usage"
+
+
+class KnownKeyError(SecurityError):
+    """A key that is published, a sample or a default, and so is everyone's. Facts: where, name."""
+
+    code = "known-key"
+
+
+class TokenLostError(UnreachableError):
+    """The token that holds the keys cannot be reached: removed, reset or out of order. Facts: token."""
+
+    code = "token-lost"
+
+
+class VaultLockedError(SecurityError):
+    """The passphrase or the PIN of a vault is wrong, or the token has locked it."""
+
+    code = "vault-locked"
+
+
+class VaultSettingsError(UsageError):
+    """The settings of a vault do not lead to one: no module, no such token, no file of the PIN."""
+
+    code = "vault-settings"
 
 
 class KeyFileError(UsageError):
