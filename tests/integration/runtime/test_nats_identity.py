@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from tests.certificates import TestAuthority, pin_of
@@ -100,16 +101,16 @@ async def _stored(bus):
 async def test_a_subject_without_right_is_refused_at_once(secured):
     web = await connect_bus(secured.settings("web"))
     for call in (
-        web.publish("log.a", b"x"),
-        web.request("headend.release", b"x"),
-        web.ensure_stream("OTHER", ["other.>"]),
-        web.subscribe("headend.read", _never),
-        web.subscribe("_INBOX_headend.>", _never),
-        web.respond("headend.read", _never),
+        partial(web.publish, "log.a", b"x"),
+        partial(web.request, "headend.release", b"x"),
+        partial(web.ensure_stream, "OTHER", ["other.>"]),
+        partial(web.subscribe, "headend.read", _never),
+        partial(web.subscribe, "_INBOX_headend.>", _never),
+        partial(web.respond, "headend.read", _never),
     ):
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(4):  # less than a call's patience
             with pytest.raises(BusForbiddenError, match="no right"):
-                await call
+                await call()
     await web.close()
 
 
@@ -153,6 +154,16 @@ async def test_a_server_that_talks_plainly_is_refused(tmp_path):
         settings = BusSettings(url=server.url, tls=client.client(), connect_timeout_s=1.0)
         with pytest.raises(UnreachableError, match="without TLS"):
             await connect_bus(settings)
+
+
+async def test_a_server_that_shows_anothers_certificate_is_told_nothing(secured):
+    """Its certificate is good, but not that of a message bus."""
+
+    def check(_ssl_object: ssl.SSLObject) -> None:
+        raise BusForbiddenError("this is not the bus")
+
+    with pytest.raises(UnreachableError, match="not the bus"):
+        await connect_bus(replace(secured.settings("web"), check_server=check, connect_timeout_s=0.4))
 
 
 async def test_a_live_connection_whose_key_is_no_longer_admitted_ends(secured):

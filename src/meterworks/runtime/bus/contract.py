@@ -81,6 +81,7 @@ class BusSettings:
     patience_s: float = 30.0  # how long a call goes on trying before it tells that the bus is unreachable
     in_flight_bytes_max: int = 32 * 2**20  # published and not yet acknowledged
     tls: ssl.SSLContext | None = None  # with it, a server that talks plainly is refused
+    check_server: Callable[[ssl.SSLObject], object] | None = None  # with `tls`; raises for a server of another role
     tls_first: bool = False  # the server begins with the handshake, as our own does, and not with a greeting
 
     def __post_init__(self) -> None:

@@ -10,11 +10,13 @@ import contextlib
 import itertools
 import json
 import re
+import ssl
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from meterworks.errors import MeterworksError
 from meterworks.runtime.bus.contract import BusSettings
-from meterworks.runtime.bus.nats_client import Client, Msg, NatsSubscription, errors
+from meterworks.runtime.bus.nats_client import GuardedClient, Msg, NatsSubscription, errors
 from meterworks.runtime.errors import BusForbiddenError, BusUnreachableError, BusUsageError
 from meterworks.runtime.telemetry import get_logger
 
@@ -46,7 +48,7 @@ class Link:
     def __init__(self, settings: BusSettings) -> None:
         self.settings = settings
         self.generation = 0  # grows with each reconnection
-        self._client = Client()
+        self._client = GuardedClient(self._judge)
         self._up = asyncio.Event()
         self._waiting: dict[str, Callable[[Msg | None], None]] = {}
         self._forbidden: set[str] = set()  # subjects the server refused on this connection, in lower case
@@ -77,7 +79,6 @@ class Link:
                     disconnected_cb=self._on_disconnected,
                     reconnected_cb=self._on_reconnected,
                 )
-                self._refuse_plain()
                 self._inbox = self._client.new_inbox()
                 await self._client.subscribe(
                     f"{self._inbox}.*", cb=self._on_reply, pending_msgs_limit=0, pending_bytes_limit=0
@@ -230,12 +231,17 @@ class Link:
         self._waiting.pop(token, None)
         self._asked.pop(token, None)
 
-    def _refuse_plain(self) -> None:
-        """A server, or whoever stands before it, may say that it wants no TLS: we do."""
-        transport = self._client._transport
-        writer = getattr(transport, "_io_writer", None)
-        if self.settings.tls is not None and (writer is None or writer.get_extra_info("ssl_object") is None):
+    def _judge(self, ssl_object: ssl.SSLObject | None) -> None:
+        """Whoever stands before the server may say that it wants no TLS, or show another's certificate."""
+        if self.settings.tls is None:
+            return
+        if ssl_object is None:
             raise OSError("it talks without TLS, which our settings ask for")
+        if self.settings.check_server is not None:
+            try:
+                self.settings.check_server(ssl_object)
+            except MeterworksError as error:
+                raise OSError(str(error)) from error
 
     async def _on_reply(self, message: Msg) -> None:
         on_reply = self._waiting.get(message.subject.rpartition(".")[2])
@@ -273,13 +279,6 @@ class Link:
     async def _on_reconnected(self) -> None:
         self.generation += 1
         self._forbidden.clear()  # the server may have learnt other rights
-        try:
-            self._refuse_plain()
-        except OSError as error:
-            self._last_error = str(error)
-            _log.error("the bus came back without TLS", error=str(error))
-            await self._client.force_reconnect()
-            return
         self._up.set()
         _log.info("connected to the bus again")
 

@@ -5,10 +5,12 @@ them). That is nine tenths of the library's loading: 0.2 s and 15 MB in every pr
 library loads, and can be loaded afterwards by whoever wants it.
 """
 
+import ssl
 import sys
+from collections.abc import Callable
 from typing import Any, cast
 
-__all__ = ["Client", "Msg", "NatsSubscription", "errors"]
+__all__ = ["Client", "GuardedClient", "Msg", "NatsSubscription", "errors"]
 
 _modules = cast("dict[str, Any]", sys.modules)
 _hidden = "aiohttp" not in _modules
@@ -22,3 +24,20 @@ try:
 finally:
     if _hidden:
         del _modules["aiohttp"]
+
+
+class GuardedClient(Client):
+    """A client that judges each connection before its first word.
+
+    judge: gets the connection's TLS object, None where the server wants no TLS; what it raises (an OSError) ends the
+    attempt, and the client tries again.
+    """
+
+    def __init__(self, judge: Callable[[ssl.SSLObject | None], None]) -> None:
+        super().__init__()
+        self._judge = judge
+
+    def _connect_command(self) -> bytes:
+        writer = getattr(self._transport, "_io_writer", None)
+        self._judge(None if writer is None else writer.get_extra_info("ssl_object"))
+        return super()._connect_command()
