@@ -49,7 +49,7 @@ from meterworks.system.occupied import refuse_occupied
 from meterworks.system.serving import STORES, answering_as_ready, wait_until_ready
 from meterworks.system.settings import ENVIRONMENT_PREFIX, Origin, Resolved
 from meterworks.system.stop import stop_requested
-from meterworks.trust import KeyStore
+from meterworks.trust import KeyStore, harden_process
 
 __all__ = ["BEHIND", "Announcer", "bring_up"]
 
@@ -105,6 +105,7 @@ async def bring_up(resolved: Resolved[Configuration], announce: Announcer) -> No
     Raises InUseError or FolderInUseError for what another process holds, ChildFailedError for a process that does not
     come up.
     """
+    harden_process()
     layout = Layout(resolved.configuration)
     lock = FolderLock(layout.data, purpose="meterworks up")
     with lock:

@@ -16,6 +16,7 @@ from meterworks.trust.errors import (
     VaultLockedError,
     VaultSettingsError,
 )
+from meterworks.trust.hardening import Hardening, harden_process, hardening_of_process
 from meterworks.trust.keystore import (
     CURVES,
     MASTER_KEY_SIZE,
@@ -53,6 +54,7 @@ __all__ = [
     "CurveName",
     "EntropyError",
     "FileKeyVault",
+    "Hardening",
     "HealthTestedSource",
     "KeyExistsError",
     "KeyFileError",
@@ -76,6 +78,8 @@ __all__ = [
     "WrappingKey",
     "constant_time_equal",
     "curve_name",
+    "harden_process",
+    "hardening_of_process",
     "hash_password",
     "hash_token",
     "new_password",

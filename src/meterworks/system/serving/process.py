@@ -15,7 +15,7 @@ from meterworks.registry import Registry
 from meterworks.runtime import Bus, Clock, Database, SystemClock, configure_logging, connect_bus, get_logger, load_clock
 from meterworks.system.configuration import Layout
 from meterworks.system.stop import stop_requested
-from meterworks.trust import KeyStore
+from meterworks.trust import KeyStore, harden_process
 
 __all__ = [
     "STORES",
@@ -117,6 +117,7 @@ def run_until_stopped(
     behind: Collection[str] = (),
 ) -> None:
     """Run one process: `serve` gets the ground and the event that asks it to end. `behind`: who must be ready first."""
+    harden_process()
     configure_logging(name, layout.logs, layout.configuration.system.log_level)
 
     async def whole() -> None:
