@@ -8,6 +8,7 @@ only read.
 
 import asyncio
 import sqlite3
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -99,6 +100,7 @@ class DatabaseSettings:
     busy_timeout_s: float = 30.0  # how long a transaction waits for its turn
     readers_max: int = 4  # SQLite: reading connections of one process, a thread each
     connections_max: int = 10  # PostgreSQL: connections of one process
+    tls: ssl.SSLContext | None = None  # PostgreSQL: a server without TLS, or with another name, is then refused
 
 
 class Database:
@@ -127,6 +129,7 @@ class Database:
                 max_overflow=0,
                 pool_timeout=self.settings.busy_timeout_s,
                 pool_pre_ping=True,
+                connect_args={"ssl": self.settings.tls} if self.settings.tls is not None else {},
             )
             self._reader = self._writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
