@@ -57,7 +57,7 @@ class Reach(StrEnum):
 
     ALL = "all"
     REGISTERED = "registered"  # usage points the organisation is registered for in its role, in the time it is
-    CONSENTED = "consented"  # of those, what the consumer consented to, as long as they do
+    CONSENTED = "consented"  # what the consumer who lives there consented to, as long as they do
     OWN = "own"  # usage points the consumer occupies, in the time they do; one's own tokens and log
 
 
@@ -96,8 +96,8 @@ _PERMISSIONS = """
     usage-point.add     | factor  | a - - - - -  | - - - - -  | - - -  | - -  | -
     usage-point.change  | factor  | a - - - - -  | - - - - -  | - - -  | - -  | -
 
-    reading.read        | -       | a - r - - -  | r r - r -  | r r r  | - -  | o
-    reading.export      | -       | a - r - - -  | r r - r -  | r r r  | - -  | o
+    reading.read        | -       | a - r - - -  | r r - r -  | r r r  | c c  | o
+    reading.export      | -       | a - r - - -  | r r - r -  | r r r  | c c  | o
     load.read           | -       | a - - - - -  | - - - - -  | r r r  | - -  | -
     event.read          | -       | a r r r r -  | r r - r r  | r r r  | - -  | -
 
@@ -128,6 +128,17 @@ _PERMISSIONS = """
     break-glass.approve | step-up | a - - - - -  | - - - - -  | - - -  | - -  | -
     approval.read       | -       | a - - - - a  | - - - - -  | - - -  | - -  | -
     access-log.read     | -       | a - - - - a  | - - - - -  | - - -  | - -  | o
+    consent.read        | -       | a - - - - a  | o o o o -  | o o o  | o o  | o
+    consent.give        | -       | - - - - - -  | - - - - -  | - - -  | - -  | o
+    consent.record      | -       | - - - - - -  | o o o o -  | o o o  | o o  | -
+    consent.withdraw    | -       | a - - - - -  | o o o o -  | o o o  | o o  | o
+    own-data.export     | -       | - - - - - -  | - - - - -  | - - -  | - -  | o
+    own-data.correct    | -       | - - - - - -  | - - - - -  | - - -  | - -  | o
+    own-data.erase      | -       | - - - - - -  | - - - - -  | - - -  | - -  | o
+    consumer.export     | step-up | a - - - - -  | - - - - -  | - - -  | - -  | -
+    consumer.erase      | step-up | a - - - - -  | - - - - -  | - - -  | - -  | -
+    retention.read      | -       | a - - - - a  | - - - - -  | - - -  | - -  | -
+    retention.manage    | factor  | a - - - - -  | - - - - -  | - - -  | - -  | -
     metrics.read        | -       | a - - - - -  | - - - - -  | - - -  | - -  | -
     configuration.read  | -       | a - - - - a  | - - - - -  | - - -  | - -  | -
 """
