@@ -1,7 +1,6 @@
 """Core dumps off and memory closed: asked of the kernel, in a process of its own.
 
-That another user cannot read the memory cannot be tried here where tests run as root, whom nothing stops; so the flags
-are judged that make the kernel refuse it.
+Nothing stops root, who may run these tests: so both the process and the one that looks into it become another account.
 """
 
 import subprocess
@@ -23,6 +22,29 @@ import subprocess, sys
 from meterworks.trust.hardening import harden_process
 harden_process()
 print(subprocess.run(["cat", "/proc/self/limits"], capture_output=True, text=True).stdout)
+"""
+
+OTHER_ACCOUNT = """
+import ctypes, os, sys
+if os.geteuid() == 0:
+    os.setgroups([]); os.setgid(65534); os.setuid(65534)
+ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)  # a change of account made it non-dumpable: undo that
+"""
+HOLDER = """
+secret = ctypes.create_string_buffer(b"a key in memory")
+if "harden" in sys.argv:
+    harden_process()
+print(os.getpid(), ctypes.addressof(secret), flush=True)
+sys.stdin.read()
+"""
+LOOKER = """
+process, address = map(int, sys.argv[1:])
+try:
+    with open(f"/proc/{process}/mem", "rb") as memory:
+        memory.seek(address)
+        print(memory.read(15).decode())
+except OSError as error:
+    print(type(error).__name__)
 """
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="the flags are read from /proc")
@@ -48,6 +70,20 @@ def test_its_children_dump_no_core_either():
 def test_a_process_that_was_not_hardened_is_told_apart():
     told = run("from meterworks.trust.hardening import hardening_of_process as of; print(of().non_dumpable)")
     assert told == "False"
+
+
+@linux_only
+@pytest.mark.parametrize(("word", "seen"), [("harden", "PermissionError"), ("leave", "a key in memory")])
+def test_another_process_of_the_account_cannot_read_its_memory(word, seen):
+    program = "from meterworks.trust.hardening import harden_process" + OTHER_ACCOUNT + HOLDER
+    with subprocess.Popen(
+        [sys.executable, "-c", program, word], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        process, address = holder.stdout.readline().split()
+        looker = [sys.executable, "-c", OTHER_ACCOUNT + LOOKER, process, address]
+        told = subprocess.run(looker, capture_output=True, text=True, check=True).stdout.strip()
+        holder.communicate("")
+    assert told == seen
 
 
 @pytest.mark.parametrize("path", ["system/serving/process.py", "system/start.py"])
