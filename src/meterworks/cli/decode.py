@@ -135,7 +135,7 @@ def _ring(keys: Path | None, guek: str | None, gak: str | None) -> KeyRing:
 
 def _meter_ring(path: Path) -> KeyRing:
     """Give the keys of one meter, as `meterworks meter` keeps them, for messages of any title."""
-    from meterworks.system.meter_key import load_keys  # keys in PEM files: seldom needed here
+    from meterworks.system.meter.key import load_keys  # keys in PEM files: seldom needed here
 
     keys = load_keys(path)
     return KeyRing(

@@ -4,14 +4,15 @@ from typing import Annotated
 
 import typer
 
-from meterworks.cli.meter_option import Asked, Confirmed, DryRun, asks_meter, confirm
+from meterworks.cli.meter_option import Asked, Confirmed, DryRun, asks_meter
+from meterworks.cli.meter_plan import goes_ahead
 from meterworks.cli.option import AsJson
 from meterworks.cli.output import notice, print_json
-from meterworks.system.meter_access import meter_session
-from meterworks.system.meter_change import act as carry_out
-from meterworks.system.meter_change import change_document, plan_action
-from meterworks.system.meter_objects import ObjectBook, book_of
-from meterworks.system.meter_value import change_text
+from meterworks.system.meter.access import meter_session
+from meterworks.system.meter.change import act as carry_out
+from meterworks.system.meter.change import change_document, plan_action
+from meterworks.system.meter.objects import ObjectBook, book_of
+from meterworks.system.meter.value import change_text
 
 __all__ = ["act"]
 
@@ -32,15 +33,8 @@ def act(
         if method.count("/") < 2:
             book = book_of(meter.client, client=asked.access.client, cache=asked.cache, fresh=fresh)
         plan = plan_action(book, method, parameter)
-        notice(plan.text)
-        for doubt in plan.doubts:
-            notice(f"note: {doubt}")
-        if dry_run:
-            notice("nothing was sent")
-            if as_json:
-                print_json(change_document(plan, done=False))
+        if not goes_ahead(plan, dry_run=dry_run, yes=yes, as_json=as_json):
             return
-        confirm("Invoke it?", yes=yes)
         returned = carry_out(meter.client, plan)
     if as_json:
         print_json(change_document(plan, done=True, result=returned))

@@ -10,9 +10,9 @@ from meterworks.cli.option import AsJson
 from meterworks.cli.output import notice, print_json, print_rows
 from meterworks.links import MeterTarget
 from meterworks.system import ConfigurationError
-from meterworks.system.meter_discovery import CLIENTS, discovery_document, discovery_rows
-from meterworks.system.meter_discovery import discover as find
-from meterworks.system.meter_trace import TraceFile
+from meterworks.system.meter.discovery import CLIENTS, discovery_document, discovery_rows
+from meterworks.system.meter.discovery import discover as find
+from meterworks.system.meter.trace import TraceFile
 
 __all__ = ["discover"]
 

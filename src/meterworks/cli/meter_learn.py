@@ -10,8 +10,8 @@ from meterworks.cli.meter_option import Asked, asks_meter_or_file
 from meterworks.cli.option import AsJson
 from meterworks.cli.output import notice, print_json
 from meterworks.system import ConfigurationError
-from meterworks.system.meter_access import meter_session
-from meterworks.system.meter_objects import book_of
+from meterworks.system.meter.access import meter_session
+from meterworks.system.meter.objects import book_of
 
 __all__ = ["learn"]
 
@@ -25,8 +25,8 @@ def learn(
     as_json: AsJson = False,
 ) -> None:
     """Propose a device model from a live meter or from a dump of its objects."""
-    from meterworks.system.meter_model import entries_of_file, proposal_document
-    from meterworks.system.meter_model import learn as propose  # all device models: not for `--help`
+    from meterworks.system.meter.model import entries_of_file, proposal_document
+    from meterworks.system.meter.model import learn as propose  # all device models: not for `--help`
 
     if asked.file is not None:
         entries = entries_of_file(asked.file)

@@ -12,8 +12,8 @@ from meterworks.cli.meter_option import Asked, asks_meter, progress_bar
 from meterworks.cli.option import AsJson
 from meterworks.cli.output import notice, print_json
 from meterworks.protocols.dlms.cosem import ObjectListEntry, describe
-from meterworks.system.meter_access import meter_session
-from meterworks.system.meter_objects import book_of, object_document, object_tree, rights_text, save_dump
+from meterworks.system.meter.access import meter_session
+from meterworks.system.meter.objects import book_of, object_document, object_tree, rights_text, save_dump
 
 __all__ = ["objects"]
 

@@ -23,9 +23,9 @@ from rich.progress import (
 from meterworks.links import MeterTarget
 from meterworks.protocols.dlms import Ciphering, GatewayFraming, Mechanism, Protection, Tolerance
 from meterworks.system import ConfigurationError
-from meterworks.system.meter_access import TOLERANT, MeterAccess, with_title
-from meterworks.system.meter_key import MeterKeys, load_keys
-from meterworks.system.meter_trace import TraceFile
+from meterworks.system.meter.access import TOLERANT, MeterAccess, with_title
+from meterworks.system.meter.key import MeterKeys, load_keys
+from meterworks.system.meter.trace import TraceFile
 
 __all__ = ["Asked", "Confirmed", "DryRun", "asks_meter", "asks_meter_or_file", "confirm", "is_attended", "progress_bar"]
 

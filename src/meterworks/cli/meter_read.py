@@ -12,11 +12,11 @@ from meterworks.cli.output import notice, print_json, print_rows
 from meterworks.protocols.dlms import ObisCode, decode_all
 from meterworks.protocols.dlms.cosem import describe
 from meterworks.system import ConfigurationError
-from meterworks.system.meter_access import OpenMeter, meter_session, obis_of
-from meterworks.system.meter_objects import ObjectBook, Wanted, book_of, explicit_attribute, keep_book
-from meterworks.system.meter_profile import ProfileRange, expected_size, profile_rows, read_profile, save_table
-from meterworks.system.meter_reading import attributes_of, read_values, value_document, value_row
-from meterworks.system.meter_value import instant, plain_json
+from meterworks.system.meter.access import OpenMeter, meter_session, obis_of
+from meterworks.system.meter.objects import ObjectBook, Wanted, book_of, explicit_attribute, keep_book
+from meterworks.system.meter.profile import ProfileRange, expected_size, profile_rows, read_profile, save_table
+from meterworks.system.meter.reading import attributes_of, read_values, value_document, value_row
+from meterworks.system.meter.value import instant, plain_json
 
 __all__ = ["read"]
 

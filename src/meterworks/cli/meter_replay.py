@@ -10,9 +10,9 @@ from meterworks.cli.option import AsJson
 from meterworks.cli.output import notice, print_json, print_rows
 from meterworks.links import MeterTarget, OctetListener
 from meterworks.system import ConfigurationError
-from meterworks.system.meter_recording import load_recording
-from meterworks.system.meter_replay import Played, Verdict, frame_kind, play_client, play_server, replay_document
-from meterworks.system.meter_trace import TraceFile
+from meterworks.system.meter.recording import load_recording
+from meterworks.system.meter.replay import Played, Verdict, frame_kind, play_client, play_server, replay_document
+from meterworks.system.meter.trace import TraceFile
 
 __all__ = ["replay"]
 

@@ -33,7 +33,7 @@ def serve(
     state: Annotated[Path | None, typer.Option(help="folder that keeps counters and switches between runs")] = None,
 ) -> None:
     """Be one emulated meter, until Ctrl-C."""
-    from meterworks.system.lone_meter import (  # a fleet, which reading a meter needs not
+    from meterworks.system.meter.lone import (  # a fleet, which reading a meter needs not
         SERVED_MECHANISMS,
         LoneMeter,
         serve_lone_meter,

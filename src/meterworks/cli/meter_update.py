@@ -10,9 +10,9 @@ from meterworks.cli.meter_option import Asked, Confirmed, DryRun, asks_meter, co
 from meterworks.cli.option import AsJson
 from meterworks.cli.output import notice, print_json
 from meterworks.system import ConfigurationError
-from meterworks.system.meter_access import obis_of
-from meterworks.system.meter_image import IMAGE_SIZE_MAX, ImagePlan, Said, image_transfer_object
-from meterworks.system.meter_update import update_document, update_meter
+from meterworks.system.meter.access import obis_of
+from meterworks.system.meter.image import IMAGE_SIZE_MAX, ImagePlan, Said, image_transfer_object
+from meterworks.system.meter.update import update_document, update_meter
 
 __all__ = ["update"]
 

@@ -4,14 +4,15 @@ from typing import Annotated
 
 import typer
 
-from meterworks.cli.meter_option import Asked, Confirmed, DryRun, asks_meter, confirm
+from meterworks.cli.meter_option import Asked, Confirmed, DryRun, asks_meter
+from meterworks.cli.meter_plan import goes_ahead
 from meterworks.cli.option import AsJson
 from meterworks.cli.output import notice, print_json
-from meterworks.system.meter_access import meter_session
-from meterworks.system.meter_change import change_document, plan_write
-from meterworks.system.meter_change import write as carry_out
-from meterworks.system.meter_objects import ObjectBook, book_of, explicit_attribute
-from meterworks.system.meter_value import change_text
+from meterworks.system.meter.access import meter_session
+from meterworks.system.meter.change import change_document, plan_write
+from meterworks.system.meter.change import write as carry_out
+from meterworks.system.meter.objects import ObjectBook, book_of, explicit_attribute
+from meterworks.system.meter.value import change_text
 
 __all__ = ["write"]
 
@@ -32,15 +33,8 @@ def write(
         if explicit_attribute(code) is None:
             book = book_of(meter.client, client=asked.access.client, cache=asked.cache, fresh=fresh)
         plan = plan_write(meter.client, book, code, value)
-        notice(plan.text)
-        for doubt in plan.doubts:
-            notice(f"note: {doubt}")
-        if dry_run:
-            notice("nothing was written")
-            if as_json:
-                print_json(change_document(plan, done=False))
+        if not goes_ahead(plan, dry_run=dry_run, yes=yes, as_json=as_json):
             return
-        confirm("Write it?", yes=yes)
         after = carry_out(meter.client, plan)
     if as_json:
         print_json(change_document(plan, done=True, result=after))

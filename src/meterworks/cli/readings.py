@@ -15,7 +15,7 @@ from meterworks.cli.option import ConfigFile, DataFolder, Settings, layout_of
 from meterworks.cli.output import notice
 from meterworks.registry import DeviceId, UsagePointId
 from meterworks.system import ConfigurationError
-from meterworks.system.meter_profile import save_table
+from meterworks.system.meter.profile import save_table
 from meterworks.system.records import open_records
 
 __all__ = ["app"]

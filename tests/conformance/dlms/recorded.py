@@ -88,7 +88,7 @@ def _octets(message: dict[str, Any], is_wrapper: bool) -> bytes | None:
     return bytes.fromhex(message["apdu"]) if message.get("apdu") else None
 
 
-def _command(request: Any) -> Command | None:
+def command_of(request: Any) -> Command | None:
     """Turn a recorded request into the command that makes it; None for what a client asks by itself."""
     match request:
         case AssociationRequest():
@@ -122,7 +122,7 @@ def groups_of(conversation: dict[str, Any]) -> list[Group]:
                 groups[-1].exchanges[-1].plain_answer = plain
             continue
         request = decode_apdu(plain)
-        command = _command(request)
+        command = command_of(request)
         dropped = command is None and not isinstance(request, GetNext | ActionRequest)  # what neither side is asked
         if command is not None:
             groups.append(Group(command))

@@ -10,29 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conformance.dlms.recorded import command_of
 
 from meterworks.protocols.dlms import (
-    Action,
     ActionFinished,
-    Associate,
     AssociationOpened,
     AssociationReleased,
-    AssociationRequest,
     BlockTransferred,
     Ciphering,
     ClientConnection,
     ClientEvent,
     ClientSettings,
-    Command,
     Conformance,
     CountUp,
     DataAccessResult,
-    Get,
     Mechanism,
     Protection,
-    Release,
-    ReleaseRequest,
-    Set,
     SetFinished,
     ValueReceived,
     decode_all,
@@ -40,9 +33,6 @@ from meterworks.protocols.dlms import (
     decode_typed,
     encode,
 )
-from meterworks.protocols.dlms.action import ActionRequest
-from meterworks.protocols.dlms.get import GetRequest
-from meterworks.protocols.dlms.set import SetRequest
 
 CONVERSATIONS = (
     "gx-wrapper-none-plain",
@@ -76,22 +66,6 @@ def settings_of(conversation: dict[str, Any]) -> ClientSettings:
         conformance=Conformance(0x401E5D),
         release_ciphered=False,
     )
-
-
-def command_of(request: Any) -> Command | None:
-    """Turn a recorded request into the command that makes it; None for what our client asks by itself."""
-    match request:
-        case AssociationRequest():
-            return Associate()
-        case ReleaseRequest():
-            return Release()
-        case GetRequest(address=address, selection=selection):
-            return Get(address, selection)
-        case SetRequest(address=address, value=value):
-            return Set(address, value)
-        case ActionRequest(address=address, parameter=parameter) if address.class_id != 15:
-            return Action(address, parameter)
-    return None
 
 
 def plain_of(message: dict[str, Any]) -> Any:

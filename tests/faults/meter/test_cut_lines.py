@@ -7,7 +7,7 @@ from tests.faults.meter.cutting_proxy import CuttingProxy
 from tests.integration.meter.conftest import GAK, GUEK, Served, command
 
 from meterworks.devices import build_image
-from meterworks.system import meter_update
+from meterworks.system.meter import update as meter_update
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ from meterworks.devices import FleetSettings, MeterSpecification
 from meterworks.errors import MeterworksError
 from meterworks.protocols.dlms import Mechanism
 from meterworks.runtime import ManualClock
-from meterworks.system.lone_meter import LoneFleet
-from meterworks.system.meter_key import MeterKeys
+from meterworks.system.meter.key import MeterKeys
+from meterworks.system.meter.lone import LoneFleet
 
 INSTALLED = int(datetime(2025, 10, 1, tzinfo=UTC).timestamp())
 NOW = datetime(2026, 11, 21, 10, 7, 12, tzinfo=UTC).timestamp()

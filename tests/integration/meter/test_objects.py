@@ -7,7 +7,7 @@ import pytest
 from tests.integration.meter.conftest import TITLE, command
 
 from meterworks.protocols.dlms import Mechanism
-from meterworks.system.meter_objects import load_dump
+from meterworks.system.meter.objects import load_dump
 
 
 def test_objects_come_as_a_tree_with_names_and_rights(meter):

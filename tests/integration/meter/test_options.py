@@ -9,8 +9,8 @@ from meterworks.cli.meter_option import _asked, asks_meter
 from meterworks.links import Transport
 from meterworks.protocols.dlms import Ciphering, GatewayFraming, Mechanism, Protection, Tolerance
 from meterworks.system import ConfigurationError
-from meterworks.system.meter_recording import load_recording
-from meterworks.system.meter_replay import frame_kind
+from meterworks.system.meter.recording import load_recording
+from meterworks.system.meter.replay import frame_kind
 
 
 def asked(**options):

@@ -15,7 +15,7 @@ from tests.integration.meter.conftest import command
 
 from meterworks.devices import build_image
 from meterworks.protocols.dlms import SecurityEventKind
-from meterworks.system.meter_value import TYPE_NAMES
+from meterworks.system.meter.value import TYPE_NAMES
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "dlms.md").read_text(encoding="utf-8")
 CONSOLE = [line[2:] for block in re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()]

@@ -141,7 +141,7 @@ def test_the_object_list_is_read_once(meter, tmp_path, monkeypatch):
     def never(*_):
         raise AssertionError("the object list is read again")
 
-    monkeypatch.setattr("meterworks.system.meter_objects.read_book", never)
+    monkeypatch.setattr("meterworks.system.meter.objects.read_book", never)
     told = meter("read", "1.8.0", "--json")
     assert told.json[0]["unit"] == "Wh"
     with pytest.raises(AssertionError, match="again"):

@@ -9,8 +9,8 @@ from tests.integration.meter.conftest import command
 from meterworks.errors import UnreachableError
 from meterworks.links import MeterTarget, OctetListener
 from meterworks.protocols.dlms import encode_wrapper
-from meterworks.system.meter_recording import Message, Recording
-from meterworks.system.meter_replay import Verdict, play_client, play_server
+from meterworks.system.meter.recording import Message, Recording
+from meterworks.system.meter.replay import Verdict, play_client, play_server
 
 AARQ = encode_wrapper(16, 1, bytes.fromhex("601da109060760857405080101be10040e01000000065f1f0400401e5dffff"))
 NAME = encode_wrapper(16, 1, bytes.fromhex("c001c1000100002a0000ff0200"))

@@ -8,8 +8,8 @@ from tests.integration.meter.conftest import NOW, Served, command
 from meterworks.devices import build_image
 from meterworks.protocols.dlms import Mechanism, SecuritySuite
 from meterworks.system import ConfigurationError
-from meterworks.system.lone_meter import SERVED_MECHANISMS, LoneMeter, announced, describe, make_keys
-from meterworks.system.meter_key import KEY_SIZES, MeterKeys
+from meterworks.system.meter.key import KEY_SIZES, MeterKeys
+from meterworks.system.meter.lone import SERVED_MECHANISMS, LoneMeter, announced, describe, make_keys
 
 
 def keys_of(suite=0, folder=None):

@@ -3,8 +3,8 @@
 from tests.integration.meter.conftest import command
 
 from meterworks.protocols.capture import read_capture, read_chunks
-from meterworks.system.meter_recording import load_recording
-from meterworks.system.meter_replay import frame_kind
+from meterworks.system.meter.recording import load_recording
+from meterworks.system.meter.replay import frame_kind
 
 
 def test_a_session_is_traced_and_replayed(meter, served, tmp_path):

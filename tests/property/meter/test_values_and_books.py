@@ -4,18 +4,18 @@ import json
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.system.fake_meter import ENTRIES, FakeMeter
-from tests.unit.system.image_meter import INSTANCE, ImageMeter
+from tests.unit.system.meter.fake_meter import ENTRIES, FakeMeter
+from tests.unit.system.meter.image_meter import INSTANCE, ImageMeter
 
 from meterworks.errors import MeterworksError
 from meterworks.protocols import DecodeError
 from meterworks.protocols.dlms import AttributeAddress, BitString, DataValue, ObisCode, Tag, decode_all, encode, end_of
 from meterworks.protocols.dlms.cosem import CLASSES
 from meterworks.system import ConfigurationError
-from meterworks.system.meter_image import ImagePlan, ImageStatus, image_steps, run_steps
-from meterworks.system.meter_objects import ObjectBook, Wanted
-from meterworks.system.meter_reading import ReadValue, value_document, value_row
-from meterworks.system.meter_value import change_text, plain_json, typed_json, value_from_text
+from meterworks.system.meter.image import ImagePlan, ImageStatus, image_steps, run_steps
+from meterworks.system.meter.objects import ObjectBook, Wanted
+from meterworks.system.meter.reading import ReadValue, value_document, value_row
+from meterworks.system.meter.value import change_text, plain_json, typed_json, value_from_text
 
 QUICK = settings(max_examples=80, deadline=None)
 
@@ -152,7 +152,7 @@ def test_a_meter_that_answers_anything_ends_an_update_with_our_errors(answers):
 @settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=40))
 def test_an_object_list_of_anything_is_refused_with_our_errors(octets):
-    from meterworks.system.meter_objects import read_book
+    from meterworks.system.meter.objects import read_book
 
     meter = FakeMeter({(15, "0.0.40.0.0.255", 2): octets})
     try:

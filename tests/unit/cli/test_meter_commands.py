@@ -5,15 +5,15 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
-from tests.unit.system.fake_meter import CLOCK, ENERGY, ENTRIES, FakeMeter, ProfileMeter
+from tests.unit.system.meter.fake_meter import CLOCK, ENERGY, ENTRIES, FakeMeter, ProfileMeter
 from typer.testing import CliRunner
 
 from meterworks.cli import meter_act, meter_learn, meter_objects, meter_read, meter_update, meter_write
 from meterworks.cli.main import app
 from meterworks.errors import MeterworksError
 from meterworks.protocols.dlms import Conformance
-from meterworks.system.meter_image import ImageReport, ImageStatus
-from meterworks.system.meter_update import UpdateReport
+from meterworks.system.meter.image import ImageReport, ImageStatus
+from meterworks.system.meter.update import UpdateReport
 
 
 class WritableMeter(FakeMeter):

@@ -53,7 +53,7 @@ def frame(visit: Visit, title: str, *, current: str, lead: str = "") -> Iterator
     ui.colors(primary=_ACCENT)
     ui.page_title(f"{title} · Meterworks")
     html(_header(visit, current), tag="header").classes("mw-top")
-    with ui.element("main").classes("mw-main").props("id=content"):
+    with ui.element("div").classes("mw-main").props("id=content"):
         lead_html = f'<p class="mw-lead">{escape(lead)}</p>' if lead else ""
         html(f"<h1>{escape(title)}</h1>{lead_html}")
         yield

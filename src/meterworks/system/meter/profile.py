@@ -30,7 +30,7 @@ from meterworks.protocols.dlms import (
     decode_profile,
 )
 from meterworks.system.errors import ConfigurationError
-from meterworks.system.meter_link import AskedMeter, Progress
+from meterworks.system.meter.link import AskedMeter, Progress
 
 __all__ = ["ROWS_MAX", "ProfileRange", "expected_size", "profile_rows", "read_profile", "save_table"]
 

@@ -13,7 +13,7 @@ from cryptography.x509.oid import NameOID
 
 from meterworks.protocols.dlms import SecuritySuite, verify_signature
 from meterworks.system import ConfigurationError
-from meterworks.system.meter_key import aes_ecb_proof, load_keys
+from meterworks.system.meter.key import aes_ecb_proof, load_keys
 
 SECRET_HEX = "a1b2c3d4e5f60718293a4b5c6d7e8f90"
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)

@@ -26,8 +26,8 @@ from meterworks.protocols.dlms.cosem import (
     interface_class,
 )
 from meterworks.system.errors import ConfigurationError
-from meterworks.system.meter_file import write_private
-from meterworks.system.meter_link import AskedMeter, Progress
+from meterworks.system.meter.file import write_private
+from meterworks.system.meter.link import AskedMeter, Progress
 
 __all__ = [
     "ObjectBook",
@@ -42,6 +42,7 @@ __all__ = [
     "read_book",
     "rights_text",
     "save_dump",
+    "small_number",
 ]
 
 CURRENT_ASSOCIATION: Final = AttributeAddress(15, ObisCode("0.0.40.0.0.255"), 2)
@@ -49,6 +50,8 @@ DEVICE_NAME: Final = AttributeAddress(1, ObisCode("0.0.42.0.0.255"), 2)
 LIST_VERSION: Final = 3  # of association LN: the version whose rights can say everything
 DUMP_SIZE_MAX: Final = 32 * 2**20
 CANDIDATES_SHOWN: Final = 8
+NUMBER_MAX: Final = 127  # of an attribute or method: integer8 on the wire
+NUMBER_LENGTH_MAX: Final = 4
 FORMAT: Final = "meterworks-objects-1"
 
 _MEDIUMS: Final[Mapping[int, str]] = MappingProxyType(
@@ -215,9 +218,19 @@ def _usual(found: list[ObjectListEntry]) -> list[ObjectListEntry]:
     return found
 
 
+def small_number(which: str) -> int | None:
+    """The number of an attribute or method as a person wrote it; None for a name. Raises ConfigurationError."""
+    if not which.removeprefix("-").isdecimal():
+        return None
+    number = int(which) if len(which) <= NUMBER_LENGTH_MAX else NUMBER_MAX + 1
+    if not -NUMBER_MAX - 1 <= number <= NUMBER_MAX:
+        raise ConfigurationError(f"{which[:20]}: attributes and methods have numbers from -128 to 127")
+    return number
+
+
 def _attribute_number(entry: ObjectListEntry, which: str) -> int:
-    if which.lstrip("-").isdigit():
-        return int(which)
+    if (number := small_number(which)) is not None:
+        return number
     for attribute in entry.interface_class.attributes:
         if attribute.name == which:
             return attribute.number

@@ -9,7 +9,7 @@ from meterworks.links import MeterTarget
 from meterworks.protocols import AssociationRefused
 from meterworks.protocols.dlms import Conformance, CountUp, Mechanism, Protection
 from meterworks.system import ConfigurationError
-from meterworks.system.meter_access import (
+from meterworks.system.meter.access import (
     COUNTER_LEAP_MAX,
     COUNTERS_RESERVED,
     MeterAccess,
@@ -19,7 +19,7 @@ from meterworks.system.meter_access import (
     obis_of,
     with_title,
 )
-from meterworks.system.meter_key import MeterKeys
+from meterworks.system.meter.key import MeterKeys
 
 TARGET = MeterTarget(host="127.0.0.1")
 SYMMETRIC = MeterKeys(guek=bytes(16), gak=bytes(16))

@@ -26,7 +26,7 @@ from meterworks.devices import (
 from meterworks.protocols.dlms import AssociationSettings, Mechanism, SecuritySuite
 from meterworks.runtime import Clock, SystemClock, write_atomically
 from meterworks.system.errors import ConfigurationError
-from meterworks.system.meter_key import KEY_SIZES, MeterKeys, load_keys
+from meterworks.system.meter.key import KEY_SIZES, MeterKeys, load_keys
 from meterworks.system.stop import stop_requested
 from meterworks.world import NeighbourhoodSettings, open_neighbourhood
 

@@ -10,8 +10,8 @@ from meterworks.protocols import DecodeError
 from meterworks.protocols.capture import CaptureWriter, Endpoint
 from meterworks.protocols.dlms import encode_wrapper
 from meterworks.system import ConfigurationError
-from meterworks.system.meter_recording import Frames, Message, load_recording
-from meterworks.system.meter_replay import frame_kind
+from meterworks.system.meter.recording import Frames, Message, load_recording
+from meterworks.system.meter.replay import frame_kind
 
 ASK = encode_wrapper(16, 1, bytes.fromhex("c001c100080000010000ff0200"))
 ANSWER = encode_wrapper(1, 16, bytes.fromhex("c401c100090c07ea0b1405170a1e27000000"))

@@ -3,12 +3,22 @@
 import json
 
 import pytest
-from tests.unit.system.fake_meter import CLOCK, DEMAND, ENERGY, ENTRIES, GAS, OBJECT_LIST, PROFILE, FakeMeter, entry
+from tests.unit.system.meter.fake_meter import (
+    CLOCK,
+    DEMAND,
+    ENERGY,
+    ENTRIES,
+    GAS,
+    OBJECT_LIST,
+    PROFILE,
+    FakeMeter,
+    entry,
+)
 
 from meterworks.protocols.dlms import ScalerUnit
 from meterworks.protocols.dlms.cosem import READ, AccessRights
 from meterworks.system import ConfigurationError
-from meterworks.system.meter_objects import (
+from meterworks.system.meter.objects import (
     ObjectBook,
     book_of,
     explicit_attribute,
@@ -58,6 +68,10 @@ def test_an_attribute_is_found_by_what_is_written(book, text, found):
     ("text", "told"),
     [
         ("9.9.9", "shows this client no object"),
+        ("clock/128", "from -128 to 127"),
+        ("clock/-129", "from -128 to 127"),
+        ("clock/--5", "has no attribute"),
+        ("clock/1111111111111", "from -128 to 127"),
         ("power", "fits 2 objects"),
         ("", "neither"),
         ("300.1.1", "neither"),

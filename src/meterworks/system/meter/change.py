@@ -11,9 +11,9 @@ from meterworks.protocols import DecodeError, ServiceRefused
 from meterworks.protocols.dlms import AttributeAddress, MethodAddress
 from meterworks.protocols.dlms.cosem import ObjectListEntry, Shape, describe, interface_class
 from meterworks.system.errors import ConfigurationError
-from meterworks.system.meter_link import AskedMeter
-from meterworks.system.meter_objects import ObjectBook, Wanted
-from meterworks.system.meter_value import change_text, typed_json, value_from_text
+from meterworks.system.meter.link import AskedMeter
+from meterworks.system.meter.objects import ObjectBook, Wanted, small_number
+from meterworks.system.meter.value import change_text, typed_json, value_from_text
 
 __all__ = ["PlannedAction", "PlannedWrite", "act", "change_document", "plan_action", "plan_write", "write"]
 
@@ -124,8 +124,8 @@ def _action_doubts(
 
 
 def _method_number(found: Wanted, which: str) -> int:
-    if which.lstrip("-").isdigit():
-        return int(which)
+    if (number := small_number(which)) is not None:
+        return number
     rows = found.interface_class.methods
     for row in rows:
         if row.name == which:

@@ -4,18 +4,18 @@ import contextlib
 from types import SimpleNamespace
 
 import pytest
-from tests.unit.system.fake_meter import ENTRIES, FakeMeter, entry
-from tests.unit.system.image_meter import ImageMeter
+from tests.unit.system.meter.fake_meter import ENTRIES, FakeMeter, entry
+from tests.unit.system.meter.image_meter import ImageMeter
 
 from meterworks.errors import OutcomeUnknown, RefusedError, UnreachableError
 from meterworks.links import MeterTarget
 from meterworks.protocols.dlms import ObisCode, encode_octet_string
 from meterworks.protocols.dlms.cosem import ObjectListEntry, encode_object_list
-from meterworks.system import meter_update
-from meterworks.system.meter_access import MeterAccess
-from meterworks.system.meter_image import ImagePlan, ImageStatus, image_transfer_object
-from meterworks.system.meter_objects import ObjectBook
-from meterworks.system.meter_update import RESTARTS_MAX, firmware_identifiers, update_document, update_meter
+from meterworks.system.meter import update as meter_update
+from meterworks.system.meter.access import MeterAccess
+from meterworks.system.meter.image import ImagePlan, ImageStatus, image_transfer_object
+from meterworks.system.meter.objects import ObjectBook
+from meterworks.system.meter.update import RESTARTS_MAX, firmware_identifiers, update_document, update_meter
 
 FIRMWARE, MBUS = "1.0.0.2.0.255", "0.1.24.1.0.255"
 OFFERED = (*ENTRIES, entry(1, FIRMWARE), entry(18, "0.0.44.0.0.255"), entry(72, MBUS, attributes=(1, 8)))

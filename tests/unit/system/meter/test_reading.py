@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from tests.unit.system.fake_meter import CLOCK, ENERGY, ENTRIES, POWER, FakeMeter
+from tests.unit.system.meter.fake_meter import CLOCK, ENERGY, ENTRIES, POWER, FakeMeter
 
 from meterworks.protocols.dlms import (
     Conformance,
@@ -16,8 +16,8 @@ from meterworks.protocols.dlms import (
     encode_unsigned,
 )
 from meterworks.protocols.dlms.cosem import shape
-from meterworks.system.meter_objects import ObjectBook
-from meterworks.system.meter_reading import attributes_of, read_values, shaped_json, value_document, value_row
+from meterworks.system.meter.objects import ObjectBook
+from meterworks.system.meter.reading import attributes_of, read_values, shaped_json, value_document, value_row
 
 MANY = int(Conformance.MULTIPLE_REFERENCES | Conformance.GET)
 

@@ -8,7 +8,7 @@ from meterworks.devices import ModelProposal, propose_model
 from meterworks.protocols import DecodeError
 from meterworks.protocols.dlms.cosem import ObjectListEntry, read_association_dump
 from meterworks.system.errors import ConfigurationError
-from meterworks.system.meter_objects import load_dump
+from meterworks.system.meter.objects import load_dump
 
 __all__ = ["entries_of_file", "learn", "proposal_document"]
 

@@ -1,13 +1,13 @@
 """Image transfer, step by step: all of it, resumed, with gaps, refused, and with meters that make no sense."""
 
 import pytest
-from tests.unit.system.image_meter import INSTANCE, ImageMeter
+from tests.unit.system.meter.image_meter import INSTANCE, ImageMeter
 
 from meterworks.errors import OutcomeUnknown, PeerError, RefusedError
 from meterworks.protocols import ServiceRefused
 from meterworks.protocols.dlms import DataAccessResult, encode_double_long_unsigned, encode_enum, encode_unsigned
 from meterworks.system import ConfigurationError
-from meterworks.system.meter_image import (
+from meterworks.system.meter.image import (
     POLLS_MAX,
     ImagePlan,
     ImageStatus,

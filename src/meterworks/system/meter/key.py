@@ -156,17 +156,17 @@ class _Reader:
         return found
 
     def _private(self, name: str, size: int) -> bytes:
-        from meterworks.system.meter_pem import private_scalar  # X.509 and all: not for a hexadecimal key
+        from meterworks.system.meter.pem import private_scalar  # X.509 and all: not for a hexadecimal key
 
         return self._read(name, lambda pem: private_scalar(pem, size))
 
     def _public(self, name: str, size: int) -> bytes:
-        from meterworks.system.meter_pem import public_point
+        from meterworks.system.meter.pem import public_point
 
         return self._read(name, lambda pem: public_point(pem, size))
 
     def _certificate(self) -> bytes:
-        from meterworks.system.meter_pem import certificate_octets
+        from meterworks.system.meter.pem import certificate_octets
 
         return self._read("certificate", certificate_octets)
 

@@ -17,7 +17,7 @@ from meterworks.protocols.dlms import (
     encode_octet_string,
     encode_structure,
 )
-from meterworks.system.meter_image import ImageStatus
+from meterworks.system.meter.image import ImageStatus
 
 INSTANCE = ObisCode("0.0.44.0.0.255")
 

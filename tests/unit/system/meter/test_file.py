@@ -2,7 +2,7 @@
 
 import pytest
 
-from meterworks.system.meter_file import write_private
+from meterworks.system.meter.file import write_private
 
 
 def test_a_file_is_made_with_its_folders_and_for_its_owner_only(tmp_path):

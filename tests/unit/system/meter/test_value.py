@@ -18,7 +18,7 @@ from meterworks.protocols.dlms import (
     encode_visible_string,
 )
 from meterworks.system import ConfigurationError
-from meterworks.system.meter_value import change_text, instant, plain_json, typed_json, value_from_text
+from meterworks.system.meter.value import change_text, instant, plain_json, typed_json, value_from_text
 
 #   written                                  octets
 WRITTEN = """

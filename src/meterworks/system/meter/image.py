@@ -32,7 +32,7 @@ from meterworks.protocols.dlms import (
     encode_structure,
 )
 from meterworks.system.errors import ConfigurationError
-from meterworks.system.meter_link import AskedMeter
+from meterworks.system.meter.link import AskedMeter
 
 __all__ = [
     "IMAGE_CLASS",

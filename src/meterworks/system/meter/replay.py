@@ -14,7 +14,7 @@ from typing import Final
 from meterworks.errors import UnreachableError
 from meterworks.links import MeterTarget, OctetLink, OctetListener, Tap
 from meterworks.protocols import DecodeError
-from meterworks.system.meter_recording import Frames, Message, Recording
+from meterworks.system.meter.recording import Frames, Message, Recording
 
 __all__ = ["Played", "Verdict", "frame_kind", "play", "play_client", "play_server", "replay_document"]
 

@@ -5,7 +5,7 @@ import pytest
 from meterworks.links import Tapped, Transport
 from meterworks.protocols.capture import read_capture, read_chunks
 from meterworks.system import ConfigurationError
-from meterworks.system.meter_trace import TraceFile
+from meterworks.system.meter.trace import TraceFile
 
 ENDS = (("127.0.0.1", 40_000), ("127.0.0.1", 4059))
 

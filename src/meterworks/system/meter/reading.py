@@ -21,9 +21,9 @@ from meterworks.protocols.dlms import (
     decode_all,
 )
 from meterworks.protocols.dlms.cosem import Shape, interface_class
-from meterworks.system.meter_link import AskedMeter
-from meterworks.system.meter_objects import ObjectBook, Wanted
-from meterworks.system.meter_value import plain_json, typed_json
+from meterworks.system.meter.link import AskedMeter
+from meterworks.system.meter.objects import ObjectBook, Wanted
+from meterworks.system.meter.value import plain_json, typed_json
 
 __all__ = ["ReadValue", "attributes_of", "read_values", "shaped_json", "value_document", "value_row"]
 

@@ -25,7 +25,7 @@ from meterworks.protocols.dlms import (
     encode_unsigned,
 )
 from meterworks.protocols.dlms.cosem import READ, ObjectListEntry, encode_object_list
-from meterworks.system.meter_discovery import Standing, discover, discovery_document, discovery_rows
+from meterworks.system.meter.discovery import Standing, discover, discovery_document, discovery_rows
 
 PLAIN, CIPHERED = int(ApplicationContext.LOGICAL_NAME), int(ApplicationContext.LOGICAL_NAME_CIPHERED)
 TITLE = b"ABC\0\0\0\0\1"

@@ -1,7 +1,7 @@
 """A meter of short names behind the verbs of logical names, with a client made of a table."""
 
 import pytest
-from tests.unit.system.fake_meter import CLOCK, ENERGY, SWITCH
+from tests.unit.system.meter.fake_meter import CLOCK, ENERGY, SWITCH
 
 from meterworks.protocols import ServiceRefused
 from meterworks.protocols.dlms import (
@@ -21,9 +21,9 @@ from meterworks.protocols.dlms import (
     encode_unsigned,
 )
 from meterworks.protocols.dlms.cosem import ObjectListEntry, encode_short_name_list
-from meterworks.system.meter_objects import ObjectBook, read_book
-from meterworks.system.meter_reading import read_values
-from meterworks.system.meter_short_name import ShortNameMeter
+from meterworks.system.meter.objects import ObjectBook, read_book
+from meterworks.system.meter.reading import read_values
+from meterworks.system.meter.short_name import ShortNameMeter
 
 BASES = {(12, "0.0.40.0.0.255", 2): 0xFA00, (3, ENERGY, 0): 0x1000, (8, CLOCK, 0): 0x2BC0, (70, SWITCH, 0): 0x3000}
 LISTED = tuple(

@@ -5,11 +5,11 @@ from decimal import Decimal
 
 import pyarrow as pa
 import pytest
-from tests.unit.system.fake_meter import ENERGY, PROFILE, ProfileMeter
+from tests.unit.system.meter.fake_meter import ENERGY, PROFILE, ProfileMeter
 
 from meterworks.protocols.dlms import CaptureObject, ObisCode, encode_array
 from meterworks.system import ConfigurationError
-from meterworks.system.meter_profile import ProfileRange, expected_size, profile_rows, read_profile, save_table
+from meterworks.system.meter.profile import ProfileRange, expected_size, profile_rows, read_profile, save_table
 
 CODE = ObisCode(PROFILE)
 COLUMN = "1-0:1.8.0.255"

@@ -35,8 +35,8 @@ from meterworks.protocols.dlms import (
     PlainValue,
     decode_all,
 )
-from meterworks.system.meter_access import OWN_SYSTEM_TITLE
-from meterworks.system.meter_value import plain_json
+from meterworks.system.meter.access import OWN_SYSTEM_TITLE
+from meterworks.system.meter.value import plain_json
 
 __all__ = [
     "CLIENTS",

@@ -29,7 +29,7 @@ from meterworks.protocols.dlms.cosem import (
     encode_object_list,
 )
 from meterworks.protocols.errors import TableError
-from meterworks.system.meter_link import Progress
+from meterworks.system.meter.link import Progress
 
 __all__ = ["ShortNameMeter"]
 

@@ -36,10 +36,10 @@ from meterworks.protocols.dlms import (
     decode_all,
 )
 from meterworks.system.errors import ConfigurationError
-from meterworks.system.meter_file import write_private
-from meterworks.system.meter_key import KEY_SIZES, MeterKeys, aes_ecb_proof
-from meterworks.system.meter_link import AskedMeter
-from meterworks.system.meter_short_name import ShortNameMeter
+from meterworks.system.meter.file import write_private
+from meterworks.system.meter.key import KEY_SIZES, MeterKeys, aes_ecb_proof
+from meterworks.system.meter.link import AskedMeter
+from meterworks.system.meter.short_name import ShortNameMeter
 
 __all__ = [
     "OWN_SYSTEM_TITLE",

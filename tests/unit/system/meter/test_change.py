@@ -1,13 +1,13 @@
 """What a change would do is told before, and done once."""
 
 import pytest
-from tests.unit.system.fake_meter import CLOCK, ENERGY, ENTRIES, SWITCH, FakeMeter, entry
+from tests.unit.system.meter.fake_meter import CLOCK, ENERGY, ENTRIES, SWITCH, FakeMeter, entry
 
 from meterworks.protocols import ServiceRefused
 from meterworks.protocols.dlms import encode_double_long_unsigned, encode_unsigned
 from meterworks.system import ConfigurationError
-from meterworks.system.meter_change import act, change_document, plan_action, plan_write, write
-from meterworks.system.meter_objects import ObjectBook
+from meterworks.system.meter.change import act, change_document, plan_action, plan_write, write
+from meterworks.system.meter.objects import ObjectBook
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import pytest
 
 from meterworks.links import ConnectionLost, NoAnswer
 from meterworks.protocols.dlms import encode_wrapper
-from meterworks.system.meter_recording import Message, Recording
-from meterworks.system.meter_replay import Verdict, play, replay_document
+from meterworks.system.meter.recording import Message, Recording
+from meterworks.system.meter.replay import Verdict, play, replay_document
 
 ASK = encode_wrapper(16, 1, bytes.fromhex("c001c100080000010000ff0200"))
 ANSWER = encode_wrapper(1, 16, bytes.fromhex("c401c1001105"))

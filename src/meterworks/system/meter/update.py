@@ -12,8 +12,8 @@ from typing import Final
 from meterworks.errors import MeterworksError, OutcomeUnknown, RefusedError, UnreachableError
 from meterworks.protocols import ServiceRefused
 from meterworks.protocols.dlms import AttributeAddress, ObisCode, decode_all
-from meterworks.system.meter_access import MeterAccess, meter_session
-from meterworks.system.meter_image import (
+from meterworks.system.meter.access import MeterAccess, meter_session
+from meterworks.system.meter.image import (
     IMAGE_CLASS,
     ImagePlan,
     ImageReport,
@@ -22,9 +22,9 @@ from meterworks.system.meter_image import (
     image_steps,
     run_steps,
 )
-from meterworks.system.meter_link import AskedMeter
-from meterworks.system.meter_objects import ObjectBook, read_book
-from meterworks.system.meter_value import plain_json
+from meterworks.system.meter.link import AskedMeter
+from meterworks.system.meter.objects import ObjectBook, read_book
+from meterworks.system.meter.value import plain_json
 
 __all__ = ["UpdateReport", "firmware_identifiers", "update_document", "update_meter"]
 
