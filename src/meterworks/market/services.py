@@ -1,11 +1,12 @@
 """What the market's interfaces stand on, handed in by whoever wires the process."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from meterworks.headend import HeadendQueries, HeadendSettings
 from meterworks.readings import ReadingStore
 from meterworks.registry import Registry
 from meterworks.runtime import Bus, Clock, Database
+from meterworks.trust.audit import AuditSink, MemoryAuditSink
 
 __all__ = ["MarketServices", "MarketSettings"]
 
@@ -39,3 +40,5 @@ class MarketServices:
     readings: ReadingStore
     collection: HeadendQueries
     headend_settings: HeadendSettings
+    audit: AuditSink = field(default_factory=MemoryAuditSink)
+    """Takes security-relevant acts. The system hands in its own; without one they end with the process."""
