@@ -1,5 +1,6 @@
 """Keys, passwords and tokens: what opens a door, and how it is kept."""
 
+from meterworks.trust.common_password import is_common_password
 from meterworks.trust.entropy import HealthTestedSource, random_bytes
 from meterworks.trust.errors import (
     EntropyError,
@@ -82,6 +83,7 @@ __all__ = [
     "hardening_of_process",
     "hash_password",
     "hash_token",
+    "is_common_password",
     "new_password",
     "new_tls_key",
     "new_token",
