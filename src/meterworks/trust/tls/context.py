@@ -200,21 +200,29 @@ def client_context(
     credential: Credential,
     interface: Interface,
     *,
+    check_hostname: bool = False,
     key_log: Path | None = None,
     now: Callable[[], float] = time.monotonic,
 ) -> TlsContext:
     """Give the context of connections to servers of one kind, which resumes sessions by `server_hostname`.
 
-    Servers are known by role and identity (`require_peer`), not by host name. Raises TlsFilesError.
+    Servers of the system are known by role and identity (`require_peer`), not by host name. check_hostname: for engines
+    outside, whose certificates name no role. Raises TlsFilesError.
     """
-    return _context(credential, interface, is_server=False, key_log=key_log, now=now)
+    return _context(credential, interface, is_server=False, key_log=key_log, now=now, check_hostname=check_hostname)
 
 
 def _context(
-    credential: Credential, interface: Interface, *, is_server: bool, key_log: Path | None, now: Callable[[], float]
+    credential: Credential,
+    interface: Interface,
+    *,
+    is_server: bool,
+    key_log: Path | None,
+    now: Callable[[], float],
+    check_hostname: bool = False,
 ) -> TlsContext:
     context = TlsContext(ssl.PROTOCOL_TLS_SERVER if is_server else ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
+    context.check_hostname = check_hostname
     context.credential, context.interface, context.policy = credential, interface, POLICIES[interface]
     context.is_server, context._key_log, context._now = is_server, key_log, now
     context.generations = 0
@@ -227,7 +235,7 @@ def _new_generation(face: TlsContext) -> _Generation:
     policy, credential = face.policy, face.credential
     made = _Generation(ssl.PROTOCOL_TLS_SERVER if face.is_server else ssl.PROTOCOL_TLS_CLIENT)
     made.sessions = OrderedDict()
-    made.check_hostname = False
+    made.check_hostname = face.check_hostname
     made.verify_mode = face.verify_mode
     made.minimum_version = _VERSIONS[policy.versions[0]]
     made.maximum_version = _VERSIONS[policy.versions[-1]]
