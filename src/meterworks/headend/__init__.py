@@ -4,6 +4,8 @@ from meterworks.headend.device import DeviceDirectory, DeviceRecord, RegistryDir
 from meterworks.headend.errors import (
     CounterExhaustedError,
     DeviceQuarantinedError,
+    KeyJobError,
+    KeyTransferRefused,
     LeaseLostError,
     ModelMismatchError,
     QueueFullError,
@@ -12,6 +14,7 @@ from meterworks.headend.errors import (
     UnknownDeviceError,
     UnknownSenderError,
 )
+from meterworks.headend.key_job import CampaignState, KeyCampaign, KeyJob, KeyJobState, KeyPurpose
 from meterworks.headend.last_value import LAST_BUCKET
 from meterworks.headend.on_demand import READ_SUBJECT, ReadRequest
 from meterworks.headend.queries import (
@@ -35,6 +38,7 @@ __all__ = [
     "REGISTRY_CHANGED_SUBJECT",
     "RELEASE_SUBJECT",
     "STATUS_SUBJECT",
+    "CampaignState",
     "CounterExhaustedError",
     "DeviceDirectory",
     "DeviceMemory",
@@ -48,6 +52,12 @@ __all__ = [
     "HeadendSettings",
     "HourRate",
     "Incident",
+    "KeyCampaign",
+    "KeyJob",
+    "KeyJobError",
+    "KeyJobState",
+    "KeyPurpose",
+    "KeyTransferRefused",
     "LeaseLostError",
     "ModelMismatchError",
     "QueueFullError",

@@ -5,6 +5,8 @@ from meterworks.errors import PeerError, RefusedError, SecurityError, Unreachabl
 __all__ = [
     "CounterExhaustedError",
     "DeviceQuarantinedError",
+    "KeyJobError",
+    "KeyTransferRefused",
     "LeaseLostError",
     "ModelMismatchError",
     "QueueFullError",
@@ -68,3 +70,15 @@ class LeaseLostError(UnreachableError):
     """A session held its device longer than its lease allows and was ended."""
 
     code = "lease-lost"
+
+
+class KeyJobError(UsageError):
+    """A key job or campaign is in a state that forbids what was asked. Facts: device or campaign, state."""
+
+    code = "key-job"
+
+
+class KeyTransferRefused(RefusedError):
+    """A device refused new keys although we proved that we know its present ones. Facts: device, result."""
+
+    code = "key-transfer-refused"

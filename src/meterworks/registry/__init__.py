@@ -9,12 +9,24 @@ from meterworks.registry.errors import (
     AlreadyThereError,
     InstallationError,
     InvalidValueError,
+    KeyStateError,
     OverlapError,
     ShipmentError,
     UnknownRecordError,
 )
 from meterworks.registry.installation import Installation
-from meterworks.registry.key import has_device_keys
+from meterworks.registry.key import KeyChange, KeySelection, has_device_keys
+from meterworks.registry.key_row import STORE_KEY
+from meterworks.registry.key_version import (
+    COUNTER_JUMP,
+    SYMMETRIC_KINDS,
+    KeyHand,
+    KeyKind,
+    KeyOrigin,
+    KeyState,
+    KeyVersion,
+    NewKey,
+)
 from meterworks.registry.organisation import Organisation, OrganisationKind, OrganisationRole
 from meterworks.registry.registration import Registration
 from meterworks.registry.registry import Registry
@@ -30,10 +42,13 @@ from meterworks.registry.value import PAGE_SIZE_MAX, ConsumerId, DeviceId, Organ
 from meterworks.registry.viewer import Viewer
 
 __all__ = [
+    "COUNTER_JUMP",
     "PAGE_SIZE_MAX",
     "SHIPMENT_COLUMNS",
     "SHIPMENT_ROWS_MAX",
     "SHIPMENT_SIZE_MAX",
+    "STORE_KEY",
+    "SYMMETRIC_KINDS",
     "AlreadyThereError",
     "ConnectionKind",
     "Consumer",
@@ -49,7 +64,16 @@ __all__ = [
     "Installation",
     "InstallationError",
     "InvalidValueError",
+    "KeyChange",
+    "KeyHand",
+    "KeyKind",
+    "KeyOrigin",
+    "KeySelection",
+    "KeyState",
+    "KeyStateError",
+    "KeyVersion",
     "NewDevice",
+    "NewKey",
     "Occupancy",
     "Organisation",
     "OrganisationId",

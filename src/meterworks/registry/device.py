@@ -12,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from meterworks.catalogue import INTERVAL_S_BY_PERIOD, Medium
 from meterworks.registry.errors import AlreadyThereError, InvalidValueError, UnknownRecordError
+from meterworks.registry.key_row import STORE_KEY, version_row
+from meterworks.registry.key_version import KeyHand, KeyKind, KeyOrigin, NewKey
 from meterworks.registry.part import RegistryPart, chunks, refuse_twice
 from meterworks.registry.tables import DeviceKeyRow, DeviceRow
 from meterworks.registry.value import DeviceId, checked_identity, checked_number, checked_text
@@ -29,11 +31,12 @@ __all__ = [
     "NewDevice",
     "device_from_row",
     "device_ids",
+    "first_hand",
     "insert_devices",
-    "key_rows",
 ]
 
 _ADDRESS = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\]):([0-9]{1,5})")
+SUITE_KEY_SIZES: Mapping[int, int] = {0: 16, 1: 16, 2: 32}  # octets of a key of each security suite
 _KEYS_REF = "store"  # keys are wrapped in our own table; a hardware module will have names of its own
 _INTERVALS_S = frozenset(INTERVAL_S_BY_PERIOD.values())
 
@@ -70,6 +73,8 @@ class DeviceKeys:
     guek: bytes | None = field(default=None, repr=False)  # global unicast encryption key
     gak: bytes | None = field(default=None, repr=False)  # authentication key
     kek: bytes | None = field(default=None, repr=False)  # key encryption key, the meter's master key
+    gbek: bytes | None = field(default=None, repr=False)  # global broadcast encryption key
+    hls: bytes | None = field(default=None, repr=False)  # secret of the reader's association
 
     def __post_init__(self) -> None:
         for name, key in self.present().items():
@@ -78,7 +83,7 @@ class DeviceKeys:
 
     def present(self) -> dict[str, bytes]:
         """Give the keys there are, by name."""
-        named = {"guek": self.guek, "gak": self.gak, "kek": self.kek}
+        named = {"guek": self.guek, "gak": self.gak, "kek": self.kek, "gbek": self.gbek, "hls": self.hls}
         return {name: key for name, key in named.items() if key is not None}
 
 
@@ -97,7 +102,10 @@ class NewDevice:
     connection: ConnectionKind = ConnectionKind.HEAD_END
     scheme: IdentityScheme = IdentityScheme.DLMS
     interval_s: int = 1800  # of the load profile
+    suite: int = 0  # security suite of DLMS, 0 to 2
     keys: DeviceKeys = field(default_factory=DeviceKeys)
+    key_origin: KeyOrigin = KeyOrigin.IMPORTED
+    certificates: Mapping[KeyKind, bytes] = field(default_factory=dict)  # of pairs the device made, DER
     state: DeviceState = DeviceState.STOCK
 
     def __post_init__(self) -> None:
@@ -108,6 +116,8 @@ class NewDevice:
         _check_phases(self.medium, self.phases)
         if self.interval_s not in _INTERVALS_S:
             raise InvalidValueError(f"interval_s is {self.interval_s}: give 900, 1800 or 3600", what="interval_s")
+        if self.suite not in SUITE_KEY_SIZES:
+            raise InvalidValueError(f"suite is {self.suite}: give 0, 1 or 2", what="suite")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +139,7 @@ class Device:
     keys_ref: str  # where its keys are; "store": in our own key store
     state: DeviceState
     created_at: datetime
+    suite: int = 0  # security suite of DLMS
 
 
 DEVICE_COLUMNS = tuple(DeviceRow.__table__.c[column.name] for column in fields(Device))
@@ -176,7 +187,11 @@ async def insert_devices(
     await insert_many(connection, DeviceRow, [_device_row(device, now) for device in devices])
     numbers = await device_ids(connection, [device.identity for device in devices])
     ids = [numbers[device.identity] for device in devices]
-    rows = [row for number, device in zip(ids, devices, strict=True) for row in key_rows(keystore, number, device.keys)]
+    rows = [
+        version_row(version)
+        for number, device in zip(ids, devices, strict=True)
+        for version in first_hand(keystore, number, device, now).versions
+    ]
     if rows:
         await insert_many(connection, DeviceKeyRow, rows)
     return ids
@@ -199,11 +214,13 @@ def _device_row(device: NewDevice, now: datetime) -> dict[str, Any]:
 _NEW_FIELD_NAMES = frozenset(column.name for column in fields(NewDevice))
 
 
-def key_rows(keystore: KeyStore, device_id: DeviceId, keys: DeviceKeys) -> list[dict[str, Any]]:
-    """Give the rows of a device's keys, wrapped under the master key."""
-    return [
-        {"device_id": device_id, "key_id": name, "wrapped": keystore.wrap(key)} for name, key in keys.present().items()
-    ]
+def first_hand(keystore: KeyStore, device_id: DeviceId, device: NewDevice, now: datetime) -> KeyHand:
+    """Give the keys a device comes with, in force, wrapped under the master key."""
+    keys = {KeyKind(name): NewKey(wrapped=keystore.wrap(key)) for name, key in device.keys.present().items()}
+    made = {kind: NewKey(certificate=certificate) for kind, certificate in device.certificates.items()}
+    hand = KeyHand(device_id=device_id).prepared(keys, device.key_origin, STORE_KEY, now)
+    hand = hand.prepared(made, KeyOrigin.CERTIFIED, "", now)
+    return hand.put_in_force((*keys, *made), now)
 
 
 class Devices(RegistryPart):
