@@ -14,7 +14,13 @@ from meterworks.runtime import Database, metadata
 
 __all__ = ["differences", "every_table", "make_migration", "migrate"]
 
-FOLDERS_WITH_TABLES = ("meterworks.registry", "meterworks.headend", "meterworks.readings", "meterworks.market")
+FOLDERS_WITH_TABLES = (
+    "meterworks.trust.audit",
+    "meterworks.registry",
+    "meterworks.headend",
+    "meterworks.readings",
+    "meterworks.market",
+)
 
 
 def every_table() -> sa.MetaData:

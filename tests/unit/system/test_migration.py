@@ -31,7 +31,7 @@ async def test_migrating_twice_changes_nothing(tmp_path):
 
 def test_each_folder_owns_its_tables_by_prefix():
     prefixes = {name.partition("_")[0] for name in every_table().tables}
-    assert prefixes == {"registry", "headend", "readings", "market"}
+    assert prefixes == {"audit", "registry", "headend", "readings", "market"}
 
 
 async def test_a_table_the_migrations_lack_is_found(tmp_path):

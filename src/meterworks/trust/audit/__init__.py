@@ -7,26 +7,64 @@ from meterworks.trust.audit.errors import (
     AuditStoreError,
     AuditUsageError,
     TrailBroken,
-    TrailFull,
 )
 from meterworks.trust.audit.event import NOBODY, AuditEvent, Fact, Outcome, new_event_id
+from meterworks.trust.audit.head import (
+    HEADS_FILE,
+    HeadBook,
+    HeadSigner,
+    SignedHead,
+    TreeHead,
+    key_id,
+    public_key_pem,
+    read_heads,
+)
+from meterworks.trust.audit.reader import AuditQuestion, TrailReader
+from meterworks.trust.audit.record import AuditRecord, decode_record, encode_record
+from meterworks.trust.audit.settings import AuditSettings
 from meterworks.trust.audit.sink import AuditSink, MemoryAuditSink
+from meterworks.trust.audit.trail import APPENDER, AuditTrail, Receipt
+from meterworks.trust.audit.verification import load_public_keys, longest_heads, verify_stored
+from meterworks.trust.audit.verify import Finding, StoredRecord, TrailVerifier, Verdict
 
 __all__ = [
     "ACTS",
+    "APPENDER",
+    "HEADS_FILE",
     "NOBODY",
     "Act",
     "ActNotRecorded",
     "AuditEvent",
     "AuditFormatError",
+    "AuditQuestion",
+    "AuditRecord",
+    "AuditSettings",
     "AuditSink",
     "AuditStoreError",
+    "AuditTrail",
     "AuditUsageError",
     "Fact",
+    "Finding",
+    "HeadBook",
+    "HeadSigner",
     "MemoryAuditSink",
     "Outcome",
+    "Receipt",
+    "SignedHead",
+    "StoredRecord",
     "TrailBroken",
-    "TrailFull",
+    "TrailReader",
+    "TrailVerifier",
+    "TreeHead",
+    "Verdict",
     "act_of",
+    "decode_record",
+    "encode_record",
+    "key_id",
+    "load_public_keys",
+    "longest_heads",
     "new_event_id",
+    "public_key_pem",
+    "read_heads",
+    "verify_stored",
 ]

@@ -1,8 +1,8 @@
 """Errors of the audit trail."""
 
-from meterworks.errors import RefusedError, SecurityError, UnreachableError, UsageError
+from meterworks.errors import SecurityError, UnreachableError, UsageError
 
-__all__ = ["ActNotRecorded", "AuditFormatError", "AuditStoreError", "AuditUsageError", "TrailBroken", "TrailFull"]
+__all__ = ["ActNotRecorded", "AuditFormatError", "AuditStoreError", "AuditUsageError", "TrailBroken"]
 
 
 class AuditUsageError(UsageError):
@@ -33,9 +33,3 @@ class TrailBroken(SecurityError):
     """The trail does not hold together: who appends must not go on. Facts: sequence."""
 
     code = "trail-broken"
-
-
-class TrailFull(RefusedError):
-    """The trail has reached its limit and holds nothing that may go. Facts: size."""
-
-    code = "trail-full"
