@@ -1,0 +1,63 @@
+"""GB messages (GBCS): frames, their protection, prepayment tokens. Sans-I/O; keys come in as objects."""
+
+from meterworks.protocols.gbcs.message import (
+    COUNTER_MAX,
+    IDENTITY_SIZE,
+    MAC_SIZE,
+    MESSAGE_SIZE_MAX,
+    SIGNATURE_SIZE,
+    Message,
+    MessageKind,
+    OtherInformation,
+    identity_text,
+)
+from meterworks.protocols.gbcs.protection import (
+    KeyPurpose,
+    SharedSecrets,
+    check_mac,
+    check_signature,
+    compute_mac,
+    decrypt_attribute,
+    encrypt_attribute,
+    message_key,
+    with_mac,
+    with_signature,
+)
+from meterworks.protocols.gbcs.token import (
+    COUNTER_STEP,
+    TOKEN_LENGTH,
+    VALUE_MAX,
+    Token,
+    ValueClass,
+    check_digit,
+    has_check_digit,
+)
+
+__all__ = [
+    "COUNTER_MAX",
+    "COUNTER_STEP",
+    "IDENTITY_SIZE",
+    "MAC_SIZE",
+    "MESSAGE_SIZE_MAX",
+    "SIGNATURE_SIZE",
+    "TOKEN_LENGTH",
+    "VALUE_MAX",
+    "KeyPurpose",
+    "Message",
+    "MessageKind",
+    "OtherInformation",
+    "SharedSecrets",
+    "Token",
+    "ValueClass",
+    "check_digit",
+    "check_mac",
+    "check_signature",
+    "compute_mac",
+    "decrypt_attribute",
+    "encrypt_attribute",
+    "has_check_digit",
+    "identity_text",
+    "message_key",
+    "with_mac",
+    "with_signature",
+]
