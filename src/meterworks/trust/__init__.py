@@ -29,10 +29,13 @@ from meterworks.trust.keystore import (
     PrivateKey,
     SecretSource,
     VaultKeyAgreement,
+    VaultSettings,
     VaultSigner,
     WrappingKey,
     curve_name,
     new_tls_key,
+    open_vault,
+    secret_from_file,
 )
 from meterworks.trust.keywrap import KEY_SIZES, unwrap_key, wrap_key
 from meterworks.trust.password import (
@@ -74,6 +77,7 @@ __all__ = [
     "TokenLostError",
     "VaultKeyAgreement",
     "VaultLockedError",
+    "VaultSettings",
     "VaultSettingsError",
     "VaultSigner",
     "WrappingKey",
@@ -87,9 +91,11 @@ __all__ = [
     "new_password",
     "new_tls_key",
     "new_token",
+    "open_vault",
     "password_matches",
     "password_needs_rehash",
     "random_bytes",
+    "secret_from_file",
     "token_matches",
     "unwrap_key",
     "wrap_key",

@@ -4,10 +4,10 @@ from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 
 from meterworks.trust.errors import KeyMaterialError, KeyUnwrapError
 
-__all__ = ["KEY_SIZES", "unwrap_key", "wrap_key"]
+__all__ = ["KEY_SIZES", "OVERHEAD_SIZE", "unwrap_key", "wrap_key"]
 
 KEY_SIZES = (16, 24, 32)  # of AES
-_OVERHEAD_SIZE = 8  # the integrity check value of RFC 3394
+OVERHEAD_SIZE = 8  # the integrity check value of RFC 3394
 
 
 def wrap_key(wrapping_key: bytes, key: bytes) -> bytes:
@@ -23,7 +23,7 @@ def unwrap_key(wrapping_key: bytes, wrapped: bytes) -> bytes:
     Raises KeyUnwrapError when it was wrapped under another key or changed since, KeyMaterialError on a wrong size.
     """
     _check_size("a wrapping key", len(wrapping_key), KEY_SIZES)
-    _check_size("a wrapped key", len(wrapped), tuple(size + _OVERHEAD_SIZE for size in KEY_SIZES))
+    _check_size("a wrapped key", len(wrapped), tuple(size + OVERHEAD_SIZE for size in KEY_SIZES))
     try:
         return aes_key_unwrap(wrapping_key, wrapped)
     except InvalidUnwrap as error:

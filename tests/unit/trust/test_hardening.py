@@ -79,6 +79,7 @@ def test_another_process_of_the_account_cannot_read_its_memory(word, seen):
     with subprocess.Popen(
         [sys.executable, "-c", program, word], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as holder:
+        assert holder.stdout is not None
         process, address = holder.stdout.readline().split()
         looker = [sys.executable, "-c", OTHER_ACCOUNT + LOOKER, process, address]
         told = subprocess.run(looker, capture_output=True, text=True, check=True).stdout.strip()

@@ -51,7 +51,7 @@ class CurveRow:
 
     __slots__ = ("curve", "digest", "scalar_size")
 
-    def __init__(self, curve: ec.EllipticCurve, digest: HashAlgorithm) -> None:
+    def __init__(self, curve: ec.EllipticCurve, digest: SHA256 | SHA384) -> None:
         self.curve = curve
         self.digest = digest
         self.scalar_size = (curve.key_size + 7) // 8
