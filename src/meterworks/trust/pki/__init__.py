@@ -19,8 +19,16 @@ from meterworks.trust.pki.name import (
 )
 from meterworks.trust.pki.profile import PROFILES, CertificateProfile, KeyPurpose, profile_of
 from meterworks.trust.pki.reason import Reason
+from meterworks.trust.pki.revocation import (
+    REVOCATION_POLICIES,
+    CrlStore,
+    MissingList,
+    RevocationPolicy,
+    revocation_policy_of,
+)
 from meterworks.trust.pki.role import PeerRole
 from meterworks.trust.pki.system import Credentials, SystemPki
+from meterworks.trust.pki.validate import TrustAnchor, ValidatedPeer, validate
 
 __all__ = [
     "AUTHORITIES",
@@ -28,6 +36,7 @@ __all__ = [
     "HIERARCHIES",
     "PROFILES",
     "REASONS",
+    "REVOCATION_POLICIES",
     "Authority",
     "AuthoritySpec",
     "CertificateProfile",
@@ -35,20 +44,27 @@ __all__ = [
     "CertificateRequestError",
     "CertificateSubject",
     "Credentials",
+    "CrlStore",
     "Enrolment",
     "EnrolmentRefused",
     "Hierarchy",
     "KeyPurpose",
+    "MissingList",
     "PeerRole",
     "PkiExistsError",
     "PkiUsageError",
     "Reason",
+    "RevocationPolicy",
     "ShipmentRefused",
     "SystemPki",
+    "TrustAnchor",
+    "ValidatedPeer",
     "certificate_identity",
     "certificate_role",
     "certificate_unit",
     "peer_uri",
     "profile_of",
     "read_request",
+    "revocation_policy_of",
+    "validate",
 ]

@@ -88,12 +88,14 @@ class CertificateProfile:
     lifetime: timedelta | None
     extended_usage: tuple[str, ...] = ()
     key_use: timedelta | None = None
+    path_curves: tuple[str, ...] = ("P-256", "P-384", "brainpoolP256r1")  # of the authorities above, too
     path_length: int | None = None  # of authorities; None there is unlimited
     policies: tuple[str, ...] = ()
     policies_critical: bool = True
     key_identifier: KeyIdentifierForm = KeyIdentifierForm.SHA1_160_BITS
     checks_time: bool = True
     subject_kind: str = ""  # the ending of an SM-PKI common name, or the unit of a GB authority
+    checks_lifetime: bool = True  # no where published certificates live longer than those we issue
     serial_size: int | None = None  # octets a serial number must have; None is 1 to 20
     size_max: int = 2048
 
@@ -145,6 +147,8 @@ def _gb(name: str, purpose: KeyPurpose, *, device: bool) -> CertificateProfile:
         policies=(GB_DEVICE_POLICY,) if device else (GB_ORGANISATION_POLICY,),
         key_identifier=KeyIdentifierForm.SHA1_60_BITS,
         checks_time=not device,
+        checks_lifetime=device,
+        path_curves=(_P256,),
         serial_size=16,
         size_max=600,
     )
