@@ -6,8 +6,11 @@ import pytest
 from tests.conformance.gbcs.reference_set import BROKER, KeyStore, key_store, messages
 
 from meterworks.protocols import DecodeError, SignatureError, TagError
+from meterworks.protocols.dlms import decode_apdu
 from meterworks.protocols.dlms.security import SecuritySuite, SoftwareKeyAgreement
 from meterworks.protocols.gbcs import (
+    GbzAlert,
+    GbzMessage,
     Message,
     MessageKind,
     SharedSecrets,
@@ -64,6 +67,22 @@ def test_every_message_frames_and_comes_out_as_it_was(recorded):
         assert message.message_code == int(facts["message_code"], 16)
         assert len(message.payload) == int(facts["payload_len"])
         assert len(message.other.to_bytes()) == int(facts["other_info_len"])
+
+
+def test_every_payload_of_gas_and_electricity_decodes_to_its_last_octet(recorded):
+    kinds = set()
+    for one in recorded:
+        message = Message.from_bytes(one.octets)
+        if message.payload[:2] == b"\x01\x09":
+            kind = GbzAlert if message.kind is MessageKind.ALERT else GbzMessage
+            decoded = kind.from_bytes(message.payload)
+        elif message.payload[0] in (0xD9, 0xDA, 0x0F):
+            decoded = decode_apdu(message.payload)
+        else:
+            continue
+        kinds.add(type(decoded).__name__)
+        assert decoded.to_bytes() == message.payload, one.name
+    assert kinds == {"GbzAlert", "GbzMessage", "AccessRequest", "AccessResponse", "DataNotification"}
 
 
 def test_every_signature_is_its_signers(recorded, keys):

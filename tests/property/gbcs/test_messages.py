@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meterworks.protocols import DecodeError
-from meterworks.protocols.gbcs import COUNTER_MAX, Message, MessageKind, OtherInformation, Token
+from meterworks.protocols.gbcs import COUNTER_MAX, GbzAlert, GbzMessage, Message, MessageKind, OtherInformation, Token
 
 QUICK = settings(max_examples=120, deadline=None)
 IDENTITY = st.binary(min_size=8, max_size=8)
@@ -73,6 +73,17 @@ def test_any_octets_are_a_message_or_refused(tail, head):
     except DecodeError:
         return
     assert found.to_bytes() == head + tail
+
+
+@QUICK
+@given(st.binary(max_size=120), st.sampled_from([b"", b"\x01\x09\x01", b"\x01\x09\x01\x8f\x66"]), st.booleans())
+def test_any_octets_are_a_gas_payload_or_refused(tail, head, is_alert):
+    try:
+        found = (GbzAlert if is_alert else GbzMessage).from_bytes(head + tail)
+    except DecodeError:
+        return
+    encoded = found.to_bytes()
+    assert type(found).from_bytes(encoded) == found
 
 
 @QUICK

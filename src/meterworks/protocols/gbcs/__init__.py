@@ -1,5 +1,6 @@
-"""GB messages (GBCS): frames, their protection, prepayment tokens. Sans-I/O; keys come in as objects."""
+"""GB messages (GBCS): frames, their protection, gas payloads, prepayment tokens. Sans-I/O; keys come in as objects."""
 
+from meterworks.protocols.gbcs.gbz import NEVER, Component, GbzAlert, GbzMessage, GbzOutcome, ZclFrame
 from meterworks.protocols.gbcs.message import (
     COUNTER_MAX,
     IDENTITY_SIZE,
@@ -39,9 +40,14 @@ __all__ = [
     "IDENTITY_SIZE",
     "MAC_SIZE",
     "MESSAGE_SIZE_MAX",
+    "NEVER",
     "SIGNATURE_SIZE",
     "TOKEN_LENGTH",
     "VALUE_MAX",
+    "Component",
+    "GbzAlert",
+    "GbzMessage",
+    "GbzOutcome",
     "KeyPurpose",
     "Message",
     "MessageKind",
@@ -49,6 +55,7 @@ __all__ = [
     "SharedSecrets",
     "Token",
     "ValueClass",
+    "ZclFrame",
     "check_digit",
     "check_mac",
     "check_signature",
