@@ -115,7 +115,14 @@ def _end(
     if profile.lifetime is None:
         return NO_END
     end = starts_at + min(profile.lifetime, lifetime or profile.lifetime)
-    return min(end, issuer.not_valid_after_utc) if issuer else end
+    if issuer is None:
+        return end
+    if issuer.not_valid_after_utc <= starts_at:
+        raise PkiUsageError(
+            f"the authority {issuer.subject.rfc4514_string()} ended on {issuer.not_valid_after_utc:%Y-%m-%d}: "
+            "found its next generation with `meterworks pki renew`"
+        )
+    return min(end, issuer.not_valid_after_utc)
 
 
 def _extensions(

@@ -7,7 +7,7 @@ Source: RFC 5280, 6.1; GBCS clause 12; BSI TR-03109-4; SECURITY fact sheet SEC-0
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from cryptography import x509
@@ -161,20 +161,32 @@ def _is_any_anchor(entry: Anatomy, anchors: Sequence[TrustAnchor]) -> bool:
 
 def _no_path(known: Sequence[Anatomy], anchors: Sequence[TrustAnchor]) -> CertificateRefused:
     """Why nothing leads to an anchor: a key that fits under another name, or nobody we know."""
-    wanted = _authority_key(known[0])
-    keys = [_identifier(entry.certificate) for entry in known[1:]]
-    keys += [_identifier(anchor.certificate) for anchor in anchors if anchor.certificate is not None]
-    if wanted is not None and wanted in keys:
+    top = _highest(known)
+    wanted, issuer = _authority_key(top), top.certificate.issuer
+    keys = [_identifier(entry.certificate) for entry in known if entry.certificate.subject != issuer]
+    keys += [_identifier(anchor.certificate) for anchor in anchors if anchor.certificate and anchor.name != issuer]
+    if wanted is not None and wanted in keys and top.certificate.subject != issuer:
         return CertificateRefused(
-            f"{known[0].subject_text} names the key of an authority that has another name than its issuer",
+            f"{top.subject_text} names the key of an authority that has another name than its issuer",
             reason=Reason.NAME_CHAINING,
         )
     return CertificateRefused(
-        f"{known[0].subject_text} was issued by {known[0].certificate.issuer.rfc4514_string() or 'nobody named'}, and "
-        "from there nothing leads to an authority that is trusted here",
+        f"{top.subject_text} was issued by {issuer.rfc4514_string() or 'nobody named'}, which is not trusted here, nor "
+        "is its certificate among those sent",
         reason=Reason.UNKNOWN_ISSUER,
-        issuer=known[0].certificate.issuer.rfc4514_string(),
+        issuer=issuer.rfc4514_string(),
     )
+
+
+def _highest(known: Sequence[Anatomy]) -> Anatomy:
+    """How far up what was sent leads."""
+    top = known[0]
+    for _ in known:  # bounded: a ring of authorities ends it too
+        above = [entry for entry in known if entry.certificate.subject == top.certificate.issuer and entry is not top]
+        if not above:
+            break
+        top = above[0]
+    return top
 
 
 def _check_path(path: Sequence[Anatomy], anchor: TrustAnchor, profile: CertificateProfile, at: datetime) -> None:
@@ -293,7 +305,8 @@ def _check_key_use(entry: Anatomy, issuer: x509.Certificate) -> None:
     signed_at = entry.certificate.not_valid_before_utc
     if period is None:
         return
-    if (period.not_before and signed_at < period.not_before) or (period.not_after and signed_at > period.not_after):
+    begins, ends = (time and time.replace(tzinfo=UTC) for time in (period.not_before, period.not_after))
+    if (begins and signed_at < begins) or (ends and signed_at > ends):
         raise CertificateRefused(
             f"{entry.subject_text} was signed on {signed_at:%Y-%m-%d}, outside the time in which the key of "
             f"{issuer.subject.rfc4514_string()} signs",
