@@ -1,8 +1,9 @@
 """Chance for keys: the operating system's generator, under health tests at start and with every octet drawn.
 
-Tests: repetition count and adaptive proportion, with the octet as the sample and eight bits of entropy claimed for it;
-and a test of our own for a source that plays a tape: no block of 16 octets comes twice. Once a test fails the source
-is ill for good: it gives nothing more, so no key is made from then on; a listener is told, for the event.
+Tests: repetition count and adaptive proportion, with the octet as the sample and eight bits of entropy claimed for it.
+Two tests of our own join them: no value of a window may come too often, whichever it began with (a bias is then seen in
+the first window), and no block of 16 octets comes twice (a source that plays a tape). Once a test fails the source is
+ill for good: it gives nothing more, so no key is made from then on; a listener is told, for the event.
 Source: SP 800-90B sections 4.3, 4.4.1, 4.4.2 and 4.5; SECURITY fact sheet SEC-130.
 """
 
@@ -25,6 +26,7 @@ WINDOW: Final = 512  # samples of a window, for a source that is not binary
 FALSE_ALARM_BITS: Final = 40  # of alpha: once in 2^40 samples a sound source is taken for an ill one
 ENTROPY_BITS: Final = 8.0  # claimed for an octet
 BLOCK_SIZE: Final = 16
+_VALUES: Final = 256
 BLOCKS_MAX: Final = 4096  # blocks remembered, as digests: 64 KiB of output
 
 log = get_logger("trust.entropy")
@@ -73,12 +75,13 @@ class HealthTestedSource:
         self._last = -1
         self._run = 0
         self._first = -1
-        self._seen = 0
+        self._counts = [0] * _VALUES
         self._place = 0
         self._blocks: deque[bytes] = deque()
         self._known_blocks: set[bytes] = set()
         self._repetitions_max = repetition_cutoff(ENTROPY_BITS, FALSE_ALARM_BITS)
         self._proportion_max = adaptive_cutoff(ENTROPY_BITS, FALSE_ALARM_BITS)
+        self._any_proportion_max = adaptive_cutoff(ENTROPY_BITS, FALSE_ALARM_BITS + 8)  # 256 values share the alarms
 
     @property
     def failed_test(self) -> str:
@@ -120,10 +123,10 @@ class HealthTestedSource:
 
     def _test_proportion(self, sample: int) -> None:
         if self._place == 0:
-            self._first, self._seen = sample, 0
-        self._seen += sample == self._first
+            self._first, self._counts = sample, [0] * _VALUES
+        self._counts[sample] += 1
         self._place = (self._place + 1) % WINDOW
-        if self._seen >= self._proportion_max:
+        if self._counts[sample] >= (self._proportion_max if sample == self._first else self._any_proportion_max):
             self._fail("adaptive proportion")
 
     def _test_blocks(self, drawn: bytes) -> None:

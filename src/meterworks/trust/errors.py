@@ -13,6 +13,7 @@ __all__ = [
     "KeyUsageError",
     "KnownKeyError",
     "PasswordError",
+    "SharedKeyError",
     "TokenLostError",
     "VaultLockedError",
     "VaultSettingsError",
@@ -53,6 +54,12 @@ class KnownKeyError(SecurityError):
     """A key that is published, a sample or a default, and so is everyone's. Facts: where, name."""
 
     code = "known-key"
+
+
+class SharedKeyError(SecurityError):
+    """Two devices have one key, so who opens one opens both. Facts: where, other."""
+
+    code = "shared-key"
 
 
 class TokenLostError(UnreachableError):
