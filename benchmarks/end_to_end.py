@@ -38,6 +38,7 @@ from meterworks.readings import COMMITTED_STREAM
 from meterworks.runtime import Bus, connect_bus
 from meterworks.runtime.warehouse import Warehouse
 from meterworks.system.configuration import Layout, load_configuration
+from meterworks.trust.tls import TlsFilesError
 
 FIRST_PROFILE: Final = "load_import"
 LOAD_PROFILES: Final = (FIRST_PROFILE, "load_export")
@@ -155,12 +156,12 @@ def layout_of(data: Path, offset: int = 0) -> Layout:
 
 
 async def _connected(process: "subprocess.Popen[bytes]", layout: Layout) -> Bus:
-    """Connect as soon as the system's bus is there, with the token that the system makes at its start."""
+    """Connect as soon as the system's bus is there, with the certificate that the system makes at its start."""
     deadline_s = time.perf_counter() + START_S_MAX
     while True:
         try:
-            return await connect_bus(replace(layout.bus, client_name="benchmark", connect_timeout_s=1.0))
-        except UnreachableError:
+            return await connect_bus(replace(layout.bus("command"), client_name="benchmark", connect_timeout_s=1.0))
+        except (UnreachableError, TlsFilesError):
             if time.perf_counter() > deadline_s or process.poll() is not None:
                 raise
             await asyncio.sleep(0.05)

@@ -16,7 +16,7 @@ import ssl
 import sysconfig
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -42,7 +42,6 @@ class NatsServerSettings:
     folder: Path  # held by one server at a time
     host: str = "127.0.0.1"
     port: int = 4222  # 0: any free port, see NatsServer.url
-    token: str = field(default="", repr=False)  # without `tls`: what every client must bring
     tls: NatsTls | None = None  # None: anyone on the machine may in, and may do everything; for tests
     probe: ssl.SSLContext | None = None  # with `tls`: the identity that asks the server whether it is ready
     sync_always: bool = False  # sync each message to disk: for power loss; a killed process loses nothing either way
@@ -154,7 +153,6 @@ class NatsServer:
         """The server reads JSON as its own configuration language."""
         folder = str(self.settings.folder.absolute())
         return {
-            **({"authorization": {"token": self.settings.token}} if self.settings.token else {}),
             **(self._tls.as_configuration() if self._tls else {}),
             "server_name": self._name,
             "host": self.settings.host,
@@ -224,7 +222,7 @@ async def _greets_as(name: str, host: str, port: int, settings: NatsServerSettin
         info = json.loads(greeting)
         if info.get("server_name") != name or not info.get("jetstream"):
             return False
-        options = json.dumps({"verbose": False, "pedantic": False, "auth_token": settings.token})
+        options = json.dumps({"verbose": False, "pedantic": False})
         writer.write(b"CONNECT " + options.encode() + b"\r\nPING\r\n")
         return (await reader.readline()).startswith(b"PONG")
     finally:

@@ -82,6 +82,7 @@ class Child:
     ready_timeout_s: float = 60.0
     stop_timeout_s: float = 10.0  # between SIGTERM and SIGKILL
     output_path: Path | None = None  # where its standard output and error go; one older file is kept beside it
+    handed: Callable[[], bytes] | None = None  # read at each start: what it finds on its standard input, up to its end
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,7 +264,7 @@ class _Keeper:
         try:
             process = await asyncio.create_subprocess_exec(
                 *argv,
-                stdin=asyncio.subprocess.DEVNULL,
+                stdin=asyncio.subprocess.DEVNULL if child.handed is None else asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
                 env={**os.environ, **child.environment},
@@ -273,6 +274,9 @@ class _Keeper:
             raise ChildUsageError(f"cannot run {child.name} ({argv[0]}): {error}", name=child.name) from error
         self._process = process
         self._change(state=ChildState.STARTING, process_id=process.pid)
+        if child.handed is not None and process.stdin is not None:
+            process.stdin.write(child.handed())  # small: it fits into the pipe, however long the child takes to read
+            process.stdin.close()
         return process
 
     async def _until_ready(

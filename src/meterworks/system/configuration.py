@@ -4,16 +4,21 @@ An empty address means the engine that runs inside the system: a NATS child, SQL
 the data folder. The same keys take a NATS cluster, PostgreSQL and an object store.
 """
 
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from meterworks.devices import FaultSettings, FleetSettings
 from meterworks.headend import HeadendSettings
 from meterworks.market import MarketSettings
 from meterworks.readings import WriterSettings
 from meterworks.runtime import BusSettings, DatabaseSettings, LogLevel, WarehouseSettings
+from meterworks.system.privilege import inbox_prefix
 from meterworks.system.settings import Resolved, resolve
+from meterworks.trust.pki import PeerRole
+from meterworks.trust.tls import Interface, TlsFiles, client_context, require_peer
 from meterworks.world import NeighbourhoodSettings
 
 __all__ = ["Configuration", "Layout", "load_configuration"]
@@ -31,6 +36,8 @@ class SystemSection:
     """Least severity that is logged."""
     demo: bool = True
     """Whether a first start makes accounts for a demonstration consumer and supplier."""
+    production: bool = False
+    """Whether settings that are only safe on a machine of one's own are refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +46,12 @@ class WebSection:
 
     host: str = "127.0.0.1"
     port: int = 8080
+    tls: bool = False
+    """Whether the portal talks HTTPS. Without it, it listens on this machine only in production."""
+    market_host: str = "127.0.0.1"
+    """Where market organisations with certificates of their own come to."""
+    market_port: int = 8443
+    """Their port; HTTPS, no request without a certificate of an organisation; -1 closes it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +72,14 @@ class BusSection:
     """The message bus. `url` empty: a NATS server of our own, listening on `port`."""
 
     url: str = ""
+    """Of an outside server or cluster: tls://HOST:PORT, several joined by commas."""
     port: int = 4222
+    anchors: Path | None = None
+    """Outside server: the authorities it is judged by, PEM; empty: this system's own."""
+    certificate: Path | None = None
+    """Outside server: the certificate that every process shows, PEM; empty: each its own one of this system."""
+    key: Path | None = None
+    """Of that certificate, mode 0600."""
     patience_s: float = 30.0
     """How long a call tries again before it tells that the bus is unreachable."""
 
@@ -70,6 +90,14 @@ class DatabaseSection:
 
     url: str = ""
     connections_max: int = 10
+    tls: bool = False
+    """PostgreSQL: whether the connection is encrypted, and the server's name and authority verified."""
+    anchors: Path | None = None
+    """The authorities the server is judged by, PEM; empty: this system's own."""
+    certificate: Path | None = None
+    """The certificate that every process shows, PEM; empty: each its own one of this system."""
+    key: Path | None = None
+    """Of that certificate, mode 0600."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,11 +124,45 @@ class ClockSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VaultSection:
+    """Where private keys of authorities, of signatures and of agreements are kept."""
+
+    kind: Literal["file", "pkcs11"] = "file"
+    """Encrypted files in the data folder, or tokens of a hardware security module."""
+    secret_folder: Path | None = None
+    """Passphrases or PINs, a file `<vault>.secret` of mode 0600 each; empty: in the data folder."""
+    module: str = ""
+    """PKCS #11: the module's library."""
+    token_prefix: str = "meterworks"  # noqa: S105  # a name, no secret
+    """PKCS #11: the tokens are named by it, a hyphen and the vault's name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsSection:
+    """Certificates of the system's own processes."""
+
+    lifetime_h: int = 168
+    """Hours that a process's certificate is valid; it is renewed when a third of it is left."""
+    check_s: float = 5.0
+    """How often a process looks for revocations and for certificates to renew, machine seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PkiSection:
+    """Where the authorities are asked for certificates and revocation lists."""
+
+    host: str = "127.0.0.1"
+    port: int = 8444
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FleetSection:
     """How the emulated meters are served."""
 
     port: int = 4059
     """Port of every meter, each at a loopback address of its own."""
+    tls: bool = True
+    """Whether meters and head-end talk TLS with certificates at both ends, below the protection of DLMS."""
     loopback_only: bool = True
     """Whether meters answer nobody outside this machine."""
     push_period_s: int = 60
@@ -127,6 +189,9 @@ class Configuration:
     headend: HeadendSettings = field(default_factory=HeadendSettings)
     writer: WriterSettings = field(default_factory=WriterSettings)
     fleet: FleetSection = field(default_factory=FleetSection)
+    vault: VaultSection = field(default_factory=VaultSection)
+    tls: TlsSection = field(default_factory=TlsSection)
+    pki: PkiSection = field(default_factory=PkiSection)
     neighbourhood: NeighbourhoodSettings = field(default_factory=NeighbourhoodSettings)
 
 
@@ -177,14 +242,43 @@ class Layout:
         return self.data / "keys" / "session.key"
 
     @property
-    def bus_token(self) -> Path:
-        """What the embedded bus asks of everyone who connects."""
-        return self.data / "keys" / "bus.token"
+    def pki(self) -> Path:
+        """The authorities' book of what they issued, and below `public` what everyone may read of them."""
+        return self.data / "pki"
+
+    @property
+    def pki_public(self) -> Path:
+        """Anchors and revocation lists."""
+        return self.pki / "public"
+
+    @property
+    def vaults(self) -> Path:
+        """Encrypted files of private keys, a folder each vault."""
+        return self.data / "vault"
+
+    @property
+    def secrets(self) -> Path:
+        """What opens the vaults."""
+        return self.configuration.vault.secret_folder or self.data / "secrets"
+
+    def tls_folder(self, name: str) -> Path:
+        """Where the certificate and the key of one of the system's processes lie."""
+        return self.data / "tls" / name
+
+    def tls(self, name: str) -> TlsFiles:
+        """Certificate, key, anchors and revocation lists of one of the system's processes."""
+        folder = self.tls_folder(name)
+        return TlsFiles(
+            folder / f"{name}.crt",
+            folder / f"{name}.key",
+            self.pki_public / "anchors.pem",
+            self.pki_public / "crl.pem",
+        )
 
     @property
     def private(self) -> tuple[Path, ...]:
         """Folders that hold keys, readings or who lives where: for nobody but the system's own account."""
-        stores = tuple(self.data / name for name in ("db", "warehouse", "keys"))
+        stores = tuple(self.data / name for name in ("db", "warehouse", "keys", "pki", "vault", "secrets", "tls"))
         return (*stores, self.nats, self.world, self.logs, self.metrics, self.run)
 
     @property
@@ -196,20 +290,43 @@ class Layout:
         """A port with the system's offset; 0 stays 0."""
         return port + self.configuration.system.port_offset if port else 0
 
-    @property
-    def bus(self) -> BusSettings:
-        """The bus to connect to, with the token of our own server, which is made at its start."""
+    def bus(self, name: str) -> BusSettings:
+        """The bus as a process of this name connects to it. Raises TlsFilesError without its certificate."""
         section = self.configuration.bus
-        url = section.url or f"nats://127.0.0.1:{self.port(section.port)}"
-        token = self.bus_token.read_text() if not section.url and self.bus_token.exists() else ""
-        return BusSettings(url=url, token=token, patience_s=section.patience_s)
+        if section.url.startswith("nats://"):  # plain, and so refused in production
+            return BusSettings(url=section.url, client_name=name, patience_s=section.patience_s)
+        own = not section.url
+        files = self._shown(name, section.anchors, section.certificate, section.key)
+        context = client_context(files, Interface.BUS, check_hostname=not own)
+        return BusSettings(
+            url=section.url or f"tls://127.0.0.1:{self.port(section.port)}",
+            client_name=name,
+            inbox_prefix=inbox_prefix(name),
+            patience_s=section.patience_s,
+            tls=context,
+            tls_first=own,
+            check_server=_is_bus if own else None,
+        )
 
-    @property
-    def database(self) -> DatabaseSettings:
-        """The database of record."""
+    def database(self, name: str) -> DatabaseSettings:
+        """The database of record as a process of this name connects to it."""
         section = self.configuration.database
         url = section.url or f"sqlite+aiosqlite:///{self.data / 'db' / 'meterworks.sqlite3'}"
-        return DatabaseSettings(url=url, connections_max=section.connections_max)
+        context = None
+        if section.url and section.tls:
+            files = self._shown(name, section.anchors, section.certificate, section.key)
+            context = client_context(files, Interface.DATABASE, check_hostname=True)
+        return DatabaseSettings(url=url, connections_max=section.connections_max, tls=context)
+
+    def _shown(self, name: str, anchors: Path | None, certificate: Path | None, key: Path | None) -> TlsFiles:
+        """What a process shows to an engine outside, and judges it by: given files, else its own."""
+        own = self.tls(name)
+        return TlsFiles(
+            certificate or own.certificate,
+            key if certificate else own.key,
+            anchors or own.anchors,
+            None if anchors else own.crl,
+        )
 
     @property
     def warehouse(self) -> WarehouseSettings:
@@ -254,6 +371,11 @@ class Layout:
         """The head-end's settings with the offset applied to its port."""
         settings = self.configuration.headend
         return replace(settings, push_port=self.port(settings.push_port))
+
+
+def _is_bus(connection: ssl.SSLObject) -> None:
+    """Raises PeerRefused where the certificate at the other end is not that of the message bus."""
+    require_peer(connection, {PeerRole.NATS})
 
 
 def load_configuration(

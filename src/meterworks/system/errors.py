@@ -2,7 +2,7 @@
 
 from meterworks.errors import UsageError
 
-__all__ = ["ConfigurationError", "InUseError"]
+__all__ = ["ConfigurationError", "InUseError", "PrivilegeError"]
 
 
 class ConfigurationError(UsageError):
@@ -15,3 +15,9 @@ class InUseError(UsageError):
     """A port, a folder or an address that this system needs is in use by another process."""
 
     code = "in-use"
+
+
+class PrivilegeError(UsageError):
+    """A process asks for a store or a vault that its row of the table gives it no right to. Facts: store."""
+
+    code = "privilege"

@@ -46,7 +46,7 @@ async def open_records(layout: Layout) -> AsyncIterator[Records]:
         raise ConfigurationError(
             f"there is no system in {layout.data} yet: start one with `meterworks up`, or name --data"
         )
-    database = Database(layout.database)
+    database = Database(layout.database("command"))
     clock = SystemClock(load_clock(layout.clock))
     try:
         yield Records(

@@ -1,14 +1,13 @@
 """`meterworks up`: from an empty folder to a running system, and its clean end.
 
-Order: hold the data folder, check the ports, start the bus; then migrate the database, make the neighbourhood and the
-accounts on the first start, while the processes load, which is most of their start, and wait for the stores. Everything
-is safe to repeat: a start that was cut short at any moment goes on at the next.
+Order: hold the data folder, check the ports, certify each process, start the bus; then migrate the database, make the
+neighbourhood and the accounts on the first start, while the processes load, which is most of their start, and wait for
+the stores. Everything is safe to repeat: a start that was cut short at any moment goes on at the next.
 """
 
 import asyncio
 import json
 import os
-import secrets
 import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping
@@ -39,17 +38,20 @@ from meterworks.runtime import (
     get_logger,
     load_clock,
     prepare_metrics_folder,
+    together,
     write_atomically,
 )
 from meterworks.system.configuration import Configuration, Layout
 from meterworks.system.endpoint import endpoints, portal_url
+from meterworks.system.identity import BusAdmission, prepare_identities
 from meterworks.system.migration import migrate
 from meterworks.system.neighbourhood import enrol_neighbourhood, find_neighbourhood
 from meterworks.system.occupied import refuse_occupied
 from meterworks.system.serving import STORES, answering_as_ready, wait_until_ready
 from meterworks.system.settings import ENVIRONMENT_PREFIX, Origin, Resolved
 from meterworks.system.stop import stop_requested
-from meterworks.trust import KeyStore, harden_process
+from meterworks.system.vault import as_handed, open_keystore, secrets_for
+from meterworks.trust import harden_process
 
 __all__ = ["BEHIND", "Announcer", "bring_up"]
 
@@ -131,18 +133,24 @@ async def _run(layout: Layout, announce: Announcer) -> None:
     stopping = stop_requested()
     book = _ProcessBook(layout.run / "processes.json", announce)
     embedded = None
+    announce.step("preparing certificates")
+    await asyncio.to_thread(prepare_identities, layout)
+    admission = BusAdmission(layout)
     if not layout.configuration.bus.url:
-        write_atomically(layout.bus_token, secrets.token_urlsafe(32).encode(), mode=0o600)
         settings = NatsServerSettings(
             folder=layout.nats,
-            token=layout.bus.token,
+            tls=admission.news(),
+            probe=layout.bus("supervisor").tls,
             port=layout.port(layout.configuration.bus.port),
             output_path=layout.logs / "nats.log",
         )
         embedded = NatsServer(settings)
     nats = Supervisor([embedded.child()] if embedded else [], on_change=book)
     try:
-        await _until_stopped(stopping, _start_and_watch(layout, announce, book, nats))
+        work = [_start_and_watch(layout, announce, book, nats)]
+        if embedded is not None:
+            work.append(_admit(embedded, admission, layout.configuration.tls.check_s))
+        await _until_stopped(stopping, together(*work))
         announce.step("stopping")
     finally:
         await nats.stop()
@@ -150,7 +158,16 @@ async def _run(layout: Layout, announce: Announcer) -> None:
             embedded.release()
 
 
-async def _until_stopped(stopping: asyncio.Event, work: Coroutine[None, None, None]) -> None:
+async def _admit(server: NatsServer, admission: BusAdmission, check_s: float) -> None:
+    """Tell the bus's server whose certificates were renewed or revoked; it ends the connections of the revoked."""
+    while True:
+        await asyncio.sleep(check_s)
+        news = await asyncio.to_thread(admission.news)
+        if news is not None:
+            server.admit(news)
+
+
+async def _until_stopped(stopping: asyncio.Event, work: Coroutine[None, None, object]) -> None:
     """Run the work until it fails or the stop is asked for; it is then cancelled and cleans up after itself."""
     running = asyncio.ensure_future(work)
     asked = asyncio.ensure_future(stopping.wait())
@@ -165,7 +182,7 @@ async def _until_stopped(stopping: asyncio.Event, work: Coroutine[None, None, No
 
 async def _start_and_watch(layout: Layout, announce: Announcer, book: _ProcessBook, nats: Supervisor) -> None:
     await nats.start()
-    bus = await connect_bus(layout.bus)
+    bus = await connect_bus(layout.bus("supervisor"))
     children = Supervisor(_children(layout, bus), on_change=book, at_once=True)
     starting = asyncio.create_task(children.start())
     try:
@@ -194,12 +211,12 @@ def _introduce(layout: Layout, credentials: list[Credential], announce: Announce
 
 async def _prepare(layout: Layout) -> list[Credential]:
     """Bring the stores to their newest form and make what a first start needs; gives the accounts just made."""
-    database = Database(layout.database)
+    database = Database(layout.database("supervisor"))
     try:
         await migrate(database)
         neighbourhood = await asyncio.to_thread(find_neighbourhood, layout)
         clock = SystemClock(load_clock(layout.clock))
-        keystore = KeyStore.open(layout.master_key, may_create=not await has_device_keys(database))
+        keystore = open_keystore(layout, may_create=not await has_device_keys(database))
         registry = Registry(database, keystore, clock=clock)
         await registry.seed_channels()
         await enrol_neighbourhood(neighbourhood, registry)
@@ -232,7 +249,9 @@ def _children(layout: Layout, bus: Bus) -> list[Child]:
                 "--config",
                 str(layout.run / "settings.toml"),
                 *(word for other in BEHIND[name] for word in ("--behind", other)),
+                "--secrets-on-input",
             ],
+            handed=lambda: as_handed(secrets_for(layout, name)),
             environment={METRICS_FOLDER_VARIABLE: str(layout.metrics.absolute())},
             ready=ready,
             ready_timeout_s=READY_TIMEOUT_S,

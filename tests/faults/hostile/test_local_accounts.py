@@ -1,17 +1,19 @@
 """Other accounts of the same machine: the bus is locked for them, and the data folder's parts are closed."""
 
-import json
 import os
+import ssl
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from meterworks.runtime import BusSettings, BusUnreachableError, NatsServer, NatsServerSettings, connect_bus
 from meterworks.system.configuration import Layout, load_configuration
+from meterworks.system.identity import BusAdmission, prepare_identities
+from meterworks.system.privilege import IDENTITIES
 from meterworks.system.start import _keep_private
-
-TOKEN = "of-this-start-only"
+from meterworks.system.vault import open_vault, secrets_for
 
 
 def layout_in(folder: Path) -> Layout:
@@ -22,34 +24,48 @@ def mode_of(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-@pytest.mark.parametrize("token", ["", "guessed", TOKEN[:-1]])
-async def test_the_bus_lets_nobody_in_without_its_token(tmp_path: Path, token: str) -> None:
-    async with NatsServer(NatsServerSettings(folder=tmp_path, port=0, token=TOKEN)) as server:
-        with pytest.raises(BusUnreachableError):
-            await connect_bus(BusSettings(url=server.url, token=token, connect_timeout_s=1.0))
-        bus = await connect_bus(BusSettings(url=server.url, token=TOKEN))
-        await bus.put("bucket", "key", b"value")
-        assert await bus.get("bucket", "key") == b"value"
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Layout:
+    """A data folder with the certificates of every process."""
+    layout = layout_in(tmp_path_factory.mktemp("var"))
+    prepare_identities(layout)
+    return layout
+
+
+async def test_the_bus_of_a_system_lets_nobody_in_without_a_certificate(prepared: Layout, tmp_path: Path) -> None:
+    settings = NatsServerSettings(
+        folder=tmp_path, port=0, tls=BusAdmission(prepared).current(), probe=prepared.bus("supervisor").tls
+    )
+    async with NatsServer(settings) as server:
+        plain = BusSettings(url=server.url.replace("tls://", "nats://"), connect_timeout_s=0.5)
+        stranger = ssl.create_default_context(cafile=prepared.tls("web").anchors)
+        nameless = replace(prepared.bus("writer"), url=server.url, tls=stranger, connect_timeout_s=0.5)
+        for settings_of_a_stranger in (plain, nameless):
+            with pytest.raises(BusUnreachableError):
+                await connect_bus(settings_of_a_stranger)
+        bus = await connect_bus(replace(prepared.bus("writer"), url=server.url))
+        await bus.put("readings", "key", b"value")
+        assert await bus.get("readings", "key") == b"value"
         await bus.close()
 
 
-async def test_the_token_is_readable_by_its_owner_only_and_never_printed(tmp_path: Path) -> None:
-    settings = NatsServerSettings(folder=tmp_path, port=0, token=TOKEN)
-    async with NatsServer(settings):
-        written = tmp_path / "nats-server.conf"
-        assert json.loads(written.read_text())["authorization"] == {"token": TOKEN}
-        assert mode_of(written) == 0o600
-    assert TOKEN not in repr(settings) + repr(BusSettings(token=TOKEN))
+def test_every_secret_is_readable_by_its_owner_only_and_never_printed(prepared: Layout) -> None:
+    secret = [path for path in prepared.data.rglob("*") if path.suffix in (".key", ".secret") or "vault" in path.parts]
+    files = [path for path in secret if path.is_file()]
+    assert len(files) > len(IDENTITIES)
+    assert {mode_of(path) for path in files} == {0o600}
+    for path in prepared.secrets.iterdir():
+        text = path.read_text()
+        assert text not in repr(secrets_for(prepared, "pki")) + repr(open_vault(prepared, "pki"))
 
 
-def test_the_own_bus_is_joined_with_the_token_of_its_start_and_another_one_is_not(tmp_path: Path) -> None:
-    layout = layout_in(tmp_path)
-    assert layout.bus.token == ""
-    layout.bus_token.parent.mkdir()
-    layout.bus_token.write_text(TOKEN)
-    assert layout.bus.token == TOKEN
-    foreign = load_configuration(command_line={"system.data": tmp_path, "bus.url": "nats://10.0.0.1:4222"})
-    assert Layout(foreign.configuration).bus.token == ""
+def test_the_own_bus_is_joined_with_the_own_certificate_and_a_plain_one_without(prepared: Layout) -> None:
+    own = prepared.bus("web")
+    assert own.url.startswith("tls://127.0.0.1:")
+    assert own.tls is not None
+    assert own.inbox_prefix != prepared.bus("headend").inbox_prefix
+    foreign = load_configuration(command_line={"system.data": prepared.data, "bus.url": "nats://10.0.0.1:4222"})
+    assert Layout(foreign.configuration).bus("web").tls is None
 
 
 def test_folders_with_keys_and_readings_are_closed_even_where_they_were_open(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ class Secured:
             inbox_prefix=f"_INBOX_{name}",
             tls=context or self.clients[name].client(),
             tls_first=True,
-            connect_timeout_s=1.0,
+            connect_timeout_s=10.0,
             patience_s=5.0,
         )
 

@@ -74,7 +74,6 @@ class BusSettings:
     """Where the bus is, and how patient we are with it."""
 
     url: str = "nats://127.0.0.1:4222"  # several, joined by commas, for a cluster; memory:// for the in-process twin
-    token: str = field(default="", repr=False)  # what the server asks for, if it does
     client_name: str = "meterworks"
     inbox_prefix: str = "_INBOX"  # answers come below it: where a server gives each client rights, its own
     connect_timeout_s: float = 10.0  # for the first connection; afterwards it is tried again without end

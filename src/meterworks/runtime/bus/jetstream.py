@@ -220,14 +220,13 @@ class NatsBus:
         return (await self.get_many(bucket, [key])).get(key)
 
     async def get_many(self, bucket: str, keys: Sequence[str]) -> dict[str, bytes]:
-        """See Bus."""
-        await self._ensure_bucket(bucket)
-        prefix = f"$KV.{bucket}."
+        """See Bus. Reading makes no bucket: whoever reads needs no right to make one."""
+        prefix = f"$KV.{checked_key(bucket)}."
         subjects = [prefix + checked_key(key) for key in dict.fromkeys(keys)]
         values: dict[str, bytes] = {}
         for start in range(0, len(subjects), KEYS_AT_ONCE):
             request = {"multi_last": subjects[start : start + KEYS_AT_ONCE], "batch": KEYS_AT_ONCE}
-            for found in await self._direct_get(f"KV_{bucket}", request, whole=True):
+            for found in await self._direct_get(f"KV_{bucket}", request, whole=True, absent_is_fine=True):
                 name = (found.headers or {})["Nats-Subject"]
                 values[name.removeprefix(prefix)] = found.data
         return values
@@ -275,14 +274,21 @@ class NatsBus:
         found = await self._direct_get(stream, request, whole=False)
         return [_stored_message(message) for message in found]
 
-    async def _direct_get(self, stream: str, request: Mapping[str, Any], *, whole: bool) -> list[Msg]:
-        """whole: ask again when the link broke in the middle; else what came until then will do."""
+    async def _direct_get(
+        self, stream: str, request: Mapping[str, Any], *, whole: bool, absent_is_fine: bool = False
+    ) -> list[Msg]:
+        """whole: ask again when the link broke in the middle; else what came until then will do.
+
+        absent_is_fine: a stream that was never made holds nothing; one that this process made is made again.
+        """
 
         async def attempt() -> list[Msg]:
             try:
                 messages, status = await self._link.ask_many(f"$JS.API.DIRECT.GET.{stream}", request, ATTEMPT_S)
             except NoResponder as error:
                 await self._ensure_again()
+                if absent_is_fine and stream not in self._streams and await self._is_absent(stream):
+                    return []
                 raise LinkLost(f"there is no stream {stream}") from error
             if status == "lost" and whole:
                 raise LinkLost("the connection broke")
@@ -311,6 +317,14 @@ class NatsBus:
         for name, config in self._streams.items():
             with contextlib.suppress(LinkLost, NoResponder):
                 await self._link.ask(f"$JS.API.STREAM.CREATE.{name}", json.dumps(config).encode(), ATTEMPT_S)
+
+    async def _is_absent(self, stream: str) -> bool:
+        """Whether the server says that it has no such stream, and not only that it keeps none yet."""
+        try:
+            reply = await self._link.ask(f"$JS.API.STREAM.INFO.{stream}", b"{}", ATTEMPT_S)
+        except NoResponder as error:
+            raise LinkLost("the bus keeps no streams (JetStream is off)") from error
+        return bool(json.loads(reply.data).get("error", {}).get("err_code") == STREAM_NOT_FOUND)
 
     async def _info(self, stream: str) -> dict[str, Any]:
         return await self._api(f"STREAM.INFO.{checked_key(stream)}", {})

@@ -67,7 +67,6 @@ class Link:
                     servers=[url.strip() for url in settings.url.split(",")],
                     name=settings.client_name,
                     tls=settings.tls,
-                    token=settings.token or None,
                     tls_handshake_first=settings.tls_first,
                     inbox_prefix=settings.inbox_prefix,
                     max_reconnect_attempts=-1,

@@ -5,6 +5,7 @@ them). That is nine tenths of the library's loading: 0.2 s and 15 MB in every pr
 library loads, and can be loaded afterwards by whoever wants it.
 """
 
+import asyncio
 import ssl
 import sys
 from collections.abc import Callable
@@ -27,7 +28,7 @@ finally:
 
 
 class GuardedClient(Client):
-    """A client that judges each connection before its first word.
+    """A client that judges each connection before its first word, and whose `flush` keeps its promise.
 
     judge: gets the connection's TLS object, None where the server wants no TLS; what it raises (an OSError) ends the
     attempt, and the client tries again.
@@ -39,5 +40,13 @@ class GuardedClient(Client):
 
     def _connect_command(self) -> bytes:
         writer = getattr(self._transport, "_io_writer", None)
-        self._judge(None if writer is None else writer.get_extra_info("ssl_object"))
+        connection = None if writer is None else writer.get_extra_info("ssl_object")
+        if writer is not None and connection is not None:
+            writer._protocol._over_ssl = True  # the library leaves it out, and asyncio then warns at the end
+        self._judge(connection)
         return super()._connect_command()
+
+    async def _send_ping(self, future: "asyncio.Future[Any] | None" = None) -> None:
+        """A ping asks whether the server has all that went before, so it must not overtake what is not written yet."""
+        await self._flush_pending(force_flush=True)
+        await super()._send_ping(future)

@@ -6,7 +6,8 @@ A process says that it is ready by answering on `process.<name>`: whoever waits 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import uvloop
 
@@ -14,8 +15,12 @@ from meterworks.errors import UnreachableError
 from meterworks.registry import Registry
 from meterworks.runtime import Bus, Clock, Database, SystemClock, configure_logging, connect_bus, get_logger, load_clock
 from meterworks.system.configuration import Layout
+from meterworks.system.errors import PrivilegeError
+from meterworks.system.privilege import PRIVILEGES, Store
 from meterworks.system.stop import stop_requested
-from meterworks.trust import KeyStore, harden_process
+from meterworks.system.vault import Secrets, open_keystore, open_vault
+from meterworks.trust import KeyStore, KeyVault, harden_process
+from meterworks.trust.tls import TlsFiles
 
 __all__ = [
     "STORES",
@@ -34,38 +39,74 @@ BEHIND_S_MAX = 30.0  # how long a process waits for others that are to be ready 
 STORES = "stores"  # answers as ready when database, neighbourhood and keys are there
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Ground:
-    """What every process of a system stands on."""
+    """What a process of a system stands on. What its row of the table gives it no right to, it does not get.
 
+    name: the process, and its identity. secrets: what the supervisor handed it; None where a person started it.
+    """
+
+    name: str
     layout: Layout
     clock: Clock
     bus: Bus
-    database: Database
-    keystore: KeyStore
+    secrets: Secrets | None = None
+    opened: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack, repr=False)
+
+    @property
+    def tls(self) -> TlsFiles:
+        """The process's own certificate and key, and whom it trusts. The files are replaced before they expire."""
+        return self.layout.tls(self.name)
+
+    @cached_property
+    def database(self) -> Database:
+        """The database of record. Raises PrivilegeError."""
+        self._require(Store.DATABASE)
+        database = Database(self.layout.database(self.name))
+        self.opened.push_async_callback(database.close)
+        return database
+
+    @cached_property
+    def keystore(self) -> KeyStore:
+        """What opens the keys of devices. Raises PrivilegeError."""
+        self._require(Store.DEVICE_KEYS)
+        return open_keystore(self.layout)
+
+    @cached_property
+    def vault(self) -> KeyVault:
+        """The process's own vault of private keys; opening a vault of files takes a tenth of a second.
+
+        Raises PrivilegeError where it has none.
+        """
+        vault = PRIVILEGES[self.name].vault
+        if vault is None:
+            raise PrivilegeError(f"the process {self.name} has no vault: see meterworks.system.privilege")
+        return open_vault(self.layout, vault, self.secrets)
 
     @property
     def registry(self) -> Registry:
         """The registry on this ground's database."""
         return Registry(self.database, self.keystore, clock=self.clock)
 
+    def _require(self, store: Store) -> None:
+        if not PRIVILEGES[self.name].may_open(store):
+            raise PrivilegeError(
+                f"the process {self.name} may not open the {store.value}: see meterworks.system.privilege",
+                store=store.value,
+            )
+
 
 @contextlib.asynccontextmanager
-async def open_ground(layout: Layout, *, behind: Collection[str] = ()) -> AsyncIterator[Ground]:
-    """Connect to the bus, wait for those that are to be ready first, open the database; all is closed at the end."""
+async def open_ground(
+    name: str, layout: Layout, *, behind: Collection[str] = (), secrets: Secrets | None = None
+) -> AsyncIterator[Ground]:
+    """Connect to the bus and wait for those that are to be ready first; all that was opened is closed at the end."""
     async with contextlib.AsyncExitStack() as stack:
-        bus = await connect_bus(layout.bus)
+        bus = await connect_bus(layout.bus(name))
         stack.push_async_callback(bus.close)
         await _wait_behind(bus, behind)
-        database = Database(layout.database)
-        stack.push_async_callback(database.close)
-        yield Ground(
-            layout=layout,
-            clock=SystemClock(load_clock(layout.clock)),
-            bus=bus,
-            database=database,
-            keystore=KeyStore.open(layout.master_key, may_create=False),
-        )
+        clock = SystemClock(load_clock(layout.clock))
+        yield Ground(name=name, layout=layout, clock=clock, bus=bus, secrets=secrets, opened=stack)
 
 
 async def _wait_behind(bus: Bus, names: Collection[str]) -> None:
@@ -115,13 +156,17 @@ def run_until_stopped(
     serve: Callable[[Ground, asyncio.Event], Awaitable[None]],
     *,
     behind: Collection[str] = (),
+    secrets: Secrets | None = None,
 ) -> None:
-    """Run one process: `serve` gets the ground and the event that asks it to end. `behind`: who must be ready first."""
+    """Run one process: `serve` gets the ground and the event that asks it to end. `behind`: who must be ready first.
+
+    secrets: what the supervisor handed over, see `Ground`.
+    """
     harden_process()
     configure_logging(name, layout.logs, layout.configuration.system.log_level)
 
     async def whole() -> None:
-        async with open_ground(layout, behind=behind) as ground:
+        async with open_ground(name, layout, behind=behind, secrets=secrets) as ground:
             stopping = stop_requested()  # until here there is nothing to clean up: a signal just ends the process
             log.info("process started", process=name)
             await serve(ground, stopping)
