@@ -142,6 +142,8 @@ def test_other_packages_are_imported_at_their_door():
         "protocols.dlms.hdlc",  # the data link, for who looks at single frames
         "protocols.dlms.mode_e",  # the sign-on of an optical port
         "protocols.dlms.security",  # the suites, for who recomputes published values
+        "protocols.gbcs",
+        "protocols.gbcs.asn1",  # a library that only credentials and logs need
         "protocols.capture",
         "protocols.errors",
         # What would make its folder's own door heavy has a door beside it.

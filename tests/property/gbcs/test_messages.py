@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from meterworks.protocols import DecodeError
 from meterworks.protocols.gbcs import COUNTER_MAX, GbzAlert, GbzMessage, Message, MessageKind, OtherInformation, Token
+from meterworks.protocols.gbcs.asn1 import PAYLOADS, Asn1Payload
 
 QUICK = settings(max_examples=120, deadline=None)
 IDENTITY = st.binary(min_size=8, max_size=8)
@@ -84,6 +85,24 @@ def test_any_octets_are_a_gas_payload_or_refused(tail, head, is_alert):
         return
     encoded = found.to_bytes()
     assert type(found).from_bytes(encoded) == found
+
+
+ASN1_HEADS = (b"", b"\x30\x13\x30\x07\x02\x01\x04\x03\x02\x03\x08", b"\x30\x80", b"\x30\x82\x00\x81")
+
+
+@QUICK
+@given(
+    st.sampled_from([*PAYLOADS, 0x9999]),
+    st.sampled_from(MessageKind),
+    st.sampled_from(ASN1_HEADS),
+    st.binary(max_size=90),
+)
+def test_any_octets_are_an_asn1_payload_or_refused(code, kind, head, tail):
+    try:
+        found = Asn1Payload.from_bytes(code, kind, head + tail)
+    except DecodeError:
+        return
+    assert found.to_bytes() == head + tail
 
 
 @QUICK
