@@ -1,6 +1,7 @@
 """The audit trail: acts in a hash chain and a Merkle tree, with signed heads kept elsewhere (RFC 6962 style)."""
 
 from meterworks.trust.audit.act import ACTS, Act, act_of
+from meterworks.trust.audit.bus_sink import BusAuditSink
 from meterworks.trust.audit.errors import (
     ActNotRecorded,
     AuditFormatError,
@@ -21,6 +22,7 @@ from meterworks.trust.audit.head import (
 )
 from meterworks.trust.audit.reader import AuditQuestion, TrailReader
 from meterworks.trust.audit.record import AuditRecord, decode_record, encode_record
+from meterworks.trust.audit.service import TrailSink, serve_appends
 from meterworks.trust.audit.settings import AuditSettings
 from meterworks.trust.audit.sink import AuditSink, MemoryAuditSink
 from meterworks.trust.audit.trail import APPENDER, AuditTrail, Receipt
@@ -43,6 +45,7 @@ __all__ = [
     "AuditStoreError",
     "AuditTrail",
     "AuditUsageError",
+    "BusAuditSink",
     "Fact",
     "Finding",
     "HeadBook",
@@ -54,6 +57,7 @@ __all__ = [
     "StoredRecord",
     "TrailBroken",
     "TrailReader",
+    "TrailSink",
     "TrailVerifier",
     "TreeHead",
     "Verdict",
@@ -66,5 +70,6 @@ __all__ = [
     "new_event_id",
     "public_key_pem",
     "read_heads",
+    "serve_appends",
     "verify_stored",
 ]

@@ -37,6 +37,8 @@ _ACTS = """
     step_up.failed        | authentication | no   | yes   | the second factor shown for a privileged act did not fit
 
     access.refused        | authorisation  | no   | yes   | an operation was refused: role, scope or object
+    access.elevated       | authorisation  | no   | yes   | an operation beyond the role was done by an emergency access
+    role.granted          | account        | yes  | yes   | a role was granted: one person asked, another approved
 
     token.issued          | account        | yes  | yes   | a token was made
     token.revoked         | account        | no   | yes   | a token was taken back

@@ -160,6 +160,15 @@ class AuditTrail:
         self._wake.set()
         return list(await asyncio.gather(*(entry.done for entry in entries)))
 
+    def post(self, events: Sequence[AuditEvent], *, source: str = APPENDER) -> None:
+        """Take events without waiting; what goes wrong is logged."""
+        loop = asyncio.get_running_loop()
+        for event in events:
+            done = loop.create_future()
+            done.add_done_callback(_logged)
+            self._waiting.append(_Entry(event, source, done))
+        self._wake.set()
+
     async def seal(self) -> SignedHead | None:
         """Sign a head over what is there, if it is more than the last one covers; gives the last head."""
         async with self._sealing:
@@ -385,6 +394,11 @@ class AuditTrail:
             log.warning("tiles of the audit trail are written later", reason=str(error))
             return
         self._state.tiles.paid()
+
+
+def _logged(done: "asyncio.Future[Receipt]") -> None:
+    if not done.cancelled() and done.exception() is not None:
+        log.error("an act could not be recorded", reason=str(done.exception()))
 
 
 def _row(sequence: int, event: AuditEvent, body: bytes, leaf: bytes) -> dict[str, object]:
