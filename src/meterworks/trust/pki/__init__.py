@@ -18,7 +18,16 @@ from meterworks.trust.pki.name import (
     peer_uri,
 )
 from meterworks.trust.pki.profile import PROFILES, CertificateProfile, KeyPurpose, profile_of
+from meterworks.trust.pki.provisioning import (
+    CommissionReport,
+    DeviceCredentials,
+    DeviceRecord,
+    DeviceState,
+    Provisioning,
+    make_device_credentials,
+)
 from meterworks.trust.pki.reason import Reason
+from meterworks.trust.pki.renewal import ALARM_DAYS, ExpiryAlarm, Renewer, expiry_alarms, renewal_time, signing_end
 from meterworks.trust.pki.revocation import (
     REVOCATION_POLICIES,
     CrlStore,
@@ -27,10 +36,12 @@ from meterworks.trust.pki.revocation import (
     revocation_policy_of,
 )
 from meterworks.trust.pki.role import PeerRole
+from meterworks.trust.pki.shipment import ManufacturedDevice, Shipment, open_shipment, seal_shipment
 from meterworks.trust.pki.system import Credentials, SystemPki
 from meterworks.trust.pki.validate import TrustAnchor, ValidatedPeer, validate
 
 __all__ = [
+    "ALARM_DAYS",
     "AUTHORITIES",
     "CRL_LIFETIME",
     "HIERARCHIES",
@@ -43,18 +54,27 @@ __all__ = [
     "CertificateRefused",
     "CertificateRequestError",
     "CertificateSubject",
+    "CommissionReport",
     "Credentials",
     "CrlStore",
+    "DeviceCredentials",
+    "DeviceRecord",
+    "DeviceState",
     "Enrolment",
     "EnrolmentRefused",
+    "ExpiryAlarm",
     "Hierarchy",
     "KeyPurpose",
+    "ManufacturedDevice",
     "MissingList",
     "PeerRole",
     "PkiExistsError",
     "PkiUsageError",
+    "Provisioning",
     "Reason",
+    "Renewer",
     "RevocationPolicy",
+    "Shipment",
     "ShipmentRefused",
     "SystemPki",
     "TrustAnchor",
@@ -62,9 +82,15 @@ __all__ = [
     "certificate_identity",
     "certificate_role",
     "certificate_unit",
+    "expiry_alarms",
+    "make_device_credentials",
+    "open_shipment",
     "peer_uri",
     "profile_of",
     "read_request",
+    "renewal_time",
     "revocation_policy_of",
+    "seal_shipment",
+    "signing_end",
     "validate",
 ]

@@ -24,6 +24,7 @@ from meterworks.trust.pki.errors import CertificateRequestError, EnrolmentRefuse
 from meterworks.trust.pki.ledger import Ledger, Reservation
 from meterworks.trust.pki.name import CertificateSubject
 from meterworks.trust.pki.profile import CertificateProfile, profile_of
+from meterworks.trust.pki.renewal import signing_end
 
 __all__ = ["CRL_LIFETIME", "REASONS", "REQUEST_SIZE_MAX", "Authority", "Enrolment", "read_request"]
 
@@ -61,6 +62,11 @@ class Authority:
         self._key = key
         self._ledger = ledger
 
+    @property
+    def file_name(self) -> str:
+        """How its public files are named: the authority's name, with its generation from the second on."""
+        return self.name if self.generation == 1 else f"{self.name}-{self.generation}"
+
     def issue(
         self,
         profile: str,
@@ -88,6 +94,7 @@ class Authority:
         """Certify keys, in order; raises as `issue`. A refused one refuses its batch of BATCH_MAX, unsigned."""
         row = self._issued_here(profile)
         at = now or datetime.now(UTC)
+        self._check_key_in_use(at)
         made: list[x509.Certificate] = []
         for start in range(0, len(enrolments), BATCH_MAX):
             made += self._issue_batch(row, enrolments[start : start + BATCH_MAX], at, lifetime)
@@ -177,6 +184,16 @@ class Authority:
                 f"{made.subject.rfc4514_string()}: give its own subject"
             )
         return made
+
+    def _check_key_in_use(self, now: datetime) -> None:
+        """A private key signs for a part of its certificate's time only, where the profile says so (TR-03109-4)."""
+        ends_at = signing_end(self.certificate)
+        if now > ends_at:
+            raise PkiUsageError(
+                f"the key of the authority {self.name} signs no certificates since {ends_at:%Y-%m-%d}: found its next "
+                "generation with `meterworks pki renew`",
+                authority=self.name,
+            )
 
     def _issued_here(self, profile: str) -> CertificateProfile:
         row = profile_of(profile)

@@ -28,6 +28,10 @@ CREATE TABLE IF NOT EXISTS authority (
     name TEXT NOT NULL, generation INTEGER NOT NULL, label TEXT NOT NULL, der BLOB NOT NULL, trusted INTEGER NOT NULL,
     crl_number INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (name, generation)
 );
+CREATE TABLE IF NOT EXISTS link (
+    name TEXT NOT NULL, generation INTEGER NOT NULL, issuer TEXT NOT NULL, issuer_generation INTEGER NOT NULL,
+    der BLOB NOT NULL, PRIMARY KEY (name, generation, issuer, issuer_generation)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS certificate (
     authority TEXT NOT NULL, serial BLOB NOT NULL, profile TEXT NOT NULL, identity TEXT NOT NULL, role TEXT NOT NULL,
     key_digest BLOB NOT NULL, reserved_at REAL NOT NULL, ends_at REAL, der BLOB, revoked_at REAL, reason TEXT,
@@ -154,6 +158,16 @@ class Ledger:
             )
             for name, generation, label, der, trusted in found
         ]
+
+    def save_link(self, subject: tuple[str, int], issuer: tuple[str, int], der: bytes) -> None:
+        """Keep a link certificate: the key of one authority's generation, certified by another's."""
+        with self.transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO link VALUES (?, ?, ?, ?, ?)", (*subject, *issuer, der))
+
+    def links(self, name: str, generation: int) -> list[bytes]:
+        """The link certificates of an authority's generation, DER."""
+        found = self.rows("SELECT der FROM link WHERE name = ? AND generation = ?", name, generation)
+        return [_bytes(row[0]) for row in found]
 
     def reserve(self, authority: str, reservations: Sequence[Reservation], now: datetime) -> None:
         """Make serial numbers and the keys' bindings durable, before anything is signed: all of them or none.

@@ -239,7 +239,7 @@ def _tls(name: str, extended: tuple[str, ...], days: int) -> CertificateProfile:
 
 
 _ROWS: Final = (
-    _authority("root", 20, path_length=1),
+    _authority("root", 20, path_length=2),  # a link certificate of the next root, and a sub-CA
     _authority("sub-ca", 10, path_length=0),
     _authority("maker-ca", 20, path_length=0),
     _tls("tls-service", _BOTH_SIDES, 90),  # a process of the system is server and client alike
@@ -255,13 +255,13 @@ _ROWS: Final = (
         usage=_SIGNS | {UsageBit.CONTENT_COMMITMENT},
         lifetime=5 * _YEAR,
     ),
-    _gb_authority("gb-root", "00", 25, 1),
+    _gb_authority("gb-root", "00", 25, 2),
     _gb_authority("gb-issuing-ca", "07", 25, 0),
     _gb("gb-organisation-signature", KeyPurpose.SIGNATURE, device=False),
     _gb("gb-organisation-agreement", KeyPurpose.AGREEMENT, device=False),
     _gb("gb-device-signature", KeyPurpose.SIGNATURE, device=True),
     _gb("gb-device-agreement", KeyPurpose.AGREEMENT, device=True),
-    _sm_authority("sm-root", 8, 4, 1, "CA"),
+    _sm_authority("sm-root", 8, 4, 2, "CA"),
     _sm_authority("sm-sub-ca", 5, 2, 0, "CA"),
     *(row for kind in ("SMGW", "GWA", "EMT", "GWH") for row in _sm_triplet(kind)),
 )

@@ -1,7 +1,7 @@
 """The PKI of one system: its authorities, their keys in a vault, and what relying parties are given."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -19,6 +19,7 @@ from meterworks.trust.pki.hierarchy import AUTHORITIES, Hierarchy, authority_sub
 from meterworks.trust.pki.ledger import AuthorityRow, Ledger, Reservation
 from meterworks.trust.pki.name import CertificateSubject
 from meterworks.trust.pki.profile import profile_of
+from meterworks.trust.pki.renewal import renewal_time
 from meterworks.trust.pki.role import PeerRole
 
 __all__ = ["LEDGER_FILE", "Credentials", "SystemPki"]
@@ -112,14 +113,7 @@ class SystemPki:
 
     def authority(self, name: str, generation: int | None = None) -> Authority:
         """An authority, its newest generation unless one is named. Raises PkiUsageError where it is not there."""
-        rows = [row for row in self.ledger.authorities() if row.name == name and generation in (None, row.generation)]
-        if not rows:
-            known = ", ".join(sorted({row.name for row in self.ledger.authorities()}))
-            raise PkiUsageError(
-                f"this PKI has no authority {name}: it has {known}",
-                authority=name,
-            )
-        row = max(rows, key=lambda entry: entry.generation)
+        row = self._row(name, generation)
         return Authority(
             name,
             x509.load_der_x509_certificate(row.der),
@@ -135,12 +129,15 @@ class SystemPki:
         return tuple(x509.load_der_x509_certificate(row.der) for row in self.ledger.authorities() if row.trusted)
 
     def chain_of(self, name: str) -> tuple[x509.Certificate, ...]:
-        """The certificates that who is certified by this authority sends along: sub-CAs, without the root."""
+        """The certificates that who is certified by this authority sends along: sub-CAs, and a newer root's links."""
         found: list[x509.Certificate] = []
-        current: str | None = name
-        while current is not None and AUTHORITIES[current].parent is not None:
-            found.append(self._certificate(current))
-            current = AUTHORITIES[current].parent
+        row = self._row(name)
+        parent = AUTHORITIES[name].parent
+        if parent is not None:
+            found += [x509.load_der_x509_certificate(row.der), *self.chain_of(parent)]
+        else:
+            older = [x509.load_der_x509_certificate(der) for der in self.ledger.links(name, row.generation)]
+            found += [link for link in older if link.issuer != link.subject]
         return tuple(found)
 
     def found(self, name: str, *, curve: CurveName | None = None, now: datetime | None = None) -> Authority:
@@ -167,6 +164,57 @@ class SystemPki:
             )
         )
         return self.authority(name, generation)
+
+    def renew(self, name: str, *, now: datetime | None = None) -> Authority:
+        """Found the next generation of an authority, while the one before still serves.
+
+        A new root is linked to the one before and that one to it, so that peers who know only one of them accept both;
+        the sub-CAs below it follow, since what they sign must chain to it when the old root ends.
+        """
+        at = now or datetime.now(UTC)
+        before = self.authority(name)
+        made = self.found(name, now=at)
+        if AUTHORITIES[name].parent is None:
+            self._link(made, before, at)
+            self._link(before, made, at)
+        for spec in AUTHORITIES.values():
+            if spec.parent == name and self.generation(spec.name):
+                self.found(spec.name, now=at)
+        return made
+
+    def recover(self, *, now: datetime | None = None) -> Authority:
+        """Answer the loss of the everyday root: it is trusted no more, and a new one stands under the recovery root.
+
+        Peers have trusted the recovery root from the first day: they accept what the new sub-CAs sign by its link
+        certificate, and refuse the lost root once they read the new anchors.
+        """
+        at = now or datetime.now(UTC)
+        made = self.found("root", now=at)
+        for row in self.ledger.authorities():
+            if row.name == "root" and row.generation != made.generation:
+                self.ledger.save_authority(replace(row, trusted=False))
+        self._link(made, self.authority("recovery"), at)
+        for spec in AUTHORITIES.values():
+            if spec.parent == "root":
+                self.found(spec.name, now=at)
+        return made
+
+    def due(self, *, now: datetime | None = None) -> list[str]:
+        """The authorities whose next generation is due: two thirds of the time in which their key signs are over."""
+        at = now or datetime.now(UTC)
+        founded = [name for name in AUTHORITIES if self.generation(name)]
+        return [name for name in founded if renewal_time(self.authority(name).certificate) <= at]
+
+    def maintain(self, *, now: datetime | None = None) -> list[str]:
+        """Found the next generation of every authority that is due, roots first; gives their names."""
+        renewed: list[str] = []
+        for _ in AUTHORITIES:  # bounded: a root's renewal renews its sub-CAs
+            waiting = self.due(now=now)
+            if not waiting:
+                break
+            self.renew(waiting[0], now=now)
+            renewed.append(waiting[0])
+        return renewed
 
     def issue_service(
         self,
@@ -203,22 +251,41 @@ class SystemPki:
         return Credentials(certificate=certificate, chain=self.chain_of(authority), key=key)
 
     def crls(self, *, now: datetime | None = None) -> list[x509.CertificateRevocationList]:
-        """The current list of every authority of the system's own hierarchy and of others that were founded."""
-        return [self.authority(row.name, row.generation).current_crl(now=now) for row in self.ledger.authorities()]
+        """The current list of every generation of every authority that has not ended."""
+        return [authority.current_crl(now=now) for authority in self._living(now)]
 
     def write_public(self, folder: Path, *, now: datetime | None = None) -> None:
         """Write what relying parties read: anchors.pem, crl.pem, and .pem and .crl of each authority by name."""
         write_atomically(folder / "anchors.pem", _pem(self.anchors))
-        lists = self.crls(now=now)
+        living = self._living(now)
+        lists = [authority.current_crl(now=now) for authority in living]
         write_atomically(folder / "crl.pem", b"".join(entry.public_bytes(Encoding.PEM) for entry in lists))
-        for row, entry in zip(self.ledger.authorities(), lists, strict=True):
-            name = row.name if row.generation == 1 else f"{row.name}-{row.generation}"
-            write_atomically(folder / f"{name}.pem", _pem([x509.load_der_x509_certificate(row.der)]))
+        for authority, entry in zip(living, lists, strict=True):
+            name = authority.file_name
+            write_atomically(folder / f"{name}.pem", _pem([authority.certificate]))
             write_atomically(folder / f"{name}.crl", entry.public_bytes(Encoding.DER))
 
-    def _certificate(self, name: str) -> x509.Certificate:
-        row = max((row for row in self.ledger.authorities() if row.name == name), key=lambda entry: entry.generation)
-        return x509.load_der_x509_certificate(row.der)
+    def _living(self, now: datetime | None) -> list[Authority]:
+        at = now or datetime.now(UTC)
+        found = [self.authority(row.name, row.generation) for row in self.ledger.authorities()]
+        return [authority for authority in found if authority.certificate.not_valid_after_utc > at]
+
+    def _link(self, subject: Authority, issuer: Authority, now: datetime) -> None:
+        """Certify one root's key by another root, so that who trusts this one accepts what that one signed."""
+        profile = AUTHORITIES[subject.name].profile
+        link = issuer.cross_sign(
+            subject.certificate, profile, authority_subject(subject.name, subject.generation), now=now
+        )
+        self.ledger.save_link(
+            (subject.name, subject.generation), (issuer.name, issuer.generation), link.public_bytes(Encoding.DER)
+        )
+
+    def _row(self, name: str, generation: int | None = None) -> AuthorityRow:
+        rows = [row for row in self.ledger.authorities() if row.name == name and generation in (None, row.generation)]
+        if not rows:
+            known = ", ".join(sorted({row.name for row in self.ledger.authorities()}))
+            raise PkiUsageError(f"this PKI has no authority {name}: it has {known}", authority=name)
+        return max(rows, key=lambda entry: entry.generation)
 
     def _self_signed(
         self, name: str, subject: CertificateSubject, key: ec.EllipticCurvePrivateKey, now: datetime
