@@ -10,6 +10,7 @@ from meterworks.links.meter_connections import MeterResolver, MeterServerLimits
 from meterworks.links.meter_server import MeterCall, MeterServer, call_head_end, start_meter_server
 from meterworks.links.notification_listener import ListenerLimits, NotificationListener, PushHandler, PushReceived
 from meterworks.links.octet_link import OctetLink, OctetListener
+from meterworks.links.secure import ClientTls, ContextResolver, TlsDemand, TlsDoor
 from meterworks.links.serial_server import SerialMeter, serve_serial
 from meterworks.links.shared_line import SharedLine
 from meterworks.links.tap import Tap, Tapped
@@ -22,8 +23,10 @@ __all__ = [
     "ApduLink",
     "BadTarget",
     "BlockingDlmsClient",
+    "ClientTls",
     "ConnectFailed",
     "ConnectionLost",
+    "ContextResolver",
     "DatagramMeterServer",
     "DlmsClient",
     "ListenerLimits",
@@ -44,6 +47,8 @@ __all__ = [
     "SharedLine",
     "Tap",
     "Tapped",
+    "TlsDemand",
+    "TlsDoor",
     "Traffic",
     "Transport",
     "WriteOutcomeUnknown",

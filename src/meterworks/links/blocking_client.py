@@ -1,7 +1,6 @@
 """DLMS client that blocks: the twin of `DlmsClient` for scripts and notebooks."""
 
 import secrets
-import ssl
 import time
 from collections.abc import Sequence
 from typing import Final, TypeVar
@@ -12,6 +11,7 @@ from meterworks.links.blocking_link import BlockingLink, open_link
 from meterworks.links.dlms_client import TRANSFER_S_MAX, NotificationHandler, ProgressHandler, Traffic
 from meterworks.links.errors import ConnectionLost
 from meterworks.links.outcome import no_answer
+from meterworks.links.secure import ClientTls
 from meterworks.links.tap import Recorder, Tap
 from meterworks.links.target import MeterTarget
 from meterworks.protocols import AssociationRefused
@@ -73,7 +73,7 @@ class BlockingDlmsClient:
         counter: InvocationCounter,
         timeout_s: float = 10.0,
         local_address: str | None = None,
-        tls: ssl.SSLContext | None = None,
+        tls: ClientTls | None = None,
         tap: Tap | None = None,
     ) -> "BlockingDlmsClient":
         """Connect to a meter wherever it is. Raises ConnectFailed, or UsageError where the settings do not fit."""

@@ -4,11 +4,13 @@ import socket
 import ssl
 from typing import Final, Protocol
 
-from meterworks.links.carrier import datagram_frames
+from meterworks.links.carrier import datagram_frames, require_tls
 from meterworks.links.errors import ConnectFailed
+from meterworks.links.secure import ClientTls, TlsDemand, context_of, server_name
 from meterworks.links.serial_port import SerialPort
 from meterworks.links.target import MeterTarget, Transport
 from meterworks.protocols.dlms import LineFormat
+from meterworks.trust.tls import PeerRefused
 
 __all__ = ["BlockingLink", "open_link"]
 
@@ -96,9 +98,10 @@ class _SerialLink:
 
 
 def open_link(
-    target: MeterTarget, *, timeout_s: float, local_address: str | None = None, tls: ssl.SSLContext | None = None
+    target: MeterTarget, *, timeout_s: float, local_address: str | None = None, tls: ClientTls | None = None
 ) -> BlockingLink:
-    """Connect to a target. Raises ConnectFailed, or BadTarget where a line cannot be set as asked."""
+    """Connect to a target. Raises ConnectFailed, or BadTarget where a line cannot be set as asked; PeerRefused."""
+    require_tls(target, tls)
     source = None if local_address is None else (local_address, 0)
     try:
         if target.transport is Transport.SERIAL:
@@ -107,9 +110,33 @@ def open_link(
             return _DatagramLink(_datagram_socket(target, source))
         link = socket.create_connection((target.host, target.port), timeout_s, source)
         link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return _StreamLink(link if tls is None else tls.wrap_socket(link, server_hostname=target.host))
+        return _StreamLink(_secured(link, target, tls))
     except OSError as error:
         raise ConnectFailed(f"cannot connect to {target}: {error}", target=str(target)) from error
+
+
+def _secured(link: socket.socket, target: MeterTarget, tls: ClientTls | None) -> socket.socket:
+    """Give the socket with TLS on it, its peer judged."""
+    context = context_of(tls)
+    if context is None:
+        return link
+    where = f"{target.host}:{target.port}"
+    try:
+        secured = context.wrap_socket(link, server_hostname=server_name(tls, target.host, target.port))
+        if isinstance(tls, TlsDemand):
+            tls.judge(secured, where)
+    except ssl.SSLCertVerificationError as error:
+        link.close()
+        if isinstance(tls, TlsDemand):
+            raise tls.refused(error, where) from error
+        raise
+    except PeerRefused:
+        secured.close()
+        raise
+    except OSError:
+        link.close()
+        raise
+    return secured
 
 
 def _datagram_socket(target: MeterTarget, source: tuple[str, int] | None) -> socket.socket:

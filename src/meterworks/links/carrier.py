@@ -1,11 +1,11 @@
 """What carries octets under asyncio: TCP and TLS as they are, datagrams and serial ports made to look alike."""
 
 import asyncio
-import ssl
 import struct
 from typing import Final, Protocol, cast
 
-from meterworks.links.errors import ConnectFailed
+from meterworks.links.errors import BadTarget, ConnectFailed
+from meterworks.links.secure import ClientTls, open_stream
 from meterworks.links.serial_port import SerialPort
 from meterworks.links.target import MeterTarget, Transport
 from meterworks.protocols.dlms import LineFormat
@@ -185,9 +185,10 @@ async def open_carrier(
     *,
     timeout_s: float,
     local_address: str | None = None,
-    tls: ssl.SSLContext | None = None,
+    tls: ClientTls | None = None,
 ) -> None:
-    """Connect a protocol to a target. Raises ConnectFailed."""
+    """Connect a protocol to a target. Raises ConnectFailed; PeerRefused where the server is not who must be there."""
+    require_tls(target, tls)
     loop = asyncio.get_running_loop()
     local = None if local_address is None else (local_address, 0)
     address = (target.host, target.port)
@@ -200,8 +201,14 @@ async def open_carrier(
                     lambda: _DatagramProtocol(protocol), local_addr=local, remote_addr=address
                 )
             else:
-                await loop.create_connection(lambda: protocol, *address, local_addr=local, ssl=tls)
+                await open_stream(protocol, *address, local=local, tls=tls)
     except TimeoutError as error:
         raise ConnectFailed(f"{target} did not answer within {timeout_s:g} s", target=str(target)) from error
     except OSError as error:
         raise ConnectFailed(f"cannot connect to {target}: {error}", target=str(target)) from error
+
+
+def require_tls(target: MeterTarget, tls: ClientTls | None) -> None:
+    """Raise BadTarget where a target asks for TLS and there is nothing to speak it with."""
+    if target.is_secured and tls is None:
+        raise BadTarget(f"{target}: give a certificate, key and trust anchors to connect with")

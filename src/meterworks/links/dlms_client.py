@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import ssl
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar, cast
 
@@ -11,6 +10,7 @@ from meterworks.links import request
 from meterworks.links.carrier import Carrier, SerialCarrier, open_carrier
 from meterworks.links.errors import ConnectionLost
 from meterworks.links.outcome import no_answer
+from meterworks.links.secure import ClientTls
 from meterworks.links.tap import Recorder, Tap
 from meterworks.links.target import MeterTarget, Transport
 from meterworks.protocols import AssociationRefused
@@ -253,12 +253,13 @@ class DlmsClient:
         counter: InvocationCounter,
         timeout_s: float = 10.0,
         local_address: str | None = None,
-        tls: ssl.SSLContext | None = None,
+        tls: ClientTls | None = None,
         tap: Tap | None = None,
     ) -> "DlmsClient":
         """Connect to a meter wherever it is. Raises ConnectFailed, or UsageError where the settings do not fit.
 
-        local_address: address to come from, where the machine has several. tls: for TCP. tap: told all octets.
+        local_address: address to come from, where the machine has several. tls: for TCP; with a demand the peer is
+        judged before any octet is used, else PeerRefused is raised. tap: told all octets.
         """
         protocol = _ClientProtocol(
             target.settings_for(settings), counter, framing=target.framing, tap=tap, transport=target.transport

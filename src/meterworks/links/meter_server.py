@@ -12,14 +12,15 @@ import asyncio
 import secrets
 import socket
 import ssl
-from collections.abc import Callable
 from typing import Final, Literal, cast
 
 from meterworks.links.errors import ConnectFailed
 from meterworks.links.listening import BACKLOG, LOOPBACK_DEVICE, listening_socket
 from meterworks.links.meter_connections import DEFAULT_LIMITS, MeterConnections, MeterResolver, MeterServerLimits
+from meterworks.links.secure import ClientTls, TlsDoor, open_stream
 from meterworks.protocols.dlms import WRAPPER, GatewayResolver, LogicalDevice, ServerConnection, ServerFraming
 from meterworks.protocols.dlms.hdlc import HdlcFraming, HdlcSettings, LinkParameters
+from meterworks.trust.tls import PeerRefused
 
 __all__ = ["MeterCall", "MeterServer", "call_head_end", "start_meter_server"]
 
@@ -128,8 +129,15 @@ class _MeterProtocol(asyncio.Protocol):
 class MeterServer:
     """A running server of meters; `close` ends it."""
 
-    def __init__(self, server: asyncio.Server, listener: socket.socket, connections: MeterConnections) -> None:
+    def __init__(
+        self,
+        server: asyncio.Server,
+        listener: socket.socket,
+        connections: MeterConnections,
+        door: TlsDoor | None = None,
+    ) -> None:
         """Use `start_meter_server`."""
+        self._door = door
         self._server = server
         self._connections = connections
         address = listener.getsockname()
@@ -159,6 +167,8 @@ class MeterServer:
     async def close(self) -> None:
         """Close the listening socket and all connections."""
         self._server.close()
+        if self._door is not None:
+            self._door.close()
         self._connections.stop()
         await self._server.wait_closed()
 
@@ -171,7 +181,7 @@ async def start_meter_server(
     device_only: str | None = LOOPBACK_DEVICE,
     limits: MeterServerLimits = DEFAULT_LIMITS,
     framing: Literal["wrapper", "hdlc"] | ServerFraming = "wrapper",
-    tls: ssl.SSLContext | None = None,
+    tls: ssl.SSLContext | TlsDoor | None = None,
     behind: GatewayResolver | None = None,
 ) -> MeterServer:
     """Serve the meters that `resolve` knows behind one listening socket. Raises ConnectFailed where it cannot listen.
@@ -179,14 +189,21 @@ async def start_meter_server(
     device_only: network device that connections must come over; the loopback device by default, so that nobody outside
     the machine is answered. None accepts from everywhere. framing: HDLC with the sizes that clients ask for and any
     physical address, or a framing with settings of its own. behind: makes each meter a gateway to those it knows.
+    tls: a door judges who comes; a bare context leaves that to its verification of certificates.
     """
     listener = listening_socket(host, port, device_only=device_only)
     chosen = FRAMING_OF[framing] if isinstance(framing, str) else framing
     connections = MeterConnections(resolve, limits, secrets.token_bytes, framing=chosen, behind=behind)
+    door = tls if isinstance(tls, TlsDoor) else None
+    context = tls if isinstance(tls, ssl.SSLContext) else None
+
+    def accept() -> asyncio.Protocol:
+        return _MeterProtocol(connections)
+
     server = await asyncio.get_running_loop().create_server(
-        lambda: _MeterProtocol(connections), sock=listener, backlog=BACKLOG, ssl=tls
+        accept if door is None else door.before(accept), sock=listener, backlog=BACKLOG, ssl=context
     )
-    return MeterServer(server, listener, connections)
+    return MeterServer(server, listener, connections, door)
 
 
 class MeterCall:
@@ -216,19 +233,21 @@ async def call_head_end(
     limits: MeterServerLimits = DEFAULT_LIMITS,
     timeout_s: float = 10.0,
     local_address: str | None = None,
-    random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+    tls: ClientTls | None = None,
 ) -> MeterCall:
     """Connect a meter to its head-end, send `opening` (frames of a notification) and answer what comes.
 
-    Raises ConnectFailed.
+    Raises ConnectFailed; PeerRefused where it is no head-end that answers.
     """
-    loop = asyncio.get_running_loop()
-    connections = MeterConnections(lambda _host, _port: None, limits, random_bytes)
+    connections = MeterConnections(lambda _host, _port: None, limits, secrets.token_bytes)
     protocol = _MeterProtocol(connections, device)
     local = None if local_address is None else (local_address, 0)
     try:
         async with asyncio.timeout(timeout_s):
-            transport, _ = await loop.create_connection(lambda: protocol, host, port, local_addr=local)
+            transport = await open_stream(protocol, host, port, local=local, tls=tls)
+    except PeerRefused:
+        connections.stop()
+        raise
     except (TimeoutError, OSError) as error:
         connections.stop()
         raise ConnectFailed(f"cannot connect to {host}:{port}: {error}", host=host, port=port) from error

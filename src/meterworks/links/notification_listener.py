@@ -14,6 +14,7 @@ from meterworks.errors import MeterworksError
 from meterworks.links.dlms_client import DlmsClient
 from meterworks.links.errors import ConnectionLost
 from meterworks.links.listening import BACKLOG, listening_socket
+from meterworks.links.secure import TlsDoor
 from meterworks.protocols.dlms import (
     WRAPPER,
     BlockReceiver,
@@ -27,6 +28,7 @@ from meterworks.protocols.dlms import (
 )
 from meterworks.protocols.dlms.hdlc import HDLC, HdlcPushReader
 from meterworks.protocols.errors import UnlawfulMessage
+from meterworks.trust.tls import Peer, peer_of
 
 __all__ = ["ListenerLimits", "NotificationListener", "PushHandler", "PushReceived"]
 
@@ -53,6 +55,7 @@ class PushReceived:
     """An APDU that a meter sent unasked, as it came (maybe ciphered).
 
     source, destination: logical addresses of wrapper or HDLC. gateway: which meter behind one, where there is one.
+    peer: who opened the connection, where it is TLS.
     """
 
     peer_host: str
@@ -62,6 +65,7 @@ class PushReceived:
     apdu: bytes
     connection: "_PushProtocol"
     gateway: GatewayPrefix | None = None
+    peer: Peer | None = None
 
     def take_over(
         self,
@@ -102,10 +106,13 @@ class _PushProtocol(asyncio.Protocol):
         self._blocks_kept = 0  # octets of blocks whose last one has not come, an upper bound
         self._unfinished = 0  # octets of a frame whose rest has not come
         self.peer: tuple[str, int] = ("", 0)
+        self.certified: Peer | None = None
         self.last_s = self._loop.time()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        secured = transport.get_extra_info("ssl_object")
+        self.certified = None if secured is None else peer_of(secured)
         peer = transport.get_extra_info("peername")
         if peer is None or not self._listener.admit(self, (peer[0], peer[1])):
             self._transport.abort()
@@ -184,6 +191,7 @@ class _PushProtocol(asyncio.Protocol):
             apdu=apdu,
             connection=self,
             gateway=gateway,
+            peer=self.certified,
         )
 
     def _join(self, sender: tuple[int, int, GatewayPrefix | None], apdu: bytes) -> bytes | None:
@@ -251,6 +259,7 @@ class NotificationListener:
         self._unfinished = 0
         self._server: asyncio.Server | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._door: TlsDoor | None = None
         self.port = 0
 
     @property
@@ -258,14 +267,18 @@ class NotificationListener:
         """Connections open now."""
         return len(self._members)
 
-    async def start(self, host: str, port: int, *, device_only: str | None = None) -> None:
-        """Listen on host and port (0 for any free one). Raises ConnectFailed."""
+    async def start(self, host: str, port: int, *, device_only: str | None = None, tls: TlsDoor | None = None) -> None:
+        """Listen on host and port (0 for any free one), behind a door where told. Raises ConnectFailed."""
+        self._door = tls
         listener = listening_socket(host, port, device_only=device_only)
         self.port = listener.getsockname()[1]
         self._server = await asyncio.get_running_loop().create_server(
-            lambda: _PushProtocol(self), sock=listener, backlog=BACKLOG
+            self._accept if tls is None else tls.before(self._accept), sock=listener, backlog=BACKLOG
         )
         self._sweep()
+
+    def _accept(self) -> asyncio.Protocol:
+        return _PushProtocol(self)
 
     async def close(self) -> None:
         """Stop listening and close all connections, those handed over too."""
@@ -273,6 +286,8 @@ class NotificationListener:
             self._timer.cancel()
         if self._server is not None:
             self._server.close()
+        if self._door is not None:
+            self._door.close()
         for member in tuple(self._members):
             member.stop()
         if self._server is not None:

@@ -1,6 +1,8 @@
 """Where a meter is and what it speaks there, as one text or one value.
 
     tcp://host:4059   host:4059   udp://host:4059      the wrapper; the port may be left out
+    tls://host:4059   dtls://host:4059                 the same over TLS 1.2 or 1.3, and over DTLS 1.2
+    hdlc+tls://host:port                               HDLC over TLS
     hdlc+tcp://host:port?physical=17&address_size=4    HDLC over TCP, as serial servers have it
     serial:///dev/ttyUSB0?baud=9600&mode_e=1           HDLC on a serial line, here behind an optical port's sign-on
 
@@ -50,9 +52,11 @@ class MeterTarget:
 
     host and port: of TCP and UDP. device and line: of a serial port, its path and how it is set at first. client_sap,
     server_sap: logical addresses to use in place of those of the settings. text: the address as it was read.
+    is_secured: TCP with TLS, UDP with DTLS.
     """
 
     transport: Transport = Transport.TCP
+    is_secured: bool = False
     host: str = ""
     port: int = DLMS_PORT
     framing: ClientFraming = WRAPPER
@@ -79,8 +83,10 @@ class MeterTarget:
         if not (parts.path.strip("/") if scheme == "serial" else parts.hostname):
             raise ValueError(f"it names no {'device' if scheme == 'serial' else 'host'}")
         facts = _facts(scheme, parts.query)
+        kind = scheme.removeprefix("hdlc+")
         return cls(
-            transport=Transport(scheme.removeprefix("hdlc+")),
+            transport=Transport(_PLAIN.get(kind, kind)),
+            is_secured=kind in _PLAIN,
             host=parts.hostname or "",
             port=DLMS_PORT if parts.port is None else parts.port,
             framing=_framing(scheme, facts),
@@ -120,7 +126,8 @@ class MeterTarget:
         if self.transport is Transport.SERIAL:
             return f"serial://{self.device}"
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.transport.value}://{host}:{self.port}"
+        scheme = _SECURED[self.transport] if self.is_secured else self.transport.value
+        return f"{scheme}://{host}:{self.port}"
 
 
 _Fact: TypeAlias = int | float | str | bytes | bool
@@ -156,9 +163,15 @@ _SERIAL: Final[_Rows] = {"baud": int, "data_bits": int, "parity": str, "mode_e":
 _SCHEMES: Final[Mapping[str, _Rows]] = {
     "tcp": _COMMON,
     "udp": _COMMON,
+    "tls": _COMMON,
+    "dtls": _COMMON,
     "hdlc+tcp": {**_COMMON, **_HDLC, "mode_e": _truth, "address": str},
+    "hdlc+tls": {**_COMMON, **_HDLC, "mode_e": _truth, "address": str},
     "serial": {**_COMMON, **_HDLC, **_SERIAL},
 }
+
+_PLAIN: Final[Mapping[str, str]] = {"tls": "tcp", "dtls": "udp"}
+_SECURED: Final[Mapping[Transport, str]] = {Transport.TCP: "tls", Transport.UDP: "dtls"}
 
 
 def _facts(scheme: str, query: str) -> _Facts:
@@ -179,7 +192,7 @@ def _optional(facts: _Facts, name: str) -> int | None:
 def _framing(scheme: str, facts: _Facts) -> ClientFraming:
     """Give the layers between octets and APDUs, from the line upwards."""
     framing: ClientFraming = WRAPPER
-    if scheme in ("hdlc+tcp", "serial"):
+    if scheme in ("hdlc+tcp", "hdlc+tls", "serial"):
         framing = HdlcFraming(_hdlc_settings(facts))
     if facts.get("mode_e"):
         framing = ModeEFraming(inner=framing, address=str(facts.get("address", "")))
