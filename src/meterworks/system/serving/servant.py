@@ -15,6 +15,7 @@ Servant = Callable[[Ground, asyncio.Event], Awaitable[None]]
 # The portal stands above this floor: the web's module is named by the command.
 SERVANT_MODULES: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "audit": "meterworks.system.serving.audit",
         "fleet": "meterworks.system.serving.fleet",
         "headend": "meterworks.system.serving.headend",
         "writer": "meterworks.system.serving.writer",

@@ -1,0 +1,47 @@
+"""The audit process: the one that appends to the trail, signs its heads, and takes acts of all others."""
+
+import asyncio
+import hashlib
+
+from meterworks.runtime import FolderLock
+from meterworks.system.privilege import PRIVILEGES
+from meterworks.system.serving.process import Ground, answering_as_ready
+from meterworks.trust import KeyNotFoundError, KeyUsage, KeyVault, PrivateKey
+from meterworks.trust.audit import APPENDER, AuditEvent, AuditTrail, Fact, HeadBook, serve_appends
+
+__all__ = ["HEAD_KEY", "head_key", "serve"]
+
+HEAD_KEY = "audit-head"
+
+
+def head_key(vault: KeyVault) -> PrivateKey:
+    """The key that signs tree heads, made on the first start."""
+    try:
+        return vault.key(HEAD_KEY)
+    except KeyNotFoundError:
+        return vault.generate(HEAD_KEY, KeyUsage.SIGN, "P-256")
+
+
+async def serve(ground: Ground, stopping: asyncio.Event) -> None:
+    """Append until asked to stop. Raises FolderInUseError where another process appends already."""
+    layout = ground.layout
+    signer = await asyncio.to_thread(lambda: head_key(ground.vault))
+    with FolderLock(layout.heads[0], purpose="the audit trail's appender"):
+        trail = AuditTrail(
+            ground.database,
+            HeadBook(layout.heads),
+            signer,
+            clock=ground.clock,
+            settings=layout.configuration.audit,
+        )
+        async with trail.appending(), serve_appends(ground.bus, trail, PRIVILEGES):
+            await trail.append([_loaded(ground)])
+            async with answering_as_ready(ground.bus, ground.name):
+                await stopping.wait()
+
+
+def _loaded(ground: Ground) -> AuditEvent:
+    """The settings this start runs with, by the digest of the file that all processes read."""
+    path = ground.layout.run / "settings.toml"
+    digest: Fact = hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
+    return AuditEvent(act="configuration.loaded", actor=APPENDER, object="system", facts={"sha256": digest})
