@@ -1,4 +1,4 @@
-"""The web process: API, operator console and consumer's page on one port."""
+"""The web process: API, operator console and consumer's page on one port, and the API for certificates on another."""
 
 import asyncio
 from dataclasses import asdict
@@ -7,15 +7,16 @@ import uvicorn
 
 from meterworks.headend import HeadendQueries
 from meterworks.market import MarketServices
+from meterworks.market.api import API_PREFIX
 from meterworks.portal import PortalSettings, create_app, load_session_secret
 from meterworks.readings import ReadingStore
+from meterworks.runtime import together
 from meterworks.runtime.warehouse import Warehouse
 from meterworks.system.serving import Ground, answering_as_ready
+from meterworks.system.serving.listener import Application, HttpServer, below, peer_protocol
+from meterworks.trust.tls import Guard, Interface, server_context
 
 __all__ = ["serve"]
-
-START_POLL_S = 0.05
-DRAIN_S = 3
 
 
 async def serve(ground: Ground, stopping: asyncio.Event) -> None:
@@ -30,6 +31,7 @@ async def serve(ground: Ground, stopping: asyncio.Event) -> None:
         readings=ReadingStore(warehouse=warehouse, database=ground.database),
         collection=HeadendQueries(ground.database),
         headend_settings=layout.headend,
+        keystore=ground.keystore,
     )
     app = create_app(
         services,
@@ -37,25 +39,57 @@ async def serve(ground: Ground, stopping: asyncio.Event) -> None:
         portal_settings=PortalSettings(**asdict(layout.configuration.portal)),
         session_secret=load_session_secret(layout.session_secret),
     )
-    server = uvicorn.Server(
+    servers = [_portal_server(app, ground)]
+    if layout.configuration.web.market_port >= 0:
+        servers.append(_market_server(app, ground))
+    serving = [asyncio.create_task(server.serve()) for server in servers]
+    await together(*(server.wait_started(task) for server, task in zip(servers, serving, strict=True)))
+    async with answering_as_ready(ground.bus, "web"):
+        asked = asyncio.create_task(stopping.wait())
+        await asyncio.wait({asked, *serving}, return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        for server in servers:
+            server.should_exit = True
+        await together(*serving)
+
+
+def _portal_server(app: Application, ground: Ground) -> HttpServer:
+    """Portal and API for people and for programs with tokens."""
+    section = ground.layout.configuration.web
+    context = server_context(ground.tls, Interface.WEB) if section.tls else None
+    return HttpServer(
         uvicorn.Config(
             app,
-            host=layout.configuration.web.host,
-            port=layout.port(layout.configuration.web.port),
+            host=section.host,
+            port=ground.layout.port(section.port),
             http="httptools",
             ws="websockets-sansio",
             backlog=4096,
             log_config=None,
             access_log=False,
-            timeout_graceful_shutdown=DRAIN_S,
+            server_header=False,
+            ssl_context_factory=None if context is None else lambda _config, _default: context,
         )
     )
-    serving = asyncio.create_task(server.serve())
-    while not server.started and not serving.done():  # noqa: ASYNC110  # the server tells only by a flag
-        await asyncio.sleep(START_POLL_S)
-    async with answering_as_ready(ground.bus, "web"):
-        asked = asyncio.create_task(stopping.wait())
-        await asyncio.wait({asked, serving}, return_when=asyncio.FIRST_COMPLETED)
-        asked.cancel()
-        server.should_exit = True
-        await serving
+
+
+def _market_server(app: Application, ground: Ground) -> HttpServer:
+    """The API for market organisations that show certificates of their own."""
+    section = ground.layout.configuration.web
+    context = server_context(ground.tls, Interface.MARKET)
+    guard = Guard(Interface.MARKET, is_server=True, credential=ground.tls, audit=ground.audit, actor="process:web")
+    return HttpServer(
+        uvicorn.Config(
+            below(API_PREFIX, app),
+            host=section.market_host,
+            port=ground.layout.port(section.market_port),
+            http=peer_protocol(guard),
+            ws="none",
+            lifespan="off",
+            backlog=1024,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            ssl_context_factory=lambda _config, _default: context,
+        )
+    )

@@ -17,6 +17,7 @@ from meterworks.readings import WriterSettings
 from meterworks.runtime import BusSettings, DatabaseSettings, LogLevel, WarehouseSettings
 from meterworks.system.privilege import inbox_prefix
 from meterworks.system.settings import Resolved, resolve
+from meterworks.trust.audit import AuditSettings
 from meterworks.trust.pki import PeerRole
 from meterworks.trust.tls import Interface, TlsFiles, client_context, require_peer
 from meterworks.world import NeighbourhoodSettings
@@ -192,6 +193,7 @@ class Configuration:
     vault: VaultSection = field(default_factory=VaultSection)
     tls: TlsSection = field(default_factory=TlsSection)
     pki: PkiSection = field(default_factory=PkiSection)
+    audit: AuditSettings = field(default_factory=AuditSettings)
     neighbourhood: NeighbourhoodSettings = field(default_factory=NeighbourhoodSettings)
 
 
@@ -261,6 +263,16 @@ class Layout:
         """What opens the vaults."""
         return self.configuration.vault.secret_folder or self.data / "secrets"
 
+    @property
+    def heads(self) -> tuple[Path, ...]:
+        """Where the signed heads of the audit trail lie: apart from the database, better on other disks."""
+        section = self.configuration.audit
+        return (Path(section.heads) if section.heads else self.data / "heads", *map(Path, section.further_heads))
+
+    def spool(self, name: str) -> Path:
+        """Where a process keeps acts for the trail while nobody takes them."""
+        return self.data / "spool" / f"{name}.jsonl"
+
     def tls_folder(self, name: str) -> Path:
         """Where the certificate and the key of one of the system's processes lie."""
         return self.data / "tls" / name
@@ -278,7 +290,9 @@ class Layout:
     @property
     def private(self) -> tuple[Path, ...]:
         """Folders that hold keys, readings or who lives where: for nobody but the system's own account."""
-        stores = tuple(self.data / name for name in ("db", "warehouse", "keys", "pki", "vault", "secrets", "tls"))
+        stores = tuple(
+            self.data / name for name in ("db", "warehouse", "keys", "pki", "vault", "secrets", "tls", "spool", "heads")
+        )
         return (*stores, self.nats, self.world, self.logs, self.metrics, self.run)
 
     @property

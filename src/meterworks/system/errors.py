@@ -2,7 +2,7 @@
 
 from meterworks.errors import UsageError
 
-__all__ = ["ConfigurationError", "InUseError", "PrivilegeError"]
+__all__ = ["ConfigurationError", "InUseError", "PrivilegeError", "UnsafeSettingsError"]
 
 
 class ConfigurationError(UsageError):
@@ -21,3 +21,9 @@ class PrivilegeError(UsageError):
     """A process asks for a store or a vault that its row of the table gives it no right to. Facts: store."""
 
     code = "privilege"
+
+
+class UnsafeSettingsError(UsageError):
+    """A setting is not safe in production, which was asked for. Facts: settings, or vaults."""
+
+    code = "unsafe-settings"

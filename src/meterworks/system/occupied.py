@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from meterworks.system.errors import ConfigurationError, InUseError
+from meterworks.trust.tls import Interface
 
 __all__ = ["Endpoint", "occupied", "refuse_occupied"]
 
@@ -19,13 +20,20 @@ SO_BINDTODEVICE = getattr(socket, "SO_BINDTODEVICE", 25)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """A TCP endpoint the system is about to listen on. `device`: network device it is bound to, if any."""
+    """A TCP endpoint the system is about to listen on.
+
+    device: network device it is bound to, if any. process: who listens. interface: the row of the TLS policy that holds
+    there; None where it talks plainly, and then `plain_because` says why.
+    """
 
     purpose: str
     host: str
     port: int
     setting: str
     device: str | None = None
+    process: str = ""
+    interface: Interface | None = None
+    plain_because: str = ""
 
 
 def _is_free(endpoint: Endpoint) -> bool:

@@ -15,7 +15,8 @@ from types import MappingProxyType
 from typing import Final
 
 from meterworks.runtime import BusRight
-from meterworks.trust.pki import PeerRole
+from meterworks.trust.audit import APPEND_SUBJECT
+from meterworks.trust.pki import PeerRole, peer_uri
 
 __all__ = [
     "IDENTITIES",
@@ -30,7 +31,6 @@ __all__ = [
 ]
 
 STORES_READY: Final = "process.stores"  # answered by the supervisor once database, neighbourhood and keys are there
-AUDIT_APPEND: Final = "audit.append"
 STATUS: Final = ("headend.status", "headend.missing", "readings.status")
 
 
@@ -72,6 +72,11 @@ def _keeps(*streams: str) -> tuple[str, ...]:
     return kept + tuple(f"$JS.API.DIRECT.GET.{stream}" for stream in streams)
 
 
+def _acts_of(role: PeerRole) -> str:
+    """Where a process reports its acts: a subject of its own, so that nobody reports in another's name."""
+    return f"{APPEND_SUBJECT}.{role.value}"
+
+
 def _row(
     role: PeerRole,
     *,
@@ -85,7 +90,7 @@ def _row(
         role=role,
         vault=vault,
         stores=frozenset(stores),
-        publish=(*publish, "process.*", AUDIT_APPEND),
+        publish=(*publish, "process.*", _acts_of(role)),
         subscribe=(*subscribe, f"process.{role.value}"),
     )
 
@@ -124,13 +129,13 @@ _ROWS: Final = (
         role=PeerRole.SUPERVISOR,
         vault="pki",  # to issue the first certificates, before any process runs
         stores=frozenset(Store),
-        publish=("process.*", AUDIT_APPEND, *STATUS),
+        publish=("process.*", _acts_of(PeerRole.SUPERVISOR), *STATUS),
         subscribe=(STORES_READY,),
     ),
     Privilege(
         role=PeerRole.COMMAND,
         stores=frozenset(Store),  # a person at the machine
-        publish=("process.*", AUDIT_APPEND, *STATUS, *_reads("COMMITTED")),
+        publish=("process.*", _acts_of(PeerRole.COMMAND), *STATUS, *_reads("COMMITTED")),
     ),
 )
 
@@ -146,7 +151,7 @@ IDENTITIES: Final = (*PRIVILEGES, PeerRole.NATS.value)
 
 def uri_of(name: str) -> str:
     """The identity of a process as its certificate carries it."""
-    return f"urn:meterworks:{name}:{name}"
+    return peer_uri(PeerRole(name), name)
 
 
 def inbox_prefix(name: str) -> str:

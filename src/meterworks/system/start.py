@@ -41,6 +41,7 @@ from meterworks.runtime import (
     together,
     write_atomically,
 )
+from meterworks.system.baseline import refuse_known_secrets, refuse_unsafe
 from meterworks.system.configuration import Configuration, Layout
 from meterworks.system.endpoint import endpoints, portal_url
 from meterworks.system.identity import BusAdmission, prepare_identities
@@ -60,9 +61,10 @@ log = get_logger("system.start")
 # Who waits for whom. All load at the same time; collection begins when its progress can be watched.
 BEHIND: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
+        "audit": (STORES,),  # the first, and so the last to be stopped
         "writer": (STORES,),
         "fleet": (STORES,),
-        "web": (STORES,),
+        "web": (STORES, "audit"),
         "headend": (STORES, "writer", "fleet", "web"),
     }
 )
@@ -109,6 +111,7 @@ async def bring_up(resolved: Resolved[Configuration], announce: Announcer) -> No
     """
     harden_process()
     layout = Layout(resolved.configuration)
+    refuse_unsafe(resolved.configuration)
     lock = FolderLock(layout.data, purpose="meterworks up")
     with lock:
         refuse_occupied(endpoints(layout))
@@ -135,6 +138,7 @@ async def _run(layout: Layout, announce: Announcer) -> None:
     embedded = None
     announce.step("preparing certificates")
     await asyncio.to_thread(prepare_identities, layout)
+    refuse_known_secrets(layout)
     admission = BusAdmission(layout)
     if not layout.configuration.bus.url:
         settings = NatsServerSettings(

@@ -5,7 +5,7 @@ A process says that it is ready by answering on `process.<name>`: whoever waits 
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -20,6 +20,7 @@ from meterworks.system.privilege import PRIVILEGES, Store
 from meterworks.system.stop import stop_requested
 from meterworks.system.vault import Secrets, open_keystore, open_vault
 from meterworks.trust import KeyStore, KeyVault, harden_process
+from meterworks.trust.audit import AuditEvent, AuditSink, BusAuditSink, Outcome
 from meterworks.trust.tls import TlsFiles
 
 __all__ = [
@@ -50,6 +51,7 @@ class Ground:
     layout: Layout
     clock: Clock
     bus: Bus
+    audit: AuditSink
     secrets: Secrets | None = None
     opened: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack, repr=False)
 
@@ -106,7 +108,11 @@ async def open_ground(
         stack.push_async_callback(bus.close)
         await _wait_behind(bus, behind)
         clock = SystemClock(load_clock(layout.clock))
-        yield Ground(name=name, layout=layout, clock=clock, bus=bus, secrets=secrets, opened=stack)
+        settings = layout.configuration.audit
+        sink = BusAuditSink(bus, source=name, clock=clock, spool=layout.spool(name), settings=settings)
+        sink.start()
+        stack.push_async_callback(sink.close)
+        yield Ground(name=name, layout=layout, clock=clock, bus=bus, audit=sink, secrets=secrets, opened=stack)
 
 
 async def _wait_behind(bus: Bus, names: Collection[str]) -> None:
@@ -169,10 +175,27 @@ def run_until_stopped(
         async with open_ground(name, layout, behind=behind, secrets=secrets) as ground:
             stopping = stop_requested()  # until here there is nothing to clean up: a signal just ends the process
             log.info("process started", process=name)
-            await serve(ground, stopping)
+            with _told(ground):
+                await serve(ground, stopping)
             log.info("process stopped", process=name)
 
     uvloop.run(whole())
+
+
+@contextlib.contextmanager
+def _told(ground: Ground) -> Iterator[None]:
+    """Tell the trail that the process begins, and how it ends."""
+    name = f"process:{ground.name}"
+    ground.audit.post(AuditEvent(act="process.started", actor=name, object=name))
+    try:
+        yield
+    except Exception as error:
+        cause = type(error).__name__  # its text may hold what no record should
+        ground.audit.post(
+            AuditEvent(act="process.failed", actor=name, object=name, outcome=Outcome.FAILURE, cause=cause)
+        )
+        raise
+    ground.audit.post(AuditEvent(act="process.stopped", actor=name, object=name))
 
 
 async def until_stopped(stopping: asyncio.Event, work: Awaitable[None], stop: Callable[[], None]) -> None:
