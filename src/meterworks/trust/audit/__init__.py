@@ -28,10 +28,12 @@ from meterworks.trust.audit.sink import AuditSink, MemoryAuditSink
 from meterworks.trust.audit.trail import APPENDER, AuditTrail, Receipt
 from meterworks.trust.audit.verification import load_public_keys, longest_heads, verify_stored
 from meterworks.trust.audit.verify import Finding, StoredRecord, TrailVerifier, Verdict
+from meterworks.trust.audit.wire import APPEND_SUBJECT
 
 __all__ = [
     "ACTS",
     "APPENDER",
+    "APPEND_SUBJECT",
     "HEADS_FILE",
     "NOBODY",
     "Act",
