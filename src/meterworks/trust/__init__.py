@@ -1,8 +1,10 @@
 """Keys, passwords and tokens: what opens a door, and how it is kept."""
 
+from meterworks.trust.ceremony import CeremonyEntry, CeremonyProtocol, read_protocol
 from meterworks.trust.common_password import is_common_password
 from meterworks.trust.entropy import HealthTestedSource, random_bytes
 from meterworks.trust.errors import (
+    CeremonyProtocolError,
     EntropyError,
     KeyExistsError,
     KeyFileError,
@@ -13,6 +15,7 @@ from meterworks.trust.errors import (
     KeyUsageError,
     KnownKeyError,
     PasswordError,
+    QuorumError,
     SharedKeyError,
     TokenLostError,
     VaultLockedError,
@@ -56,6 +59,7 @@ from meterworks.trust.password import (
     password_matches,
     password_needs_rehash,
 )
+from meterworks.trust.quorum import Quorum, Share, join_secret, share_out
 from meterworks.trust.token import TOKEN_SIZE, constant_time_equal, hash_token, new_token, token_matches
 
 __all__ = [
@@ -65,6 +69,9 @@ __all__ = [
     "PASSWORD_LENGTH_MAX",
     "PASSWORD_LENGTH_MIN",
     "TOKEN_SIZE",
+    "CeremonyEntry",
+    "CeremonyProtocol",
+    "CeremonyProtocolError",
     "CurveName",
     "EntropyError",
     "FileKeyVault",
@@ -85,7 +92,10 @@ __all__ = [
     "KnownKeyError",
     "PasswordError",
     "PrivateKey",
+    "Quorum",
+    "QuorumError",
     "SecretSource",
+    "Share",
     "SharedKeyError",
     "TokenLostError",
     "VaultKeyAgreement",
@@ -101,6 +111,7 @@ __all__ = [
     "hash_password",
     "hash_token",
     "is_common_password",
+    "join_secret",
     "known_key",
     "known_key_pair",
     "new_password",
@@ -110,10 +121,12 @@ __all__ = [
     "password_matches",
     "password_needs_rehash",
     "random_bytes",
+    "read_protocol",
     "refuse_known_key",
     "refuse_known_key_pair",
     "scan_keys",
     "secret_from_file",
+    "share_out",
     "token_matches",
     "unwrap_key",
     "wrap_key",

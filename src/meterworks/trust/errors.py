@@ -3,7 +3,10 @@
 from meterworks.errors import SecurityError, UnreachableError, UsageError
 
 __all__ = [
+    "CeremonyProtocolError",
     "EntropyError",
+    "EnvelopeError",
+    "EscrowError",
     "KeyExistsError",
     "KeyFileError",
     "KeyMaterialError",
@@ -13,6 +16,7 @@ __all__ = [
     "KeyUsageError",
     "KnownKeyError",
     "PasswordError",
+    "QuorumError",
     "SharedKeyError",
     "TokenLostError",
     "VaultLockedError",
@@ -20,10 +24,28 @@ __all__ = [
 ]
 
 
+class CeremonyProtocolError(SecurityError):
+    """The sealed protocol of key ceremonies was changed: an entry is false, missing or moved. Facts: path, number."""
+
+    code = "ceremony-protocol"
+
+
 class EntropyError(SecurityError):
     """The random source failed a health test: no key is made until a process starts with a sound one. Facts: test."""
 
     code = "entropy"
+
+
+class EnvelopeError(SecurityError):
+    """A sealed file does not open: it is another recipient's, was changed, or ends too early."""
+
+    code = "envelope"
+
+
+class EscrowError(UsageError):
+    """What was given for escrow may not leave the house, or cannot be used again as it is. Facts: device."""
+
+    code = "escrow"
 
 
 class KeyExistsError(UsageError):
@@ -54,6 +76,12 @@ class KnownKeyError(SecurityError):
     """A key that is published, a sample or a default, and so is everyone's. Facts: where, name."""
 
     code = "known-key"
+
+
+class QuorumError(SecurityError):
+    """Too few holders, false shares, or no lawful number of them. Facts: threshold."""
+
+    code = "quorum"
 
 
 class SharedKeyError(SecurityError):

@@ -181,6 +181,13 @@ class FileKeyVault:
             if opened is not None:
                 opened.forget()
 
+    def forget(self) -> None:
+        """Let go of every key that was opened; who still holds one cannot use it. The files stay."""
+        with self._lock:
+            for key in self._opened.values():
+                key.forget()
+            self._opened.clear()
+
     def _keep(self, key: _Key) -> _Key:
         with self._lock:
             self._opened[key.label] = key
