@@ -4,8 +4,10 @@ The REST API has a door of its own, `meterworks.market.api`: it brings the web f
 loads.
 """
 
+from meterworks.market.access_view import MonthOfReads, Recipient, purpose_title, reads_by_month
 from meterworks.market.account import Accounts, IssuedToken, NewUser, User
 from meterworks.market.audit import AccessEntry, AccessLog
+from meterworks.market.consent import Consent, Consents, ConsentState, ConsentTerms, Evidence
 from meterworks.market.device_access import DeviceRead, LatestValue, event_document
 from meterworks.market.errors import (
     AccountExists,
@@ -38,20 +40,27 @@ __all__ = [
     "ChannelSeries",
     "CollectionSummary",
     "Columns",
+    "Consent",
+    "ConsentState",
+    "ConsentTerms",
+    "Consents",
     "Credential",
     "DeviceRead",
+    "Evidence",
     "FleetLoad",
     "IssuedToken",
     "LatestValue",
     "Market",
     "MarketServices",
     "MarketSettings",
+    "MonthOfReads",
     "NewUser",
     "NotAuthenticated",
     "NotFound",
     "NotPermitted",
     "Period",
     "Principal",
+    "Recipient",
     "RequestMalformed",
     "Resolution",
     "SeriesQuestion",
@@ -67,6 +76,8 @@ __all__ = [
     "format_utc",
     "instant",
     "problem_of",
+    "purpose_title",
+    "reads_by_month",
     "status_of",
     "viewer_of",
 ]

@@ -17,7 +17,7 @@ __all__ = ["AccessEntry", "AccessLog"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessEntry:
-    """One access to the readings of one usage point."""
+    """One access to the readings of one usage point. `purpose`: a name of the catalogue's table."""
 
     at: datetime
     usage_point_id: str
@@ -30,6 +30,7 @@ class AccessEntry:
     channels: str
     purpose: str
     request_id: str
+    consent_reference: str | None = None  # of the consent the access rests on
 
 
 class _Batch:

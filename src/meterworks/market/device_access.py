@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 
 import orjson
 
-from meterworks.catalogue import CHANNELS, Channel, event_code
+from meterworks.catalogue import CHANNELS, Channel, Detail, Purpose, detail_of, event_code
 from meterworks.errors import MeterworksError, UnreachableError
 from meterworks.headend import LAST_BUCKET, READ_SUBJECT, RELEASE_SUBJECT, SeenEvent
 from meterworks.market.audit import AccessEntry, AccessLog
-from meterworks.market.errors import ReadFailed, ReadTimeout
+from meterworks.market.errors import PurposeExceeded, ReadFailed, ReadTimeout
 from meterworks.market.principal import Principal
+from meterworks.market.purpose import purpose_of
 from meterworks.market.scope import Scope, VisiblePart, instant
 from meterworks.market.series import TimeRange
 from meterworks.market.services import MarketServices
@@ -94,22 +95,32 @@ class DeviceAccess:
     async def last_values(
         self, principal: Principal, device_id: int, *, purpose: str, request_id: str
     ) -> Sequence[LatestValue]:
-        """The latest value of each channel that the principal may see. Raises NotFound."""
+        """The latest value of each channel that the principal may see for the purpose. Raises NotFound."""
+        claimed = purpose_of(principal.role, purpose)
         now = self._services.clock.now()
-        view = await self._scope.device(principal, device_id, instant(now))
+        view = await self._scope.device(principal, device_id, instant(now), purpose=claimed)
         content = await self._services.bus.get(LAST_BUCKET, str(device_id))
         values = [] if content is None else _values(orjson.loads(content))
         if values:
             oldest = min(value.at for value in values)
-            seen = await self._scope.device(principal, device_id, TimeRange(oldest, instant(now).to))
-            values = [value for value in values if _visible(value.at, seen.parts)]
-        await self._record(principal, view.parts, purpose=purpose, request_id=request_id, what="last values")
+            asked = TimeRange(oldest, instant(now).to)
+            seen = await self._scope.device(principal, device_id, asked, purpose=claimed)
+            values = [value for value in values if _may_see(value, claimed, seen.parts)]
+        await self._record(principal, view.parts, purpose=claimed, request_id=request_id, what="last values")
         return values
 
     async def read_now(self, principal: Principal, device_id: int, *, purpose: str, request_id: str) -> DeviceRead:
-        """Ask the meter for its registers now. Raises NotFound, ReadTimeout, ReadFailed."""
-        view = await self._scope.device(principal, device_id, instant(self._services.clock.now()))
-        await self._record(principal, view.parts, purpose=purpose, request_id=request_id, what="read now")
+        """Ask the meter for its registers now. Raises NotFound, PurposeExceeded, ReadTimeout, ReadFailed.
+
+        The meter may take its time: whether the principal may see is asked again when the answer is there.
+        """
+        claimed = purpose_of(principal.role, purpose)
+        if max(claimed.sees.values()) < Detail.INSTANT:
+            raise PurposeExceeded(
+                f"the purpose {claimed.name} does not include values of this moment", purpose=claimed.name
+            )
+        view = await self._scope.device(principal, device_id, instant(self._services.clock.now()), purpose=claimed)
+        await self._record(principal, view.parts, purpose=claimed, request_id=request_id, what="read now")
         question = orjson.dumps({"device": device_id, "what": "registers", "request_id": request_id})
         try:
             answer = await self._services.bus.request(READ_SUBJECT, question, timeout_s=self._read_timeout_s)
@@ -118,7 +129,10 @@ class DeviceAccess:
         except MeterworksError as error:
             raise ReadFailed(f"device {device_id} could not be read: {error}", device=device_id) from error
         document = orjson.loads(answer)
-        return DeviceRead(device_id=device_id, drift_s=document.get("drift_s"), values=_values(document["values"]))
+        seen = await self._scope.device(principal, device_id, instant(self._services.clock.now()), purpose=claimed)
+        finest = max((part.detail or Detail.INSTANT for part in seen.parts), default=Detail.MONTH)
+        values = [value for value in _values(document["values"]) if _includes(claimed, value.channel, finest)]
+        return DeviceRead(device_id=device_id, drift_s=document.get("drift_s"), values=values)
 
     async def release(self, principal: Principal, device_id: int, *, purpose: str, request_id: str) -> None:
         """Have the head-end try a device again that it leaves alone because the device refused our keys.
@@ -126,7 +140,8 @@ class DeviceAccess:
         Raises NotFound, UnreachableError where no head-end answers, UsageError where it does not know the device.
         """
         view = await self._scope.device(principal, device_id, instant(self._services.clock.now()))
-        await self._record(principal, view.parts, purpose=purpose, request_id=request_id, what="release")
+        claimed = purpose_of(principal.role, purpose)
+        await self._record(principal, view.parts, purpose=claimed, request_id=request_id, what="release")
         question = orjson.dumps({"device": device_id})
         await self._services.bus.request(RELEASE_SUBJECT, question, timeout_s=self._read_timeout_s)
 
@@ -142,7 +157,7 @@ class DeviceAccess:
         return [event_document(seen) for seen in visible], page.next
 
     async def _record(
-        self, principal: Principal, parts: Sequence[VisiblePart], *, purpose: str, request_id: str, what: str
+        self, principal: Principal, parts: Sequence[VisiblePart], *, purpose: Purpose, request_id: str, what: str
     ) -> None:
         at = self._services.clock.now()
         entries = [
@@ -156,8 +171,9 @@ class DeviceAccess:
                 range_start=part.range.from_,
                 range_end=part.range.to,
                 channels=what,
-                purpose=purpose,
+                purpose=purpose.name,
                 request_id=request_id,
+                consent_reference=part.consent,
             )
             for part in parts
             if part.usage_point_id is not None
@@ -167,3 +183,15 @@ class DeviceAccess:
 
 def _visible(at: datetime, parts: Sequence[VisiblePart]) -> bool:
     return any(part.range.contains(at) for part in parts)
+
+
+def _includes(purpose: Purpose, channel: Channel, finest: Detail) -> bool:
+    """Is a single value of a channel within the purpose, and within what a consent to it lets through?"""
+    return purpose.allows(channel, detail_of(channel)) and detail_of(channel) <= finest
+
+
+def _may_see(value: LatestValue, purpose: Purpose, parts: Sequence[VisiblePart]) -> bool:
+    return any(
+        part.range.contains(value.at) and _includes(purpose, value.channel, part.detail or Detail.INSTANT)
+        for part in parts
+    )

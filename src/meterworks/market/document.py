@@ -2,10 +2,16 @@
 
 from datetime import datetime
 
+from meterworks.catalogue import PURPOSES
+from meterworks.market.access_view import Recipient, purpose_title
+from meterworks.market.audit import AccessEntry
+from meterworks.market.consent import Consent
 from meterworks.market.timestamp import format_utc
 from meterworks.registry import Device, Installation, Organisation, PlacedDevice, Registration, UsagePoint
 
 __all__ = [
+    "access_document",
+    "consent_document",
     "device_document",
     "installation_document",
     "organisation_document",
@@ -17,6 +23,47 @@ __all__ = [
 
 def _time(moment: datetime | None) -> str | None:
     return None if moment is None else format_utc(moment)
+
+
+def access_document(entry: AccessEntry, recipient: Recipient, *, with_person: bool) -> dict[str, object]:
+    """One access to readings. with_person: whether the person who read is told as well."""
+    document: dict[str, object] = {
+        "at": format_utc(entry.at),
+        "role": entry.role,
+        "organisation": recipient.organisation,
+        "organisation_id": entry.organisation_id,
+        "from": format_utc(entry.range_start),
+        "to": format_utc(entry.range_end),
+        "channels": entry.channels.split(","),
+        "purpose": entry.purpose,
+        "title": purpose_title(entry.purpose),
+        "consent": entry.consent_reference,
+        "request_id": entry.request_id,
+    }
+    return {**document, "user": entry.user_name} if with_person else document
+
+
+def consent_document(consent: Consent, organisation: str, now: datetime) -> dict[str, object]:
+    """A consent and where it stands."""
+    return {
+        "reference": consent.reference,
+        "state": consent.state(now).value,
+        "organisation": organisation,
+        "organisation_id": consent.organisation_id,
+        "metering_point": consent.usage_point_id,
+        "purpose": consent.purpose,
+        "title": PURPOSES[consent.purpose].title,
+        "detail": consent.detail.label,
+        "data_from": format_utc(consent.data_from),
+        "from": format_utc(consent.starts_at),
+        "to": format_utc(consent.ends_at),
+        "via": consent.via,
+        "evidence": {"reference": consent.evidence_reference, "digest": consent.evidence_digest},
+        "proposed_at": format_utc(consent.proposed_at),
+        "confirmed_at": _time(consent.confirmed_at),
+        "ended_at": _time(consent.ended_at),
+        "ended_by": consent.ended_by,
+    }
 
 
 def device_document(device: Device) -> dict[str, object]:

@@ -8,10 +8,14 @@ __all__ = [
     "BadCredentials",
     "BodyTimeout",
     "BodyTooLarge",
+    "ConsentNotPossible",
+    "ErasureNotPossible",
     "NotAcceptable",
     "NotAuthenticated",
     "NotFound",
     "NotPermitted",
+    "PurposeExceeded",
+    "PurposeNotPermitted",
     "RangeTooLarge",
     "ReadFailed",
     "ReadTimeout",
@@ -84,6 +88,30 @@ class NotPermitted(RefusedError):
     """The role does not include this action."""
 
     code = "not-permitted"
+
+
+class PurposeNotPermitted(RefusedError):
+    """The role may not read data for this purpose."""
+
+    code = "purpose-not-permitted"
+
+
+class PurposeExceeded(RefusedError):
+    """More was asked for than the purpose, or the consumer's consent to it, includes."""
+
+    code = "purpose-exceeded"
+
+
+class ConsentNotPossible(UsageError):
+    """A consent on these terms cannot be given, proposed or confirmed."""
+
+    code = "consent-not-possible"
+
+
+class ErasureNotPossible(RefusedError):
+    """The consumer's data must stay for now: somebody lives there on a running supply, or a hold says so."""
+
+    code = "erasure-not-possible"
 
 
 class TooManyAttempts(RefusedError):

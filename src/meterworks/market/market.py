@@ -5,6 +5,7 @@ from meterworks.headend import REGISTRY_CHANGED_SUBJECT, HeadendQueries
 from meterworks.market.access_view import AccessView
 from meterworks.market.account import Accounts
 from meterworks.market.audit import AccessLog
+from meterworks.market.consent import Consents
 from meterworks.market.device_access import DeviceAccess
 from meterworks.market.overview import Overview
 from meterworks.market.reading_access import ReadingAccess
@@ -30,7 +31,8 @@ class Market:
         self.registry: Registry = services.registry
         self.collection: HeadendQueries = services.collection
         self.accounts = Accounts(services.database)
-        self.scope = Scope(services.registry)
+        self.consents = Consents(services.database, services.registry, services.clock, services.audit)
+        self.scope = Scope(services.registry, self.consents)
         self.reading_access = ReadingAccess(services, self.scope, access_log, rows_max=settings.answer_rows_max)
         self.device_access = DeviceAccess(services, self.scope, access_log, read_timeout_s=settings.read_timeout_s)
         self.access_view = AccessView(services, access_log)

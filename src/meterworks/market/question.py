@@ -17,7 +17,6 @@ __all__ = [
     "SeriesQuestion",
     "parse_channels",
     "parse_limit",
-    "parse_purpose",
     "parse_range",
     "parse_resolution",
 ]
@@ -25,7 +24,6 @@ __all__ = [
 CHANNEL_COUNT_MAX = 32
 CHANNEL_NAME_LENGTH_MAX = 80
 RANGE_DEFAULT = timedelta(days=7)
-PURPOSE_LENGTH_MAX = 64
 LIMIT_DIGITS_MAX = 9
 CURSOR_LENGTH_MAX = 64
 SHORTEST_STEP_S = 60  # assumed between values of a channel without interval
@@ -64,7 +62,7 @@ class SeriesQuestion:
     """What is asked of a device or usage point.
 
     channels: none means the interval channels its devices have; `bases` narrows those. row_limit: None
-    asks for everything at once.
+    asks for everything at once. purpose: a name of the catalogue; empty: the asker's own (see `purpose.purpose_of`).
     """
 
     channels: Sequence[Channel]
@@ -138,16 +136,6 @@ def parse_resolution(text: str) -> Resolution:
             resolution: Resolution = name
             return resolution
     raise RequestMalformed(f"resolution={text[:20]!r} is none of interval, day, month", parameter="resolution")
-
-
-def parse_purpose(text: str | None, *, default: str) -> str:
-    """Why data is read, as the consumer will see it. Raises RequestMalformed for what cannot be printed."""
-    purpose = (text or "").strip() or default
-    if len(purpose) > PURPOSE_LENGTH_MAX or not purpose.isprintable():
-        raise RequestMalformed(
-            f"`purpose` has at most {PURPOSE_LENGTH_MAX} characters, all printable", parameter="purpose"
-        )
-    return purpose
 
 
 def parse_limit(text: str | None, *, default: int) -> int:

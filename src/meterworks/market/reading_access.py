@@ -1,4 +1,6 @@
-"""Readings as a principal may see them: bounded by role, registration and occupancy, logged, then encoded elsewhere."""
+"""Readings as a principal may see them: bounded by purpose, role, registration, occupancy and consent; logged; then
+encoded elsewhere.
+"""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -7,9 +9,11 @@ from fractions import Fraction
 
 import pyarrow as pa
 
-from meterworks.catalogue import CHANNELS
+from meterworks.catalogue import CHANNELS, Purpose
 from meterworks.market.audit import AccessEntry, AccessLog
+from meterworks.market.errors import PurposeExceeded
 from meterworks.market.principal import Principal
+from meterworks.market.purpose import check_detail, detail_asked, exceeded, is_coarse, purpose_of, seen_of
 from meterworks.market.question import Cursor, SeriesQuestion
 from meterworks.market.scope import INTERVAL_LENGTH_MAX, Scope, VisiblePart
 from meterworks.market.series import (
@@ -20,6 +24,7 @@ from meterworks.market.series import (
     columns_from,
     group,
     split_channels,
+    whole_periods,
 )
 from meterworks.market.services import MarketServices
 from meterworks.market.timestamp import parse_zone
@@ -39,6 +44,7 @@ class _Subject:
     """What was asked for, and how it is named in the answer."""
 
     facts: dict[str, object]
+    purpose: Purpose
     zone_name: str
     parts: Sequence[VisiblePart]
 
@@ -60,15 +66,17 @@ class ReadingAccess:
     async def of_usage_point(self, principal: Principal, usage_point_id: str, question: SeriesQuestion) -> SeriesResult:
         """The series of a usage point, stitched over its devices.
 
-        Raises NotFound for an unknown one and for one that the principal may not know of.
+        Raises NotFound for an unknown one and for one that the principal may not know of; before anything is looked up,
+        PurposeNotPermitted and PurposeExceeded for what its purpose does not include.
         """
+        purpose = _purpose(principal, question)
         view = await self._scope.usage_point_series(
-            principal, usage_point_id, question.asked, local=_is_local(question)
+            principal, usage_point_id, question.asked, purpose=purpose, local=_is_local(question)
         )
-        subject = _Subject({"metering_point": usage_point_id}, view.time_zone or "UTC", view.parts)
-        question = await self._with_channels(
-            question, [entry.device_id for entry in view.installations], self._lived(view.installations)
-        )
+        subject = _Subject({"metering_point": usage_point_id}, purpose, view.time_zone or "UTC", view.parts)
+        devices = [entry.device_id for entry in view.installations]
+        question = await self._with_channels(question, purpose, devices, self._lived(view.installations))
+        subject, question = self._fitted(subject, question)
 
         installed = [_installed(entry) for entry in view.installations]
         elsewhere = await self._elsewhere(view.installations, question.asked)
@@ -97,9 +105,14 @@ class ReadingAccess:
 
     async def of_device(self, principal: Principal, device_id: int, question: SeriesQuestion) -> SeriesResult:
         """The series of one device, wherever it hung. Raises NotFound as for a usage point."""
-        view = await self._scope.device_series(principal, device_id, question.asked, local=_is_local(question))
-        subject = _Subject({"device": device_id}, view.time_zone or "UTC", view.parts)
-        question = await self._with_channels(question, [DeviceId(device_id)], self._lived(view.installations))
+        purpose = _purpose(principal, question)
+        view = await self._scope.device_series(
+            principal, device_id, question.asked, purpose=purpose, local=_is_local(question)
+        )
+        subject = _Subject({"device": device_id}, purpose, view.time_zone or "UTC", view.parts)
+        lived = self._lived(view.installations)
+        question = await self._with_channels(question, purpose, [DeviceId(device_id)], lived)
+        subject, question = self._fitted(subject, question)
 
         def fetch() -> Awaitable[pa.Table]:
             return self._services.readings.by_device(
@@ -119,10 +132,55 @@ class ReadingAccess:
         lived = [whole.overlap(entry.starts_at - INTERVAL_LENGTH_MAX, entry.ends_at) for entry in installations]
         return [part for part in lived if part is not None] or None
 
+    def _fitted(self, subject: _Subject, question: SeriesQuestion) -> tuple[_Subject, SeriesQuestion]:
+        """Leave out what a consent does not reach, and make sums whole where purpose or consent is coarse.
+
+        Raises PurposeExceeded when consents there are, but none that fine.
+        """
+        if not question.channels:
+            return subject, question
+        asked = max(detail_asked(channel, question.resolution) for channel in question.channels)
+        parts = [part for part in subject.parts if part.detail is None or asked <= part.detail]
+        if not parts:
+            finest = max(part.detail for part in subject.parts if part.detail is not None)
+            raise exceeded(subject.purpose, question.channels[0], asked, finest)
+        subject = replace(subject, parts=parts)
+        if question.resolution == "interval":
+            return subject, question
+        finest_seen = [subject.purpose.detail(channel) for channel in question.channels]
+        finest_seen += [part.detail for part in parts]
+        if not any(detail is not None and is_coarse(detail) for detail in finest_seen):
+            return subject, question
+        return self._whole(subject, question)
+
+    def _whole(self, subject: _Subject, question: SeriesQuestion) -> tuple[_Subject, SeriesQuestion]:
+        """The question for whole periods that have ended; see `is_coarse` for why."""
+        assert question.resolution != "interval"
+        if question.zone_name is not None:
+            raise PurposeExceeded(
+                f"for the purpose {subject.purpose.name} days begin as they do where the meter is; leave `tz` out",
+                purpose=subject.purpose.name,
+            )
+        now = self._services.clock.now()
+        ended_by = now if question.as_of is None else min(now, question.as_of)
+        asked, zone = question.asked, parse_zone(subject.zone_name)
+        nothing = TimeRange(asked.from_, asked.from_)
+        whole = whole_periods(asked, zone, question.resolution, ended_by=ended_by) or nothing
+        inside = ((part, whole.overlap(part.range.from_, part.range.to)) for part in subject.parts)
+        parts = [replace(part, range=seen) for part, seen in inside if seen is not None]
+        return replace(subject, parts=parts), replace(question, asked=whole)
+
     async def _with_channels(
-        self, question: SeriesQuestion, device_ids: Sequence[DeviceId], lived: Sequence[TimeRange] | None
+        self,
+        question: SeriesQuestion,
+        purpose: Purpose,
+        device_ids: Sequence[DeviceId],
+        lived: Sequence[TimeRange] | None,
     ) -> SeriesQuestion:
-        """Without channels named, the interval channels of the devices are meant. Checks the question as a whole."""
+        """Without channels named, the interval channels of the devices are meant, as far as the purpose sees them.
+
+        Checks the question as a whole.
+        """
         if not question.channels:
             numbers = {
                 channel.channel_id
@@ -134,6 +192,7 @@ class ReadingAccess:
                 for channel in (CHANNELS[number] for number in sorted(numbers))
                 if channel.kind == "interval" and (not question.bases or channel.base in question.bases)
             ]
+            usual = seen_of(purpose, usual, question.resolution)
             question = replace(question, channels=usual[:CHANNEL_COUNT_DEFAULT_MAX])
         question.check(self._rows_max, lived=lived)
         return question
@@ -180,12 +239,20 @@ class ReadingAccess:
                 range_start=part.range.from_,
                 range_end=part.range.to,
                 channels=channels,
-                purpose=question.purpose,
+                purpose=subject.purpose.name,
                 request_id=question.request_id,
+                consent_reference=part.consent,
             )
             for part in subject.parts
             if part.usage_point_id is not None
         ]
+
+
+def _purpose(principal: Principal, question: SeriesQuestion) -> Purpose:
+    """What the question claims. Raises PurposeNotPermitted, PurposeExceeded."""
+    purpose = purpose_of(principal.role, question.purpose)
+    check_detail(purpose, question.channels, question.resolution)
+    return purpose
 
 
 def _splits(at: datetime | None, wide: TimeRange) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -25,6 +25,7 @@ __all__ = [
     "columns_from",
     "group",
     "split_channels",
+    "whole_periods",
 ]
 
 Resolution = Literal["interval", "day", "month"]
@@ -150,6 +151,16 @@ def split_channels(columns: Columns, channels: Sequence[Channel]) -> list[Channe
         ChannelSeries(channel, columns.take(slice(int(start), int(end))))
         for channel, start, end in zip(ordered, starts, ends, strict=True)
     ]
+
+
+def whole_periods(asked: TimeRange, zone: ZoneInfo, grouping: Grouping, *, ended_by: datetime) -> TimeRange | None:
+    """The part of a range that consists of whole local periods which had ended by an instant, or None."""
+    start, end = asked.epochs_s
+    last = min(end, int(ended_by.timestamp()))
+    whole = [bound for _, bound in local_bounds(start, end, zone=zone.key, period=grouping) if start <= bound <= last]
+    if len(whole) < 2:
+        return None
+    return TimeRange(datetime.fromtimestamp(whole[0], UTC), datetime.fromtimestamp(whole[-1], UTC))
 
 
 def group(series: ChannelSeries, asked: TimeRange, zone: ZoneInfo, grouping: Grouping) -> ChannelSeries:

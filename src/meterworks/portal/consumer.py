@@ -1,6 +1,6 @@
 """The consumer's page: usage, cost, and who has read the data. Stateless; only the chart needs scripts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -9,7 +9,16 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from meterworks.catalogue import Role
-from meterworks.market import AccessEntry, Market, NotFound, Principal, format_utc, viewer_of
+from meterworks.market import (
+    AccessEntry,
+    Market,
+    NotFound,
+    Principal,
+    Recipient,
+    format_utc,
+    purpose_title,
+    viewer_of,
+)
 from meterworks.market.api import OrjsonResponse, market_of, request_id_of
 from meterworks.portal.page import page
 from meterworks.portal.settings import PortalSettings
@@ -54,18 +63,22 @@ def _tile(usage: PeriodUsage, settings: PortalSettings) -> dict[str, str]:
     }
 
 
-def _access_rows(entries: Sequence[AccessEntry], zone: ZoneInfo) -> list[dict[str, str]]:
+def access_rows(
+    entries: Sequence[AccessEntry], recipients: Mapping[tuple[str, int | None], Recipient], zone: ZoneInfo
+) -> list[dict[str, str]]:
+    """Accesses as a table shows them: who by organisation and role, never by person."""
+
     def local(moment: datetime) -> str:
         return f"{moment.astimezone(zone):%d %b %Y %H:%M}"
 
     return [
         {
             "at": local(entry.at),
-            "who": entry.user_name,
-            "role": entry.role.replace("_", " "),
+            "who": recipients[entry.role, entry.organisation_id].title,
             "from_": local(entry.range_start),
             "to": local(entry.range_end),
-            "purpose": entry.purpose,
+            "purpose": purpose_title(entry.purpose),
+            "consent": "with my consent" if entry.consent_reference else "",
         }
         for entry in entries
     ]
@@ -101,7 +114,7 @@ async def home(request: Request, principal: Consumer, metering_point: PointText 
         usage = await UsageOfConsumer(market, principal, request_id_of(request)).totals(chosen.id, zone)
         tiles = [_tile(period, settings) for period in usage]
         entries, _ = await market.access_view.of_usage_point(principal, chosen.id, limit=ACCESS_COUNT, but_own=True)
-        accesses = _access_rows(entries, zone)
+        accesses = access_rows(entries, await market.access_view.recipients(entries), zone)
     return page(
         "home.html",
         user=principal.name,

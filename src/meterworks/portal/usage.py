@@ -15,7 +15,7 @@ __all__ = ["PERIODS", "PeriodName", "PeriodUsage", "UsageOfConsumer", "UsageSeri
 PeriodName = Literal["today", "week", "year"]
 PERIODS: tuple[PeriodName, ...] = ("today", "week", "year")
 IMPORT_BASE = 1  # of the catalogue's quantities: active energy, import
-PURPOSE = "consumer page"
+PURPOSE = "own-use"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,7 @@ def _routes(api: FastAPI) -> list[RouteContext]:
 
 def _filled(path: str | None) -> str:
     assert path is not None
-    return path.replace("{metering_point:path}", "MP0001").replace("{device_id}", "1").replace("{name}", "olivia")
+    return path.replace("{metering_point:path}", "MP0001").replace("{device_id}", "1").replace("{name}", "nobody")
 
 
 async def test_every_route_has_exactly_one_gate(api: FastAPI) -> None:
@@ -188,16 +188,20 @@ async def test_an_organisation_sees_itself_and_its_registrations(client_of: Clie
 
 async def test_every_access_is_logged_and_the_consumer_can_see_it(client_of: ClientOf) -> None:
     supplier, consumer, operator = await client_of("sam"), await client_of("rea"), await client_of("olivia")
-    query = {"channel": "12", "from": "2026-02-01T00:00:00Z", "to": "2026-05-01T00:00:00Z", "purpose": "billing"}
+    query = {"channel": "12", "from": "2026-02-01T00:00:00Z", "to": "2026-05-01T00:00:00Z", "purpose": "settlement"}
     await supplier.get("/metering-points/MP0001/readings", params=query)
     await operator.get("/devices/1/readings", params={"from": "2026-11-01T00:00:00Z", "to": "2026-11-02T00:00:00Z"})
     await operator.post("/devices/1/reads", params={"purpose": "complaint"})
     entries = (await consumer.get("/metering-points/MP0001/accesses")).json()["accesses"]
-    assert [(e["user"], e["role"], e["purpose"]) for e in entries] == [
-        ("olivia", "operator", "complaint"),
-        ("olivia", "operator", "API"),
-        ("sam", "supplier", "billing"),
+    assert [(e["organisation"], e["role"], e["purpose"]) for e in entries] == [
+        (None, "operator", "complaint"),
+        (None, "operator", "metering"),
+        ("Northern Power", "supplier", "settlement"),
     ]
+    assert all("user" not in entry for entry in entries), "organisation and role are shown, the person is not"
+    assert entries[2]["title"] == "settling the energy market"
+    seen = (await operator.get("/metering-points/MP0001/accesses")).json()["accesses"]
+    assert [entry["user"] for entry in seen] == ["olivia", "olivia", "sam"]
     assert (entries[2]["from"], entries[2]["to"]) == ("2026-02-01T00:00:00Z", "2026-05-01T00:00:00Z")
     assert entries[2]["channels"] == ["electricity.import.active.30min"]
 

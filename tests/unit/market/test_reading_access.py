@@ -134,7 +134,7 @@ PRINCIPAL = Principal(
 def _access(spans: Sequence[tuple[int, int | None]], rows_max: int = 10_000) -> tuple[ReadingAccess, Log]:
     registry, log = Registry(spans), Log()
     services: Any = SimpleNamespace(registry=registry, readings=Store(), clock=ManualClock(_at(HALF_HOURS)))
-    scope: Any = Scope(registry)  # type: ignore[arg-type]  # stands in for the registry
+    scope: Any = Scope(registry, None)  # type: ignore[arg-type]  # stand-ins: no purpose here asks for consents
     return ReadingAccess(services, scope, log, rows_max=rows_max), log  # type: ignore[arg-type]  # stands in for the log
 
 
@@ -149,7 +149,7 @@ def _question(
         "zone_name": None,
         "row_limit": None,
         "cursor": None,
-        "purpose": "test",
+        "purpose": "",
         "request_id": "r",
     }
     return SeriesQuestion(**{**values, **changes})
@@ -271,13 +271,13 @@ async def test_local_days_go_by_the_usage_points_zone_unless_another_is_named() 
 
 async def test_the_log_says_who_what_when_and_why() -> None:
     access, log = _access([(0, 50)])
-    await access.of_usage_point(PRINCIPAL, POINT, _question(10, 100, purpose="billing"))
+    await access.of_usage_point(PRINCIPAL, POINT, _question(10, 100, purpose="complaint"))
     (entry,) = log.entries
     assert (entry.user_name, entry.role, entry.organisation_id) == ("sam", "supplier", 7)
     assert (entry.usage_point_id, entry.device_id) == (POINT, None)
     assert (entry.range_start, entry.range_end) == (_at(10), _at(50))
     assert entry.channels == "electricity.import.active.30min,electricity.export.active.30min"
-    assert (entry.purpose, entry.request_id, entry.at) == ("billing", "r", _at(HALF_HOURS))
+    assert (entry.purpose, entry.request_id, entry.at) == ("complaint", "r", _at(HALF_HOURS))
 
 
 async def test_a_devices_log_names_the_usage_point_it_hung_at() -> None:

@@ -19,7 +19,8 @@ from meterworks.market.document import (
 )
 from meterworks.market.errors import RequestMalformed
 from meterworks.market.principal import Principal
-from meterworks.market.question import parse_purpose, parse_range
+from meterworks.market.purpose import parse_purpose
+from meterworks.market.question import parse_range
 from meterworks.market.scope import instant, viewer_of
 from meterworks.market.timestamp import parse_time
 from meterworks.registry import (
@@ -192,7 +193,7 @@ async def last_values(
 ) -> Response:
     """The latest value of each channel, as collection or a read now brought it."""
     found = await market_of(request).device_access.last_values(
-        principal, device_id, purpose=parse_purpose(purpose, default="API"), request_id=request_id_of(request)
+        principal, device_id, purpose=parse_purpose(purpose), request_id=request_id_of(request)
     )
     return OrjsonResponse({"device": device_id, "values": [value.document() for value in found]})
 
@@ -224,7 +225,7 @@ async def read_now(
 ) -> Response:
     """Ask the meter itself. Overtakes scheduled collection; 504 when no answer came in time."""
     read = await market_of(request).device_access.read_now(
-        principal, device_id, purpose=parse_purpose(purpose, default="API"), request_id=request_id_of(request)
+        principal, device_id, purpose=parse_purpose(purpose), request_id=request_id_of(request)
     )
     return OrjsonResponse(read.document(), headers={"Cache-Control": "no-store"})
 
@@ -238,7 +239,7 @@ async def release(
 ) -> Response:
     """End the quarantine of a device that refused our keys: the head-end calls it again from its next run on."""
     await market_of(request).device_access.release(
-        principal, device_id, purpose=parse_purpose(purpose, default="API"), request_id=request_id_of(request)
+        principal, device_id, purpose=parse_purpose(purpose), request_id=request_id_of(request)
     )
     return OrjsonResponse({"device": device_id, "released": True}, headers={"Cache-Control": "no-store"})
 

@@ -6,15 +6,14 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from meterworks.catalogue import Medium
+from meterworks.catalogue import UNBOUND_ROLES, Medium
 from meterworks.market.api.gate import market_of, permit, request_id_of
 from meterworks.market.api.parameter import After, Limit, MeteringPointId, PurposeText
 from meterworks.market.api.response import OrjsonResponse
-from meterworks.market.document import installation_document, usage_point_document
+from meterworks.market.document import access_document, installation_document, usage_point_document
 from meterworks.market.principal import Principal
-from meterworks.market.question import parse_purpose
+from meterworks.market.purpose import parse_purpose, purpose_of
 from meterworks.market.scope import instant, viewer_of
-from meterworks.market.timestamp import format_utc
 from meterworks.registry import UsagePoint, UsagePointFilter, UsagePointId
 
 __all__ = ["router"]
@@ -81,14 +80,16 @@ async def last_values(
 ) -> Response:
     """The latest value of each channel of the meters that hang there now."""
     market = market_of(request)
-    view = await market.scope.usage_point(principal, metering_point, instant(market.clock.now()))
+    claimed = purpose_of(principal.role, parse_purpose(purpose))
+    now = instant(market.clock.now())
+    view = await market.scope.usage_point(principal, metering_point, now, purpose=claimed)
     values = [
         {"device": entry.device_id, **value.document()}
         for entry in view.installations
         for value in await market.device_access.last_values(
             principal,
             entry.device_id,
-            purpose=parse_purpose(purpose, default="API"),
+            purpose=claimed.name,
             request_id=request_id_of(request),
         )
     ]
@@ -105,31 +106,21 @@ async def list_accesses(
     limit: Limit = 100,
     before: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="`next` of the page before")] = None,
 ) -> Response:
-    """Accesses to the readings, newest first. A consumer sees those made to the time they live there."""
+    """Accesses to the readings, newest first. A consumer sees those made to the time they live there.
+
+    The person who read is shown to the operator and the auditor only.
+    """
     market = market_of(request)
     entries, following = await market.access_view.of_usage_point(
         principal, metering_point, before_id=before, limit=limit
     )
-    return OrjsonResponse(
-        {
-            "metering_point": metering_point,
-            "accesses": [
-                {
-                    "at": format_utc(entry.at),
-                    "user": entry.user_name,
-                    "role": entry.role,
-                    "organisation": entry.organisation_id,
-                    "from": format_utc(entry.range_start),
-                    "to": format_utc(entry.range_end),
-                    "channels": entry.channels.split(","),
-                    "purpose": entry.purpose,
-                    "request_id": entry.request_id,
-                }
-                for entry in entries
-            ],
-            "next": following,
-        }
-    )
+    recipients = await market.access_view.recipients(entries)
+    with_person = principal.role in UNBOUND_ROLES
+    documents = [
+        access_document(entry, recipients[entry.role, entry.organisation_id], with_person=with_person)
+        for entry in entries
+    ]
+    return OrjsonResponse({"metering_point": metering_point, "accesses": documents, "next": following})
 
 
 @router.get("/metering-points/{metering_point:path}", tags=["metering points"], summary="Look at a metering point")

@@ -17,5 +17,6 @@ FromText = Annotated[
 ]
 ToText = Annotated[str | None, Query(alias="to", max_length=40, description="End, excluded: RFC 3339 with offset")]
 PurposeText = Annotated[
-    str | None, Query(max_length=64, description="Why the data is read; the consumer sees it in the access log")
+    str | None,
+    Query(max_length=64, description="Why the data is read, see `GET /purposes`; the consumer sees it"),
 ]

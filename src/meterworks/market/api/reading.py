@@ -13,12 +13,12 @@ from meterworks.market.api.response import OrjsonResponse, data_response, next_p
 from meterworks.market.encoding import ARROW, CSV, JSON, PARQUET, channel_facts, choose_media_type, encode
 from meterworks.market.errors import RequestMalformed
 from meterworks.market.principal import Principal
+from meterworks.market.purpose import default_resolution, parse_purpose
 from meterworks.market.question import (
     Cursor,
     SeriesQuestion,
     parse_channels,
     parse_limit,
-    parse_purpose,
     parse_range,
     parse_resolution,
 )
@@ -50,11 +50,11 @@ _PARAMETERS = """
     from           | string  | Start, included: RFC 3339 with offset
     to             | string  | End, excluded: RFC 3339 with offset
     as_of          | string  | What was known at this moment: RFC 3339 with offset
-    resolution     | string  | interval, day or month
+    resolution     | string  | interval, day or month; default: the finest the purpose sees
     tz             | string  | Zone of local days; default: the metering point's
     limit          | integer | Rows of one page in JSON and CSV
     cursor         | string  | `next` of the page before
-    purpose        | string  | Why the data is read; the consumer sees it in the access log
+    purpose        | string  | Why the data is read, see /purposes; the consumer sees it
 """
 
 
@@ -91,16 +91,17 @@ async def series_question(request: Request) -> tuple[SeriesQuestion, str]:
         )
     as_of, cursor = given.get("as_of"), given.get("cursor")
     media_type = choose_media_type(request.headers.get("accept"))
+    purpose = parse_purpose(given.get("purpose"))
     limit = parse_limit(given.get("limit"), default=PAGE_ROWS_DEFAULT)
     question = SeriesQuestion(
         channels=parse_channels(given.getlist("channel")),
         asked=parse_range(given.get("from"), given.get("to"), market.clock.now()),
         as_of=None if as_of is None else parse_time(as_of, "as_of"),
-        resolution=parse_resolution(given.get("resolution", "interval")),
+        resolution=parse_resolution(given.get("resolution", default_resolution(purpose))),
         zone_name=given.get("tz"),
         row_limit=min(limit, market.settings.page_rows_max) if media_type in (JSON, CSV) else None,
         cursor=None if cursor is None else Cursor.decode(cursor),
-        purpose=parse_purpose(given.get("purpose"), default="API"),
+        purpose=purpose,
         request_id=request_id_of(request),
     )
     return question, media_type

@@ -10,7 +10,7 @@ from meterworks.portal.settings import PortalSettings
 __all__ = ["PURPOSE", "VISIT_KEY", "Visit", "visit_of"]
 
 VISIT_KEY = "meterworks.visit"  # in the scope of a request that the guard let through
-PURPOSE = "operator console"
+PURPOSE = "metering"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
