@@ -10,7 +10,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from meterworks.runtime import Database, ManualClock
 from meterworks.trust.audit import AuditEvent, AuditSettings, AuditTrail, HeadBook, read_heads, verify_stored
+from meterworks.trust.audit.model import AuditEvidenceRow, AuditRecordRow, AuditTileRow
 
+TABLES = (AuditRecordRow, AuditTileRow, AuditEvidenceRow)
 START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
 
@@ -105,7 +107,7 @@ async def place_in(folder, **settings):
     """A folder with the tables made."""
     place = Place(folder, **settings)
     try:
-        await place.database.create_tables()
+        await place.database.create_tables(*(row.__table__ for row in TABLES))
         yield place
     finally:
         await place.database.close()

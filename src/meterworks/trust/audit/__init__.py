@@ -10,6 +10,7 @@ from meterworks.trust.audit.errors import (
     TrailBroken,
 )
 from meterworks.trust.audit.event import NOBODY, AuditEvent, Fact, Outcome, new_event_id
+from meterworks.trust.audit.evidence import Evidence, EvidenceFile, EvidenceItem, Kept
 from meterworks.trust.audit.head import (
     HEADS_FILE,
     HeadBook,
@@ -20,6 +21,7 @@ from meterworks.trust.audit.head import (
     public_key_pem,
     read_heads,
 )
+from meterworks.trust.audit.proof import RecordProof, check_bundle, make_bundle, prove_record
 from meterworks.trust.audit.reader import AuditQuestion, TrailReader
 from meterworks.trust.audit.record import AuditRecord, decode_record, encode_record
 from meterworks.trust.audit.service import TrailSink, serve_appends
@@ -48,13 +50,18 @@ __all__ = [
     "AuditTrail",
     "AuditUsageError",
     "BusAuditSink",
+    "Evidence",
+    "EvidenceFile",
+    "EvidenceItem",
     "Fact",
     "Finding",
     "HeadBook",
     "HeadSigner",
+    "Kept",
     "MemoryAuditSink",
     "Outcome",
     "Receipt",
+    "RecordProof",
     "SignedHead",
     "StoredRecord",
     "TrailBroken",
@@ -64,12 +71,15 @@ __all__ = [
     "TreeHead",
     "Verdict",
     "act_of",
+    "check_bundle",
     "decode_record",
     "encode_record",
     "key_id",
     "load_public_keys",
     "longest_heads",
+    "make_bundle",
     "new_event_id",
+    "prove_record",
     "public_key_pem",
     "read_heads",
     "serve_appends",

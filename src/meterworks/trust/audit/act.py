@@ -101,6 +101,7 @@ _ACTS = """
     certificate.issued    | certificate    | yes  | yes   | a certificate was issued
     certificate.refused   | certificate    | no   | yes   | a request for a certificate was refused
     certificate.revoked   | certificate    | yes  | yes   | a certificate was revoked
+    certificate.expiring  | certificate    | no   | yes   | a certificate nears its end and has no successor
     crl.published         | certificate    | no   | yes   | a revocation list was published
     root.changed          | certificate    | yes  | yes   | a trust anchor was added, replaced or removed
     firmware.started      | firmware       | yes  | yes   | an update of a device was started
