@@ -3,9 +3,12 @@
 from meterworks.trust.ceremony import CeremonyEntry, CeremonyProtocol, read_protocol
 from meterworks.trust.common_password import is_common_password
 from meterworks.trust.entropy import HealthTestedSource, random_bytes
+from meterworks.trust.envelope import EnvelopeWriter, open_envelope, read_recipient, recipient_id
 from meterworks.trust.errors import (
     CeremonyProtocolError,
     EntropyError,
+    EnvelopeError,
+    EscrowError,
     KeyExistsError,
     KeyFileError,
     KeyMaterialError,
@@ -21,6 +24,7 @@ from meterworks.trust.errors import (
     VaultLockedError,
     VaultSettingsError,
 )
+from meterworks.trust.escrow import SYMMETRIC_KEYS, EscrowEntry, EscrowPackage, open_escrow, write_escrow
 from meterworks.trust.hardening import Hardening, harden_process, hardening_of_process
 from meterworks.trust.keystore import (
     CURVES,
@@ -68,12 +72,18 @@ __all__ = [
     "MASTER_KEY_SIZE",
     "PASSWORD_LENGTH_MAX",
     "PASSWORD_LENGTH_MIN",
+    "SYMMETRIC_KEYS",
     "TOKEN_SIZE",
     "CeremonyEntry",
     "CeremonyProtocol",
     "CeremonyProtocolError",
     "CurveName",
     "EntropyError",
+    "EnvelopeError",
+    "EnvelopeWriter",
+    "EscrowEntry",
+    "EscrowError",
+    "EscrowPackage",
     "FileKeyVault",
     "Hardening",
     "HealthTestedSource",
@@ -117,11 +127,15 @@ __all__ = [
     "new_password",
     "new_tls_key",
     "new_token",
+    "open_envelope",
+    "open_escrow",
     "open_vault",
     "password_matches",
     "password_needs_rehash",
     "random_bytes",
     "read_protocol",
+    "read_recipient",
+    "recipient_id",
     "refuse_known_key",
     "refuse_known_key_pair",
     "scan_keys",
@@ -130,4 +144,5 @@ __all__ = [
     "token_matches",
     "unwrap_key",
     "wrap_key",
+    "write_escrow",
 ]
