@@ -25,6 +25,7 @@ from meterworks.protocols.dlms import Ciphering, GatewayFraming, Mechanism, Prot
 from meterworks.system import ConfigurationError
 from meterworks.system.meter.access import TOLERANT, MeterAccess, with_title
 from meterworks.system.meter.key import MeterKeys, load_keys
+from meterworks.system.meter.tls import command_tls
 from meterworks.system.meter.trace import TraceFile
 
 __all__ = ["Asked", "Confirmed", "DryRun", "asks_meter", "asks_meter_or_file", "confirm", "is_attended", "progress_bar"]
@@ -106,9 +107,15 @@ def _asked(
     no_cache: Annotated[bool, typer.Option("--no-cache", help="keep no object list, and use none")] = False,
     trace: Annotated[Path | None, typer.Option(help="write the session to this .pcap file")] = None,
     timeout_s: Annotated[float, typer.Option(help="longest wait for one answer, seconds")] = 10.0,
+    data: Annotated[
+        Path,
+        typer.Option(help="tls://: the system whose certificate for commands is shown, and whose meters are trusted"),
+    ] = Path("var"),
     target: Annotated[
         str,
-        typer.Argument(help="HOST, HOST:PORT, udp://HOST, hdlc+tcp://HOST:PORT or serial:///dev/ttyUSB0; docs/dlms.md"),
+        typer.Argument(
+            help="HOST, HOST:PORT, tls://HOST, udp://HOST, hdlc+tcp://HOST:PORT or serial:///dev/ttyUSB0; docs/dlms.md"
+        ),
     ],
 ) -> Asked:
     """Make what the options say of them."""
@@ -121,6 +128,8 @@ def _asked(
         counter_file=counter_file, general_block_transfer=general_block_transfer, short_names=short_names,
         tolerance=_tolerance(tolerant=tolerant, unverified=unverified), timeout_s=timeout_s,
     )  # fmt: skip
+    if access.target.is_secured:
+        access = replace(access, tls=command_tls(data))
     folder = None if no_cache else cache or Path(typer.get_app_dir("meterworks")) / "meters"
     file = Path(target) if Path(target).is_file() else None
     return Asked(access=with_title(access, system_title), cache=folder, trace=trace, file=file)

@@ -15,6 +15,7 @@ from meterworks.headend import HeadendSettings
 from meterworks.market import MarketSettings
 from meterworks.readings import WriterSettings
 from meterworks.runtime import BusSettings, DatabaseSettings, LogLevel, WarehouseSettings
+from meterworks.system.certificate_file import process_files, public_folder
 from meterworks.system.privilege import inbox_prefix
 from meterworks.system.settings import Resolved, resolve
 from meterworks.trust.audit import AuditSettings
@@ -229,6 +230,16 @@ class Layout:
         return self.data / "world"
 
     @property
+    def counter_mark(self) -> Path:
+        """How often counters were reserved: outside the database, to notice that an older copy of it came back."""
+        return self.data / "keys" / "counters.json"
+
+    @property
+    def device_certificates(self) -> Path:
+        """The emulated meters' certificates and keys."""
+        return self.world / "certificates.sqlite3"
+
+    @property
     def clock(self) -> Path:
         """The system's clock settings."""
         return self.data / "clock.json"
@@ -251,7 +262,13 @@ class Layout:
     @property
     def pki_public(self) -> Path:
         """Anchors and revocation lists."""
-        return self.pki / "public"
+        return public_folder(self.data)
+
+    @property
+    def est_url(self) -> str:
+        """Where certificates are renewed."""
+        section = self.configuration.pki
+        return f"https://{section.host}:{self.port(section.port)}"
 
     @property
     def vaults(self) -> Path:
@@ -279,13 +296,7 @@ class Layout:
 
     def tls(self, name: str) -> TlsFiles:
         """Certificate, key, anchors and revocation lists of one of the system's processes."""
-        folder = self.tls_folder(name)
-        return TlsFiles(
-            folder / f"{name}.crt",
-            folder / f"{name}.key",
-            self.pki_public / "anchors.pem",
-            self.pki_public / "crl.pem",
-        )
+        return process_files(self.data, name)
 
     @property
     def private(self) -> tuple[Path, ...]:

@@ -64,6 +64,16 @@ def endpoints(layout: Layout) -> list[Endpoint]:
                 interface=Interface.MARKET,
             )
         )
+    rows.append(
+        Endpoint(
+            purpose="enrolment and revocation lists",
+            process="pki",
+            host=configuration.pki.host,
+            port=layout.port(configuration.pki.port),
+            setting="pki.port",
+            interface=Interface.EST,
+        )
+    )
     if not configuration.bus.url:
         rows.append(
             Endpoint(

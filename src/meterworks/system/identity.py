@@ -5,8 +5,9 @@ the process `pki` opens them, and certificates are renewed there. All times are 
 certificates are judged.
 """
 
+import contextlib
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,7 +23,7 @@ from meterworks.system.vault import make_secrets, open_vault
 from meterworks.trust.pki import PeerRole, PkiExistsError, SystemPki
 from meterworks.trust.tls import TlsFiles, TlsFilesError
 
-__all__ = ["BusAdmission", "certificate_of", "is_due", "open_pki", "prepare_identities"]
+__all__ = ["BusAdmission", "certificate_of", "is_due", "open_pki", "prepared_identities"]
 
 RENEWED_AFTER: Final = 2 / 3  # of its lifetime, a certificate is replaced
 SERVICES: Final = "services"
@@ -39,10 +40,11 @@ def open_pki(layout: Layout) -> SystemPki:
         return SystemPki.open(layout.pki, vault)
 
 
-def prepare_identities(layout: Layout, *, prepare: Callable[[SystemPki], None] | None = None) -> None:
+@contextlib.contextmanager
+def prepared_identities(layout: Layout) -> Iterator[SystemPki]:
     """Give every process of the system a certificate that is good for now, and publish anchors and revocation lists.
 
-    prepare: what else is to be certified while the authorities' keys are open.
+    Inside, the authorities are open for what else is to be certified at a start.
     """
     make_secrets(layout)
     pki = open_pki(layout)
@@ -57,9 +59,8 @@ def prepare_identities(layout: Layout, *, prepare: Callable[[SystemPki], None] |
                 given = pki.issue_service(PeerRole(name), lifetime=lifetime, now=now)
                 given.write(layout.tls_folder(name), name)
                 log.info("certificate issued", process=name, until=given.certificate.not_valid_after_utc.isoformat())
-        if prepare is not None:
-            prepare(pki)
         pki.write_public(layout.pki_public, now=now)
+        yield pki
     finally:
         pki.close()
 

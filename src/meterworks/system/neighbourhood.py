@@ -8,10 +8,12 @@ from dataclasses import replace
 from meterworks.registry import Registry, RowOutcome, UsagePointId
 from meterworks.runtime import ClockSettings, SystemClock, get_logger, load_clock, save_clock
 from meterworks.system.configuration import Layout
+from meterworks.system.device_credential import supply_devices
 from meterworks.system.errors import ConfigurationError
+from meterworks.trust.pki import SystemPki
 from meterworks.world import Neighbourhood, open_neighbourhood
 
-__all__ = ["enrol_neighbourhood", "find_neighbourhood"]
+__all__ = ["certify_neighbourhood", "enrol_neighbourhood", "find_neighbourhood"]
 
 log = get_logger("system.neighbourhood")
 TRANSPORT_KEY_SIZE = 32
@@ -60,6 +62,13 @@ def _set_clock(layout: Layout, neighbourhood: Neighbourhood) -> None:
             rate=layout.configuration.clock.rate,
         ),
     )
+
+
+def certify_neighbourhood(neighbourhood: Neighbourhood, layout: Layout, pki: SystemPki) -> None:
+    """Give every meter its first certificate and key, the way a maker's shipment brings them; what is there stays."""
+    titles = [neighbourhood.specification(index).system_title for index in range(len(neighbourhood))]
+    if supply_devices(layout.device_certificates, pki, titles):
+        log.info("meters certified", meters=len(titles))
 
 
 async def enrol_neighbourhood(neighbourhood: Neighbourhood, registry: Registry) -> None:

@@ -6,6 +6,7 @@ the stores. Everything is safe to repeat: a start that was cut short at any mome
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
@@ -44,15 +45,17 @@ from meterworks.runtime import (
 from meterworks.system.baseline import refuse_known_secrets, refuse_unsafe
 from meterworks.system.configuration import Configuration, Layout
 from meterworks.system.endpoint import endpoints, portal_url
-from meterworks.system.identity import BusAdmission, prepare_identities
+from meterworks.system.identity import BusAdmission, prepared_identities
 from meterworks.system.migration import migrate
-from meterworks.system.neighbourhood import enrol_neighbourhood, find_neighbourhood
+from meterworks.system.neighbourhood import certify_neighbourhood, enrol_neighbourhood, find_neighbourhood
 from meterworks.system.occupied import refuse_occupied
 from meterworks.system.serving import STORES, answering_as_ready, wait_until_ready
+from meterworks.system.serving.renewal import renew_certificates
 from meterworks.system.settings import ENVIRONMENT_PREFIX, Origin, Resolved
 from meterworks.system.stop import stop_requested
 from meterworks.system.vault import as_handed, open_keystore, secrets_for
 from meterworks.trust import harden_process
+from meterworks.trust.pki import SystemPki
 
 __all__ = ["BEHIND", "Announcer", "bring_up"]
 
@@ -62,6 +65,7 @@ log = get_logger("system.start")
 BEHIND: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "audit": (STORES,),  # the first, and so the last to be stopped
+        "pki": (STORES, "audit"),
         "writer": (STORES,),
         "fleet": (STORES,),
         "web": (STORES, "audit"),
@@ -137,7 +141,8 @@ async def _run(layout: Layout, announce: Announcer) -> None:
     book = _ProcessBook(layout.run / "processes.json", announce)
     embedded = None
     announce.step("preparing certificates")
-    await asyncio.to_thread(prepare_identities, layout)
+    authorities = contextlib.ExitStack()
+    pki = await asyncio.to_thread(authorities.enter_context, prepared_identities(layout))
     refuse_known_secrets(layout)
     admission = BusAdmission(layout)
     if not layout.configuration.bus.url:
@@ -151,12 +156,15 @@ async def _run(layout: Layout, announce: Announcer) -> None:
         embedded = NatsServer(settings)
     nats = Supervisor([embedded.child()] if embedded else [], on_change=book)
     try:
-        work = [_start_and_watch(layout, announce, book, nats)]
+        prepare = _Preparation(layout, pki, authorities)
+        work = [_start_and_watch(layout, announce, book, nats, prepare)]
         if embedded is not None:
             work.append(_admit(embedded, admission, layout.configuration.tls.check_s))
+        work.append(renew_certificates(layout, ("supervisor", "command", "nats")))
         await _until_stopped(stopping, together(*work))
         announce.step("stopping")
     finally:
+        authorities.close()
         await nats.stop()
         if embedded is not None:
             embedded.release()
@@ -184,14 +192,16 @@ async def _until_stopped(stopping: asyncio.Event, work: Coroutine[None, None, ob
         raise results[0]
 
 
-async def _start_and_watch(layout: Layout, announce: Announcer, book: _ProcessBook, nats: Supervisor) -> None:
+async def _start_and_watch(
+    layout: Layout, announce: Announcer, book: _ProcessBook, nats: Supervisor, prepare: "_Preparation"
+) -> None:
     await nats.start()
     bus = await connect_bus(layout.bus("supervisor"))
     children = Supervisor(_children(layout, bus), on_change=book, at_once=True)
     starting = asyncio.create_task(children.start())
     try:
         announce.step("preparing the database and the neighbourhood")
-        credentials = await _prepare(layout)
+        credentials = await prepare()
         async with answering_as_ready(bus, STORES):
             await starting
             _introduce(layout, credentials, announce)
@@ -213,12 +223,30 @@ def _introduce(layout: Layout, credentials: list[Credential], announce: Announce
         announce.say("           (passwords are shown this once)")
 
 
-async def _prepare(layout: Layout) -> list[Credential]:
+@dataclass(frozen=True, slots=True)
+class _Preparation:
+    """Brings the stores to their newest form; the authorities' keys are open until it is done, and not longer."""
+
+    layout: Layout
+    pki: SystemPki
+    authorities: contextlib.ExitStack
+
+    async def __call__(self) -> list[Credential]:
+        """Prepare; gives the accounts just made."""
+        try:
+            return await _prepare(self.layout, self.pki)
+        finally:
+            self.authorities.close()
+
+
+async def _prepare(layout: Layout, pki: SystemPki) -> list[Credential]:
     """Bring the stores to their newest form and make what a first start needs; gives the accounts just made."""
     database = Database(layout.database("supervisor"))
     try:
         await migrate(database)
         neighbourhood = await asyncio.to_thread(find_neighbourhood, layout)
+        if layout.configuration.fleet.tls:
+            await asyncio.to_thread(certify_neighbourhood, neighbourhood, layout, pki)
         clock = SystemClock(load_clock(layout.clock))
         keystore = open_keystore(layout, may_create=not await has_device_keys(database))
         registry = Registry(database, keystore, clock=clock)

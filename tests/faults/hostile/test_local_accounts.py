@@ -10,7 +10,7 @@ import pytest
 
 from meterworks.runtime import BusSettings, BusUnreachableError, NatsServer, NatsServerSettings, connect_bus
 from meterworks.system.configuration import Layout, load_configuration
-from meterworks.system.identity import BusAdmission, prepare_identities
+from meterworks.system.identity import BusAdmission, prepared_identities
 from meterworks.system.privilege import IDENTITIES
 from meterworks.system.start import _keep_private
 from meterworks.system.vault import open_vault, secrets_for
@@ -28,8 +28,8 @@ def mode_of(path: Path) -> int:
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Layout:
     """A data folder with the certificates of every process."""
     layout = layout_in(tmp_path_factory.mktemp("var"))
-    prepare_identities(layout)
-    return layout
+    with prepared_identities(layout):
+        return layout
 
 
 async def test_the_bus_of_a_system_lets_nobody_in_without_a_certificate(prepared: Layout, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Final
 
 from meterworks.errors import PeerError, SecurityError, UnreachableError, UsageError
-from meterworks.links import BlockingDlmsClient, MeterTarget, Tap
+from meterworks.links import BlockingDlmsClient, ClientTls, MeterTarget, Tap
 from meterworks.protocols import AssociationRefused, EncodeError, ServiceRefused
 from meterworks.protocols.dlms import (
     CLIENT_CONFORMANCE,
@@ -71,7 +71,7 @@ class MeterAccess:
 
     counter: our first invocation counter; counter_file keeps it between runs; with neither the meter is asked.
     mechanism, protection: None takes what the keys amount to. timeout_s: longest wait for one answer. tap: is shown all
-    octets of all connections.
+    octets of all connections. tls: what is shown and asked for where the target is `tls://`.
     """
 
     target: MeterTarget
@@ -90,6 +90,7 @@ class MeterAccess:
     tolerance: Tolerance = Tolerance.RELEASE | Tolerance.TAGGED_DATE_TIME
     timeout_s: float = 10.0
     tap: Tap | None = None
+    tls: ClientTls | None = None
 
     @property
     def effective_mechanism(self) -> Mechanism:
@@ -210,7 +211,9 @@ def _asked(access: MeterAccess, client: BlockingDlmsClient) -> AskedMeter:
 
 
 def _connected(access: MeterAccess, settings: ClientSettings, counter: InvocationCounter) -> BlockingDlmsClient:
-    return BlockingDlmsClient.open(access.target, settings, counter=counter, timeout_s=access.timeout_s, tap=access.tap)
+    return BlockingDlmsClient.open(
+        access.target, settings, counter=counter, timeout_s=access.timeout_s, tap=access.tap, tls=access.tls
+    )
 
 
 def _first_counter(access: MeterAccess, settings: ClientSettings) -> InvocationCounter:

@@ -1,8 +1,10 @@
 """The fleet process: every emulated meter of the neighbourhood."""
 
 import asyncio
+from dataclasses import replace
 
 from meterworks.devices import Fleet
+from meterworks.system.device_credential import DeviceBook
 from meterworks.system.neighbourhood import find_neighbourhood
 from meterworks.system.serving.process import Ground, answering_as_ready
 
@@ -12,7 +14,11 @@ __all__ = ["serve"]
 async def serve(ground: Ground, stopping: asyncio.Event) -> None:
     """Every emulated meter of the neighbourhood."""
     neighbourhood = await asyncio.to_thread(find_neighbourhood, ground.layout)
-    fleet = Fleet(neighbourhood.meters(), ground.layout.fleet, ground.clock)
+    settings = ground.layout.fleet
+    if ground.layout.configuration.fleet.tls:
+        book = DeviceBook(ground.layout.device_certificates, ground.tls)
+        settings = replace(settings, credentials=book, audit=ground.audit)
+    fleet = Fleet(neighbourhood.meters(), settings, ground.clock)
     await fleet.start()
     try:
         async with answering_as_ready(ground.bus, "fleet"):

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from meterworks.headend import HeadEnd, RegistryDirectory
+from meterworks.headend import HeadEnd, HeadendChannels, RegistryDirectory
 from meterworks.system.serving.process import Ground, answering_as_ready, until_stopped
 
 __all__ = ["serve"]
@@ -16,7 +16,12 @@ async def serve(ground: Ground, stopping: asyncio.Event) -> None:
         directory=RegistryDirectory(ground.registry),
         clock=ground.clock,
         settings=ground.layout.headend,
+        registry=ground.registry,
+        audit=ground.audit,
+        restore_mark=ground.layout.counter_mark,
     )
+    if ground.layout.configuration.fleet.tls:
+        headend.channels = HeadendChannels(ground.tls, audit=ground.audit)
     running = asyncio.create_task(until_stopped(stopping, headend.run(), headend.stop))
     ready = asyncio.create_task(headend.ready.wait())
     await asyncio.wait({running, ready}, return_when=asyncio.FIRST_COMPLETED)

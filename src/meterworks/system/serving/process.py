@@ -17,6 +17,7 @@ from meterworks.runtime import Bus, Clock, Database, SystemClock, configure_logg
 from meterworks.system.configuration import Layout
 from meterworks.system.errors import PrivilegeError
 from meterworks.system.privilege import PRIVILEGES, Store
+from meterworks.system.serving.renewal import renewing
 from meterworks.system.stop import stop_requested
 from meterworks.system.vault import Secrets, open_keystore, open_vault
 from meterworks.trust import KeyStore, KeyVault, harden_process
@@ -176,7 +177,8 @@ def run_until_stopped(
             stopping = stop_requested()  # until here there is nothing to clean up: a signal just ends the process
             log.info("process started", process=name)
             with _told(ground):
-                await serve(ground, stopping)
+                async with renewing(layout, name, ground.audit):
+                    await serve(ground, stopping)
             log.info("process stopped", process=name)
 
     uvloop.run(whole())

@@ -18,6 +18,7 @@ SERVANT_MODULES: Final[Mapping[str, str]] = MappingProxyType(
         "audit": "meterworks.system.serving.audit",
         "fleet": "meterworks.system.serving.fleet",
         "headend": "meterworks.system.serving.headend",
+        "pki": "meterworks.system.serving.pki",
         "writer": "meterworks.system.serving.writer",
     }
 )
