@@ -130,11 +130,13 @@ def _serve(folder: Path, port: int) -> None:
 
         for subject in ("headend.status", "readings.status"):
             await bus.respond(subject, status)
+        keystore = KeyStore.open(folder / "keys" / "master")
         services = MarketServices(
             database=database,
             bus=bus,
             clock=clock,
-            registry=Registry(database, KeyStore.open(folder / "keys" / "master"), clock=clock),
+            registry=Registry(database, keystore, clock=clock),
+            keystore=keystore,
             readings=ReadingStore(warehouse=_open_warehouse(folder), database=database),
             collection=HeadendQueries(database),
             headend_settings=HeadendSettings(),

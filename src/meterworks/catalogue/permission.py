@@ -68,7 +68,7 @@ class Permission:
     action: str
     reaches: Mapping[Role, Reach]
     second_factor: bool  # a person needs one: the action administers, or sends a command
-    step_up: bool  # a person must have proven it within the last minutes
+    step_up: bool  # a person must have proven who they are within the last minutes
 
 
 # The columns, in the order of the table's groups: carrier | suppliers | networks | others | consumer.
@@ -80,7 +80,8 @@ _COLUMNS = (
 )
 _REACHES = {"a": Reach.ALL, "r": Reach.REGISTERED, "c": Reach.CONSENTED, "o": Reach.OWN}
 
-# Cells: a all, r registered, c consented, o own, - no. Proof: - none, factor (a second one), step-up (a fresh one).
+# Cells: a all, r registered, c consented, o own, - no. Proof: - none, factor (a second one), step-up (a second one,
+# fresh), fresh (whatever the account can prove, fresh: how else would somebody enrol a first factor?).
 #                            op mo dc ga in au   su is es gs sa   no ed gt   ou ex   co
 #   action              | proof   | carrier's sphere  | suppliers     | networks  | others  | consumer
 _PERMISSIONS = """
@@ -117,15 +118,14 @@ _PERMISSIONS = """
     consumer.manage     | factor  | a - - - - -  | - - - - -  | - - -  | - -  | -
 
     account.manage      | -       | o o o o o o  | o o o o o  | o o o  | o o  | o
-    factor.change       | step-up | o o o o o o  | o o o o o  | o o o  | o o  | o
+    factor.change       | fresh   | o o o o o o  | o o o o o  | o o o  | o o  | o
     token.manage        | -       | a o o o o o  | o o o o o  | o o o  | o o  | o
-    token.issue         | step-up | o o o o o o  | o o o o o  | o o o  | o o  | o
+    token.issue         | fresh   | o o o o o o  | o o o o o  | o o o  | o o  | o
     user.read           | -       | a - - - - a  | - - - - -  | - - -  | - -  | -
     user.manage         | step-up | a - - - - -  | - - - - -  | - - -  | - -  | -
     role.ask            | step-up | a - - - - -  | - - - - -  | - - -  | - -  | -
-    role.approve        | step-up | a - - - - -  | - - - - -  | - - -  | - -  | -
-    break-glass.ask     | step-up | a - - - - -  | - - - - -  | - - -  | - -  | -
-    break-glass.approve | step-up | a - - - - -  | - - - - -  | - - -  | - -  | -
+    break-glass.ask     | step-up | a - - - - a  | - - - - -  | - - -  | - -  | -
+    approval.decide     | step-up | a - - - - -  | - - - - -  | - - -  | - -  | -
     approval.read       | -       | a - - - - a  | - - - - -  | - - -  | - -  | -
     access-log.read     | -       | a - - - - a  | - - - - -  | - - -  | - -  | o
     consent.read        | -       | a - - - - a  | o o o o -  | o o o  | o o  | o
@@ -143,7 +143,7 @@ _PERMISSIONS = """
     configuration.read  | -       | a - - - - a  | - - - - -  | - - -  | - -  | -
 """
 
-_PROOFS = {"-": (False, False), "factor": (True, False), "step-up": (True, True)}
+_PROOFS = {"-": (False, False), "factor": (True, False), "step-up": (True, True), "fresh": (False, True)}
 
 UNBOUND_ROLES: frozenset[Role] = frozenset({Role.OPERATOR, Role.AUDITOR})
 """Roles whose sight no registration bounds: what they see of metering points is what their rows allow."""

@@ -32,6 +32,7 @@ async def serve(ground: Ground, stopping: asyncio.Event) -> None:
         collection=HeadendQueries(ground.database),
         headend_settings=layout.headend,
         keystore=ground.keystore,
+        audit=ground.audit,
     )
     app = create_app(
         services,

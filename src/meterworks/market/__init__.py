@@ -5,7 +5,10 @@ loads.
 """
 
 from meterworks.market.access_view import MonthOfReads, Recipient, purpose_title, reads_by_month
-from meterworks.market.account import Accounts, IssuedToken, NewUser, User
+from meterworks.market.account import Accounts, IssuedToken, Login, NewUser, User
+from meterworks.market.acts import Acts
+from meterworks.market.admission import Admission, Admissions
+from meterworks.market.approval import Approval, Approvals
 from meterworks.market.audit import AccessEntry, AccessLog
 from meterworks.market.consent import Consent, Consents, ConsentState, ConsentTerms, Evidence
 from meterworks.market.device_access import DeviceRead, LatestValue, event_document
@@ -16,6 +19,8 @@ from meterworks.market.errors import (
     NotFound,
     NotPermitted,
     RequestMalformed,
+    SecondFactorNeeded,
+    StepUpNeeded,
     TooManyAttempts,
 )
 from meterworks.market.first_start import Credential, ensure_demo_accounts, ensure_operator
@@ -29,6 +34,7 @@ from meterworks.market.scope import instant, viewer_of
 from meterworks.market.series import ChannelSeries, Columns, Period, Resolution, SeriesResult, TimeRange
 from meterworks.market.services import MarketServices, MarketSettings
 from meterworks.market.timestamp import format_utc
+from meterworks.market.token import Grant, TokenFacts
 
 __all__ = [
     "AccessEntry",
@@ -36,6 +42,11 @@ __all__ = [
     "AccessLogRow",
     "AccountExists",
     "Accounts",
+    "Acts",
+    "Admission",
+    "Admissions",
+    "Approval",
+    "Approvals",
     "BadCredentials",
     "ChannelSeries",
     "CollectionSummary",
@@ -48,8 +59,10 @@ __all__ = [
     "DeviceRead",
     "Evidence",
     "FleetLoad",
+    "Grant",
     "IssuedToken",
     "LatestValue",
+    "Login",
     "Market",
     "MarketServices",
     "MarketSettings",
@@ -63,9 +76,12 @@ __all__ = [
     "Recipient",
     "RequestMalformed",
     "Resolution",
+    "SecondFactorNeeded",
     "SeriesQuestion",
     "SeriesResult",
+    "StepUpNeeded",
     "TimeRange",
+    "TokenFacts",
     "TokenRow",
     "TooManyAttempts",
     "User",

@@ -5,22 +5,29 @@ from meterworks.errors import PeerError, RefusedError, SecurityError, Unreachabl
 __all__ = [
     "AccessNotRecorded",
     "AccountExists",
+    "ApprovalClosed",
     "BadCredentials",
     "BodyTimeout",
     "BodyTooLarge",
     "ConsentNotPossible",
     "ErasureNotPossible",
+    "ExportLimitReached",
     "NotAcceptable",
     "NotAuthenticated",
     "NotFound",
     "NotPermitted",
+    "OrganisationSuspended",
     "PurposeExceeded",
     "PurposeNotPermitted",
     "RangeTooLarge",
     "ReadFailed",
     "ReadTimeout",
     "RequestMalformed",
+    "SamePerson",
+    "SecondFactorNeeded",
+    "StepUpNeeded",
     "TooManyAttempts",
+    "TooManyRequests",
 ]
 
 
@@ -112,6 +119,48 @@ class ErasureNotPossible(RefusedError):
     """The consumer's data must stay for now: somebody lives there on a running supply, or a hold says so."""
 
     code = "erasure-not-possible"
+
+
+class SecondFactorNeeded(RefusedError):
+    """The action administers or commands, and whoever asks has proven a password only."""
+
+    code = "second-factor-needed"
+
+
+class StepUpNeeded(RefusedError):
+    """The action wants a proof of the last minutes: of the person, not of the session or token."""
+
+    code = "step-up-needed"
+
+
+class OrganisationSuspended(RefusedError):
+    """The organisation is not admitted: never assessed, the assessment has lapsed, or it was suspended."""
+
+    code = "organisation-suspended"
+
+
+class SamePerson(RefusedError):
+    """Whoever asked for something wants to approve it."""
+
+    code = "same-person"
+
+
+class ApprovalClosed(UsageError):
+    """What is to be approved has been decided, has ended, or was not asked for."""
+
+    code = "approval-closed"
+
+
+class TooManyRequests(RefusedError):
+    """A client asks more often than its share. Fact `retry_after_s` says when to go on."""
+
+    code = "too-many-requests"
+
+
+class ExportLimitReached(RefusedError):
+    """A client has taken as many rows as it may in the time. Fact `retry_after_s` says when to go on."""
+
+    code = "export-limit-reached"
 
 
 class TooManyAttempts(RefusedError):

@@ -1,10 +1,13 @@
 """Accounts a fresh system starts with: the operator, and in an emulated neighbourhood a supplier and a consumer."""
 
+import hashlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from meterworks.catalogue import Role
 from meterworks.market.account import Accounts, NewUser
+from meterworks.market.acts import Acts, LoggedActs
+from meterworks.market.admission import Admissions
 from meterworks.registry import (
     Occupancy,
     OrganisationKind,
@@ -22,6 +25,7 @@ OPERATOR_NAME = "operator"
 SUPPLIER_NAME, SUPPLIER_ORGANISATION, SUPPLIER_EUI64 = "supplier", "Demo Energy", "90b3d51f30000001"
 CONSUMER_NAME, CONSUMER_PERSON = "consumer", "Demo Consumer"
 SUPPLIED_POINTS_MAX = 10_000
+_DEMO_ADMISSION = timedelta(days=3650)  # a demonstration's clock may run fast
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +63,13 @@ async def ensure_demo_accounts(
     if not points:
         return []
     organisation = await registry.add_organisation(SUPPLIER_ORGANISATION, SUPPLIER_EUI64, OrganisationKind.MARKET)
+    await Admissions(database, Acts(LoggedActs()), now=lambda: now).admit(
+        organisation,
+        assessor="first start",
+        document_digest=hashlib.sha256(b"a demonstration is assessed by nobody").hexdigest(),
+        valid_until=now + _DEMO_ADMISSION,
+        reason="demonstration",
+    )
     await registry.grant_role(organisation, Role.SUPPLIER, since)
     await registry.register(
         [

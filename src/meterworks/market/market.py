@@ -4,11 +4,17 @@ from meterworks.errors import UnreachableError
 from meterworks.headend import REGISTRY_CHANGED_SUBJECT, HeadendQueries
 from meterworks.market.access_view import AccessView
 from meterworks.market.account import Accounts
+from meterworks.market.acts import Acts
+from meterworks.market.admission import Admissions
+from meterworks.market.approval import Approvals
 from meterworks.market.audit import AccessLog
+from meterworks.market.authoriser import Authoriser
 from meterworks.market.consent import Consents
 from meterworks.market.device_access import DeviceAccess
 from meterworks.market.overview import Overview
+from meterworks.market.rate import ClientLimits
 from meterworks.market.reading_access import ReadingAccess
+from meterworks.market.role_grant import RoleGrants
 from meterworks.market.scope import Scope
 from meterworks.market.services import MarketServices, MarketSettings
 from meterworks.market.well_being import HealthCheck
@@ -30,7 +36,22 @@ class Market:
         self.clock: Clock = services.clock
         self.registry: Registry = services.registry
         self.collection: HeadendQueries = services.collection
-        self.accounts = Accounts(services.database)
+        self.accounts = Accounts(
+            services.database, keystore=services.keystore, audit=services.audit, step_up_s=settings.step_up_s
+        )
+        self.acts = Acts(services.audit)
+        self.admissions = Admissions(services.database, self.acts, now=services.clock.now)
+        self.approvals = Approvals(
+            services.database, self.acts, approval_s=settings.approval_s, break_glass_s=settings.break_glass_s
+        )
+        self.authoriser = Authoriser(self.acts, self.admissions, self.approvals)
+        self.grants = RoleGrants(services.registry, self.accounts, self.admissions, self.acts)
+        self.grants.add_to(self.approvals)
+        self.limits = ClientLimits(
+            requests_burst=settings.requests_burst,
+            requests_per_s=settings.requests_per_s,
+            export_rows_per_hour=settings.export_rows_per_hour,
+        )
         self.consents = Consents(services.database, services.registry, services.clock, services.audit)
         self.scope = Scope(services.registry, self.consents)
         self.reading_access = ReadingAccess(services, self.scope, access_log, rows_max=settings.answer_rows_max)

@@ -3,10 +3,12 @@
 from dataclasses import dataclass, field
 
 from meterworks.headend import HeadendQueries, HeadendSettings
+from meterworks.market.acts import LoggedActs
 from meterworks.readings import ReadingStore
 from meterworks.registry import Registry
 from meterworks.runtime import Bus, Clock, Database
-from meterworks.trust.audit import AuditSink, MemoryAuditSink
+from meterworks.trust import KeyStore
+from meterworks.trust.audit import AuditSink
 
 __all__ = ["MarketServices", "MarketSettings"]
 
@@ -19,6 +21,24 @@ class MarketSettings:
     """How long a bearer token lives, in real seconds."""
     session_lifetime_s: int = 8 * 3600
     """How long a browser session lives, in real seconds."""
+    session_idle_s: int = 1800
+    """How long a browser session lives without anybody doing something, in real seconds."""
+    step_up_s: int = 300
+    """How long a proof counts as fresh for acts that want one, in real seconds."""
+    api_token_days_max: int = 366
+    """How long an API token may live at most, in real days."""
+    break_glass_s: int = 3600
+    """How long an emergency access lasts at most, in real seconds."""
+    approval_s: int = 7 * 86_400
+    """How long something asked for waits for a second person, in real seconds."""
+    requests_burst: int = 5_000
+    """Requests a client may make at once; a request for something not found counts ten."""
+    requests_per_s: float = 200.0
+    """Requests a client regains in a real second."""
+    export_rows_per_hour: int = 50_000_000
+    """Rows of readings a client may take in a real hour."""
+    relying_party: str = "localhost"
+    """The host name passkeys are bound to: the portal's, without scheme and port."""
     page_rows_max: int = 100_000
     """Rows of one page of readings in JSON or CSV."""
     answer_rows_max: int = 2_000_000
@@ -40,5 +60,7 @@ class MarketServices:
     readings: ReadingStore
     collection: HeadendQueries
     headend_settings: HeadendSettings
-    audit: AuditSink = field(default_factory=MemoryAuditSink)
-    """Takes security-relevant acts. The system hands in its own; without one they end with the process."""
+    keystore: KeyStore
+    """Wraps the secrets of one-time codes."""
+    audit: AuditSink = field(default_factory=LoggedActs)
+    """Where acts go. A process that has the trail hands it in; without it acts go to the log."""

@@ -1,6 +1,7 @@
 """The web process's application: market API, operator's console and consumer's page on one port."""
 
 from pathlib import Path
+from urllib.parse import quote
 
 import nicegui
 from fastapi import FastAPI, Request
@@ -8,9 +9,18 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from meterworks.errors import MeterworksError
-from meterworks.market import Market, MarketServices, MarketSettings, NotAuthenticated, problem_of, status_of
+from meterworks.market import (
+    Market,
+    MarketServices,
+    MarketSettings,
+    NotAuthenticated,
+    SecondFactorNeeded,
+    StepUpNeeded,
+    problem_of,
+    status_of,
+)
 from meterworks.market.api import API_PREFIX, create_api, request_id_of
-from meterworks.portal import consumer, login
+from meterworks.portal import account, consumer, login, passkey
 from meterworks.portal.console import mount_console
 from meterworks.portal.page import STATIC_FOLDER, refusal
 from meterworks.portal.session import SessionSigner
@@ -39,7 +49,10 @@ def create_app(
     assert isinstance(market, Market)
     app.state.signer = SessionSigner(session_secret)
     app.state.portal_settings = portal_settings
+    app.state.provider = None
     app.include_router(login.router)
+    app.include_router(account.router)
+    app.include_router(passkey.router)
     app.include_router(consumer.router)
     app.mount("/assets/echarts", StaticFiles(directory=_ECHARTS_FOLDER), name="echarts")
     app.mount("/assets", StaticFiles(directory=STATIC_FOLDER), name="assets")
@@ -56,6 +69,10 @@ async def _problem(request: Request, error: Exception) -> Response:
         return problem_of(error, request_id_of(request))
     if isinstance(error, NotAuthenticated) and request.method in ("GET", "HEAD"):
         return RedirectResponse("/login", 303)
+    if isinstance(error, StepUpNeeded):
+        return RedirectResponse(f"/account/proof?target={quote(account.safe_target(request.url.path))}", 303)
+    if isinstance(error, SecondFactorNeeded):
+        return RedirectResponse("/account?needed=1", 303)
     text = str(error)
     title = {403: "Not for you", 404: "Not here", 429: "Too many attempts"}.get(status_of(error), "That did not work")
     return refusal(status_of(error), title, f"{text[:1].upper()}{text[1:]}.", request_id_of(request))

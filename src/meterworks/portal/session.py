@@ -12,10 +12,16 @@ from pathlib import Path
 from meterworks.portal.errors import FormForged
 from meterworks.runtime import write_atomically
 
-__all__ = ["COOKIE_NAME", "SessionSigner", "load_session_secret"]
+__all__ = ["COOKIE_NAME", "DEVICE_DAYS", "SessionSigner", "device_cookie_name", "load_session_secret"]
 
 COOKIE_NAME = "meterworks_session"
+DEVICE_DAYS = 90
 SECRET_SIZE = 32
+
+
+def device_cookie_name(name: str) -> str:
+    """The name of an account's device cookie: accounts that share a browser have one each."""
+    return f"meterworks_device_{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:16]}"
 
 
 class SessionSigner:
@@ -37,6 +43,17 @@ class SessionSigner:
         token, _, signature = (cookie or "").rpartition(".")
         expected = self._mac(b"cookie", token)
         return token if token and hmac.compare_digest(expected.encode(), signature.encode()) else None
+
+    def device(self, name: str, number: str) -> str:
+        """The value of a device cookie: this browser has logged in to the account before."""
+        signature = self._mac(b"device", f"{number} {name}")
+        return f"{number}.{signature}"
+
+    def device_number(self, name: str, cookie: str | None) -> str | None:
+        """The number in a device cookie of this account; None if there is none or it is another account's."""
+        number, _, _ = (cookie or "").partition(".")
+        good = hmac.compare_digest(self.device(name, number).encode(), (cookie or "").encode())
+        return number if number and good else None
 
     def form_token(self, token: str) -> str:
         """What a form of this session must carry."""

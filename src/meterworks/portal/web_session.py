@@ -15,6 +15,7 @@ from meterworks.portal.session import COOKIE_NAME, SessionSigner
 __all__ = [
     "PAGE_HEADERS",
     "SessionGate",
+    "check_form",
     "check_same_origin",
     "end_session",
     "session_token",
@@ -30,6 +31,8 @@ PAGE_HEADERS: Mapping[str, str] = {
     ),
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
 }
 
 
@@ -60,18 +63,27 @@ def check_same_origin(headers: Headers, host: str) -> None:
 
 
 class SessionGate(Gate):
-    """The gate of a role's page: the principal comes from the session cookie, never from a header a page could set."""
+    """The gate of a page: the principal comes from the session cookie, never from a header a page could set.
 
-    def __init__(self, action: str, *, role: Role) -> None:
+    role: the only one the page is for; None: for everybody who may do the action.
+    """
+
+    def __init__(self, action: str, *, role: Role | None = None) -> None:
         super().__init__(action)
         self._role = role
 
-    async def __call__(self, request: Request) -> Principal:
-        """Who asks, if they may. Raises NotAuthenticated or NotPermitted."""
+    async def principal(self, request: Request) -> Principal:
+        """Who asks. Raises NotAuthenticated or NotPermitted."""
         principal = await market_of(request).accounts.resolve(session_token(request), kind="session")
-        if principal.role is not self._role:
+        if self._role is not None and principal.role is not self._role:
             raise NotPermitted(f"this page is for the role {self._role.value}", role=self._role.value)
-        return self.admit(principal)
+        return principal
+
+
+def check_form(request: Request, form_token: str) -> None:
+    """Raises FormForged unless the request comes from a form we made for this session."""
+    check_same_origin(request.headers, request.headers.get("host", ""))
+    signer_of(request).check_form(session_token(request), form_token)
 
 
 def start_session(response: Response, signer: SessionSigner, token: str, *, lifetime_s: int, secure: bool) -> None:

@@ -13,10 +13,12 @@ from tests.integration.market.small_neighbourhood import (
     SmallNeighbourhood,
     lay_foundation,
     open_neighbourhood,
+    prove_second_factor,
 )
 
 from meterworks.market.api import create_api
 
+CONSUMERS = ("rea", "ben")
 ClientOf = Callable[[str | None], Awaitable[httpx.AsyncClient]]
 
 
@@ -51,7 +53,7 @@ def api(neighbourhood: SmallNeighbourhood) -> FastAPI:
 
 @pytest.fixture
 async def client_of(api: FastAPI) -> AsyncIterator[ClientOf]:
-    """Makes a client that is logged in as a user (None: nobody)."""
+    """Makes a client that is logged in as a user (None: nobody); but for consumers with a second factor."""
     clients: list[httpx.AsyncClient] = []
 
     async def make(user: str | None) -> httpx.AsyncClient:
@@ -62,6 +64,8 @@ async def client_of(api: FastAPI) -> AsyncIterator[ClientOf]:
             answer = await client.post("/tokens", json={"user": user, "password": PASSWORD})
             assert answer.status_code == 201, answer.text
             client.headers["Authorization"] = f"Bearer {answer.json()['token']}"
+            if user not in CONSUMERS:
+                await prove_second_factor(api.state.market.accounts, answer.json()["token"])
         return client
 
     yield make

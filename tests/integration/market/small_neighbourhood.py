@@ -20,7 +20,7 @@ import pyarrow as pa
 from meterworks.catalogue import Medium, Role
 from meterworks.errors import UnreachableError
 from meterworks.headend import HeadendQueries, HeadendSettings
-from meterworks.market import Accounts, MarketServices, MarketSettings, NewUser
+from meterworks.market import Accounts, Acts, Admissions, MarketServices, MarketSettings, NewUser
 from meterworks.readings import ReadingsProgress, ReadingStore, rebuild_recent_days
 from meterworks.registry import (
     DeviceId,
@@ -35,7 +35,8 @@ from meterworks.registry import (
 )
 from meterworks.runtime import Database, ManualClock, MemoryBus, Subscription, WarehouseSettings, insert_many
 from meterworks.runtime.warehouse import Warehouse
-from meterworks.trust import KeyStore
+from meterworks.trust import KeyStore, hash_token
+from meterworks.trust.audit import MemoryAuditSink
 
 __all__ = [
     "CORRECTED",
@@ -49,6 +50,7 @@ __all__ = [
     "SmallNeighbourhood",
     "lay_foundation",
     "open_neighbourhood",
+    "prove_second_factor",
     "value_of",
 ]
 
@@ -180,8 +182,11 @@ async def _fill_registry(registry: Registry) -> None:
     )
 
 
-async def _fill_rights(registry: Registry) -> tuple[int, int, int]:
+async def _fill_rights(registry: Registry, database: Database) -> tuple[int, int, int]:
     supplier = await registry.add_organisation("Northern Power", "90b3d51f30000042", OrganisationKind.MARKET)
+    await Admissions(database, Acts(MemoryAuditSink()), now=lambda: NOW).admit(
+        supplier, assessor="olivia", document_digest="5f" * 32, valid_until=NOW + timedelta(days=365)
+    )
     await registry.grant_role(supplier, Role.SUPPLIER, START)
     june, july = datetime(2026, 6, 1, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=UTC)
     spans: Sequence[tuple[int, datetime, datetime | None]] = ((1, START, None), (2, START, None), (3, june, july))
@@ -247,6 +252,11 @@ def _open_warehouse(folder: Path) -> Warehouse:
     )
 
 
+async def prove_second_factor(accounts: Accounts, token: str) -> None:
+    """Stands in for enrolling and showing a one-time code: the token's holder has proven one just now."""
+    await accounts.tokens.prove(hash_token(token), frozenset({"totp"}))
+
+
 async def lay_foundation(folder: Path) -> Foundation:
     """Make everything that lies on disk."""
     database = Database(f"sqlite:///{folder / DATABASE_NAME}")
@@ -254,7 +264,7 @@ async def lay_foundation(folder: Path) -> Foundation:
     registry = Registry(database, KeyStore.open(folder / "keys" / "master"), clock=ManualClock(NOW))
     await registry.seed_channels()
     await _fill_registry(registry)
-    supplier, consumer, other = await _fill_rights(registry)
+    supplier, consumer, other = await _fill_rights(registry, database)
     warehouse = _open_warehouse(folder)
     parts = [_readings(device, START, NOW) for device in (1, 2, 3)]
     parts += [_readings(4, EXCHANGED_AT - timedelta(minutes=10), NOW), _readings(5, START, EXCHANGED_AT)]
@@ -279,11 +289,14 @@ async def open_neighbourhood(foundation: Foundation, folder: Path) -> SmallNeigh
     database = Database(f"sqlite:///{folder / DATABASE_NAME}")
     clock, bus = ManualClock(NOW), MemoryBus()
     reading = await _answer_for_parts(bus, clock)
+    keystore = KeyStore.open(foundation.folder / "keys" / "master")
     services = MarketServices(
         database=database,
         bus=bus,
         clock=clock,
-        registry=Registry(database, KeyStore.open(foundation.folder / "keys" / "master"), clock=clock),
+        registry=Registry(database, keystore, clock=clock),
+        keystore=keystore,
+        audit=MemoryAuditSink(),
         readings=ReadingStore(warehouse=foundation.warehouse, database=database),
         collection=HeadendQueries(database),
         headend_settings=HeadendSettings(),

@@ -80,7 +80,8 @@ class Scene:
         self.clock = ManualClock(now)
         self.bus = MemoryBus(self.clock)
         self.database = Database(f"sqlite+aiosqlite:///{folder}/db.sqlite3")
-        self.registry = Registry(self.database, KeyStore.open(folder / "keys" / "master"), clock=self.clock)
+        self.keystore = KeyStore.open(folder / "keys" / "master")
+        self.registry = Registry(self.database, self.keystore, clock=self.clock)
         self.warehouse = Warehouse(
             WarehouseSettings(location=f"{folder}/files", catalog_url=f"sqlite:///{folder}/catalog.sqlite3", shards=2)
         )
@@ -314,6 +315,7 @@ class Scene:
             readings=ReadingStore(warehouse=self.warehouse, database=self.database),
             collection=HeadendQueries(self.database),
             headend_settings=self.head_end.settings,
+            keystore=self.keystore,
         )
 
     async def api(self):

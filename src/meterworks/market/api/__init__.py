@@ -1,7 +1,8 @@
 """The REST API under /api/v1."""
 
+from meterworks.market.api.account import checked_scopes
 from meterworks.market.api.app import API_PREFIX, create_api
-from meterworks.market.api.gate import PUBLIC, Gate, Public, market_of, permit, request_id_of
+from meterworks.market.api.gate import PUBLIC, Gate, Public, market_of, peer_of_request, permit, request_id_of
 from meterworks.market.api.response import OrjsonResponse
 
 __all__ = [
@@ -10,8 +11,10 @@ __all__ = [
     "Gate",
     "OrjsonResponse",
     "Public",
+    "checked_scopes",
     "create_api",
     "market_of",
+    "peer_of_request",
     "permit",
     "request_id_of",
 ]

@@ -15,7 +15,18 @@ from starlette.routing import BaseRoute
 
 import meterworks
 from meterworks.errors import MeterworksError
-from meterworks.market.api import collection, device, health, metering_point, metrics, organisation, reading, token
+from meterworks.market.api import (
+    account,
+    approval,
+    collection,
+    device,
+    health,
+    metering_point,
+    metrics,
+    organisation,
+    reading,
+    token,
+)
 from meterworks.market.api.gate import PUBLIC, Public, request_id_of
 from meterworks.market.api.response import OrjsonResponse
 from meterworks.market.api.shell import RequestShell
@@ -28,11 +39,13 @@ __all__ = ["API_PREFIX", "create_api"]
 
 API_PREFIX = "/api/v1"
 # `reading` before `metering_point`, whose identifiers may hold slashes and so match whatever follows them.
-_ROUTERS = (health, token, device, reading, metering_point, organisation, collection)
+_ROUTERS = (health, token, account, approval, device, reading, metering_point, organisation, collection)
 _TAGS = (
     ("health", "Is the system well?"),
     ("tokens", "Log in and out. A token goes into the header `Authorization: Bearer ...`."),
+    ("account", "One's own account: factors, fresh proof, API tokens, sessions."),
     ("users", "Accounts, for the operator."),
+    ("approvals", "What needs two people: role grants, emergency accesses."),
     ("devices", "Meters: add, find, look at, read now."),
     ("metering points", "Places where energy is delivered and accounted for, whatever meter hangs there."),
     ("readings", "Series as JSON, CSV, Arrow stream or Parquet, by the Accept header."),

@@ -5,9 +5,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from meterworks.catalogue import Medium
+from meterworks.market.api.body import Body
 from meterworks.market.api.gate import market_of, permit, request_id_of
 from meterworks.market.api.parameter import After, DeviceNumber, FromText, Limit, PurposeText, ToText
 from meterworks.market.api.response import OrjsonResponse
@@ -49,7 +50,7 @@ FilterText = Annotated[str | None, Query(max_length=200)]
 KeyText = Annotated[str | None, Field(default=None, pattern="^[0-9A-Fa-f]{32,64}$", repr=False)]
 
 
-class KeyDocument(BaseModel):
+class KeyDocument(Body):
     """Keys in hexadecimal. They are wrapped before they are stored and never given out."""
 
     guek: KeyText = None
@@ -57,7 +58,7 @@ class KeyDocument(BaseModel):
     kek: KeyText = None
 
 
-class DeviceDocument(BaseModel):
+class DeviceDocument(Body):
     """A device to be added."""
 
     identity: str = Field(max_length=64, description="8 octets in hexadecimal")
@@ -74,7 +75,7 @@ class DeviceDocument(BaseModel):
     keys: KeyDocument = Field(default_factory=KeyDocument)
 
 
-class InstallationDocument(BaseModel):
+class InstallationDocument(Body):
     """A device to be installed."""
 
     device: int = Field(ge=1, le=2**63 - 1)
@@ -83,7 +84,7 @@ class InstallationDocument(BaseModel):
     replaces: int | None = Field(default=None, ge=1, le=2**63 - 1, description="The device that hangs there")
 
 
-class ReadDocument(BaseModel):
+class ReadDocument(Body):
     """What to read from the meter."""
 
     what: str = Field(default="registers", pattern="^registers$")

@@ -3,14 +3,21 @@
 A route without a gate is a defect that a test finds by walking all routes; `PUBLIC` marks the few that anyone may ask.
 """
 
+import base64
+import hashlib
+
 from fastapi import Depends, Request
 
-from meterworks.catalogue import PERMISSIONS, is_permitted
-from meterworks.market.errors import NotAuthenticated, NotPermitted
+from meterworks.catalogue import PERMISSIONS
+from meterworks.market.certificate import principal_of_certificate
+from meterworks.market.errors import NotAuthenticated
 from meterworks.market.market import Market
 from meterworks.market.principal import Principal
+from meterworks.trust.tls import Peer
 
-__all__ = ["PUBLIC", "Gate", "Public", "market_of", "permit", "request_id_of"]
+__all__ = ["PUBLIC", "Gate", "Public", "market_of", "peer_of_request", "permit", "request_id_of", "thumbprint_of"]
+
+PEER_EXTENSION = "meterworks.peer"  # in an ASGI scope's extensions, put there by the listener that took the certificate
 
 
 def market_of(request: Request) -> Market:
@@ -33,23 +40,46 @@ def bearer_token(request: Request) -> str:
     return token.strip()
 
 
+def peer_of_request(request: Request) -> Peer | None:
+    """Who is at the other end of the request's connection, where a certificate told so."""
+    peer = request.scope.get("extensions", {}).get(PEER_EXTENSION)
+    return peer if isinstance(peer, Peer) else None
+
+
+def thumbprint_of(peer: Peer | None) -> str | None:
+    """The certificate's thumbprint as tokens name it: SHA-256, base64url without padding. Source: RFC 8705 3.1."""
+    if peer is None:
+        return None
+    return base64.urlsafe_b64encode(hashlib.sha256(peer.certificate_der).digest()).decode().rstrip("=")
+
+
 class Gate:
-    """Lets a request through if its token is good and its role may do the action."""
+    """Lets a request through if its token or certificate is good and its holder may do the action."""
 
     def __init__(self, action: str) -> None:
         assert action in PERMISSIONS, f"action {action!r} has no row in the catalogue's permissions"
         self.action = action
 
     async def __call__(self, request: Request) -> Principal:
-        """Who asks, if they may. Raises NotAuthenticated or NotPermitted."""
-        principal = await market_of(request).accounts.resolve(bearer_token(request), kind="bearer")
-        return self.admit(principal)
+        """Who asks, if they may. Raises what `Authoriser.admit` raises, and TooManyRequests."""
+        return await self.admit(request, await self.principal(request))
 
-    def admit(self, principal: Principal) -> Principal:
-        """The principal, if the role may do the action. Raises NotPermitted."""
-        if not is_permitted(principal.role, self.action):
-            raise NotPermitted(f"the role {principal.role} may not do {self.action}", action=self.action)
-        return principal
+    async def principal(self, request: Request) -> Principal:
+        """Who asks: by bearer token, or without one by an organisation's certificate. Raises NotAuthenticated."""
+        market, peer = market_of(request), peer_of_request(request)
+        if peer is not None and "authorization" not in request.headers:
+            return await principal_of_certificate(market, peer, role=request.headers.get("meterworks-role"))
+        return await market.accounts.resolve(bearer_token(request), kind="bearer")
+
+    async def admit(self, request: Request, principal: Principal) -> Principal:
+        """The principal, counted against its share, if it may do the action."""
+        market = market_of(request)
+        client = f"organisation:{principal.organisation_id}" if principal.user_id == 0 else f"user:{principal.user_id}"
+        state = request.scope["state"]
+        state["client"] = client
+        allowance = market.limits.take(client)
+        state["limit_headers"] = allowance.headers()
+        return await market.authoriser.admit(principal, self.action, thumbprint=thumbprint_of(peer_of_request(request)))
 
 
 class Public:

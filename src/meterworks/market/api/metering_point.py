@@ -4,9 +4,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from meterworks.catalogue import UNBOUND_ROLES, Medium
+from meterworks.market.api.body import Body
 from meterworks.market.api.gate import market_of, permit, request_id_of
 from meterworks.market.api.parameter import After, Limit, MeteringPointId, PurposeText
 from meterworks.market.api.response import OrjsonResponse
@@ -46,7 +47,7 @@ async def list_metering_points(
     )
 
 
-class MeteringPointDocument(BaseModel):
+class MeteringPointDocument(Body):
     """A metering point to be added."""
 
     id: str = Field(min_length=1, max_length=128)

@@ -3,17 +3,21 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from meterworks.catalogue import Role
+from meterworks.market.acts import actor_of
+from meterworks.market.admission import Admission
+from meterworks.market.api.body import Body
 from meterworks.market.api.gate import market_of, permit
 from meterworks.market.api.parameter import After, Limit
 from meterworks.market.api.response import OrjsonResponse
 from meterworks.market.document import organisation_document, registration_document
-from meterworks.market.errors import RequestMalformed
+from meterworks.market.errors import NotFound, RequestMalformed
 from meterworks.market.principal import Principal
+from meterworks.market.role_grant import ORGANISATION_ROLE
 from meterworks.market.timestamp import format_utc, parse_time
 from meterworks.registry import (
     ConsumerId,
@@ -30,9 +34,10 @@ router = APIRouter()
 Number = Annotated[int, Field(ge=1, le=2**63 - 1)]
 TimeText = Annotated[str, Field(max_length=40, description="RFC 3339 with offset")]
 PointText = Annotated[str, Field(min_length=1, max_length=128)]
+OrganisationNumber = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 
-class OrganisationDocument(BaseModel):
+class OrganisationDocument(Body):
     """A market party, and the roles it holds from a time on."""
 
     name: str = Field(min_length=1, max_length=200)
@@ -40,9 +45,24 @@ class OrganisationDocument(BaseModel):
     kind: OrganisationKind = OrganisationKind.MARKET
     roles: list[Role] = Field(default_factory=list, max_length=len(Role))
     from_: TimeText | None = Field(default=None, alias="from")
+    reason: str = Field(default="asked for with the organisation", min_length=10, max_length=500)
 
 
-class RegistrationDocument(BaseModel):
+class AdmissionDocument(Body):
+    """An assessment that found the organisation fit."""
+
+    document_digest: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the report")
+    valid_until: TimeText
+    reason: str = Field(default="", max_length=500)
+
+
+class SuspensionDocument(Body):
+    """Why an organisation may act no more."""
+
+    reason: str = Field(min_length=10, max_length=500)
+
+
+class RegistrationDocument(Body):
     """A party at a metering point in a role."""
 
     organisation: Number
@@ -52,14 +72,14 @@ class RegistrationDocument(BaseModel):
     to: TimeText | None = None
 
 
-class ConsumerDocument(BaseModel):
+class ConsumerDocument(Body):
     """A person or household."""
 
     name: str = Field(min_length=1, max_length=200)
     email: str = Field(default="", max_length=200)
 
 
-class OccupancyDocument(BaseModel):
+class OccupancyDocument(Body):
     """A consumer at a metering point."""
 
     consumer: Number
@@ -89,13 +109,84 @@ async def list_organisations(
 async def add_organisation(
     request: Request, principal: Annotated[Principal, permit("organisation.manage")], document: OrganisationDocument
 ) -> Response:
-    """Add a party and the roles it holds from `from` (default: now) on."""
+    """Add a party, and ask for roles from `from` (default: now) on.
+
+    It acts once its admission is recorded and somebody else has approved the roles: `approvals` are their numbers.
+    """
     market = market_of(request)
     starts_at = _optional_time(document.from_, "from") or market.clock.now()
+    await market.acts.record("organisation.created", by=actor_of(principal), on=f"organisation:{document.name}")
     number = await market.registry.add_organisation(document.name, document.eui64, document.kind)
-    for role in dict.fromkeys(document.roles):
-        await market.registry.grant_role(number, role, starts_at)
-    return OrjsonResponse(organisation_document(await market.registry.organisation(number)), status_code=201)
+    asked = [
+        await market.approvals.ask(
+            principal,
+            ORGANISATION_ROLE,
+            {"organisation": number, "role": role.value, "from": format_utc(starts_at), "to": None},
+            reason=document.reason,
+        )
+        for role in dict.fromkeys(document.roles)
+    ]
+    facts = organisation_document(await market.registry.organisation(number))
+    return OrjsonResponse({**facts, "approvals": [each.id for each in asked]}, status_code=201)
+
+
+@router.get("/organisations/{number}/admissions", tags=["organisations"], summary="What was decided about a party")
+async def list_admissions(
+    request: Request, principal: Annotated[Principal, permit("organisation.read")], number: OrganisationNumber
+) -> Response:
+    """Assessments and suspensions, newest first; the first counts. A party sees its own."""
+    market = market_of(request)
+    if principal.organisation_id not in (None, number):
+        raise NotFound(f"there is no organisation {number} in your view", id=number)
+    await market.registry.organisation(OrganisationId(number))
+    found = await market.admissions.history(number)
+    return OrjsonResponse({"admissions": [_admission(each) for each in found]})
+
+
+def _admission(admission: Admission) -> dict[str, object]:
+    return {
+        "at": format_utc(admission.at),
+        "assessor": admission.assessor,
+        "document_digest": admission.document_digest,
+        "valid_until": None if admission.valid_until is None else format_utc(admission.valid_until),
+        "reason": admission.reason,
+    }
+
+
+@router.post("/organisations/{number}/admissions", status_code=201, tags=["organisations"], summary="Admit a party")
+async def admit(
+    request: Request,
+    principal: Annotated[Principal, permit("organisation.admit")],
+    number: OrganisationNumber,
+    document: AdmissionDocument,
+) -> Response:
+    """Record an assessment; the party may act until it lapses."""
+    market = market_of(request)
+    await market.registry.organisation(OrganisationId(number))
+    made = await market.admissions.admit(
+        number,
+        assessor=principal.name,
+        document_digest=document.document_digest,
+        valid_until=parse_time(document.valid_until, "valid_until"),
+        reason=document.reason,
+    )
+    return OrjsonResponse(_admission(made), status_code=201)
+
+
+@router.post(
+    "/organisations/{number}/suspension", status_code=204, tags=["organisations"], summary="Suspend a party at once"
+)
+async def suspend(
+    request: Request,
+    principal: Annotated[Principal, permit("organisation.admit")],
+    number: OrganisationNumber,
+    document: SuspensionDocument,
+) -> Response:
+    """It may act no more, by token or by certificate, until it is admitted again."""
+    market = market_of(request)
+    await market.registry.organisation(OrganisationId(number))
+    await market.admissions.suspend(number, by=principal.name, reason=document.reason)
+    return Response(status_code=204)
 
 
 @router.get("/registrations", tags=["organisations"], summary="Who is registered where")

@@ -14,6 +14,7 @@ from meterworks.errors import MeterworksError
 from meterworks.market.errors import BodyTimeout, BodyTooLarge
 from meterworks.market.problem import ProblemResponse, problem_of
 from meterworks.runtime import counter, get_logger, histogram
+from meterworks.trust.audit import Outcome
 
 __all__ = ["RequestShell"]
 
@@ -42,8 +43,9 @@ class RequestShell:
             return
         began = time.perf_counter()
         request_id = _request_id(scope)
-        scope.setdefault("state", {})["request_id"] = request_id
-        answer = _Answer(send, request_id)
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        answer = _Answer(send, request_id, state)
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 whole = await self._take_body(scope, receive) if scope["method"] in _BODY_METHODS else receive
@@ -58,6 +60,17 @@ class RequestShell:
                 )
                 await answer.problem(response, scope, receive)
         _count(scope, answer.status, time.perf_counter() - began)
+        if answer.status == 404 and "client" in state:
+            self._not_found(scope, state["client"])
+
+    def _not_found(self, scope: Scope, client: str) -> None:
+        """What is not there costs more; a client that tries one number after another is told of."""
+        market = getattr(scope["app"].state, "market", None)
+        if market is not None and market.limits.not_found(client):
+            log.warning("a client asks for one thing after another that is not there", client=client)
+            market.acts.tell(
+                "access.refused", by=client, on="api", outcome=Outcome.REFUSED, cause="tries one number after another"
+            )
 
     async def _take_body(self, scope: Scope, receive: Receive) -> Receive | None:
         """Read the whole body within its limits before anything else is done; the application gets it from memory.
@@ -95,15 +108,17 @@ class RequestShell:
 class _Answer:
     """Watches what the application sends."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, request_id: str, state: Mapping[str, Any]) -> None:
         self._send = send
+        self._state = state
         self._request_id = request_id.encode()
         self.status = 0
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [*message.get("headers", ()), (b"x-request-id", self._request_id)]
+            extra = [(b"x-request-id", self._request_id), *self._state.get("limit_headers", ())]
+            message["headers"] = [*message.get("headers", ()), *extra]
         await self._send(message)
 
     async def problem(self, response: ProblemResponse, scope: Scope, receive: Receive) -> None:

@@ -15,6 +15,7 @@ from meterworks.market import (
     LatestValue,
     Period,
     Resolution,
+    SecondFactorNeeded,
     SeriesQuestion,
     SeriesResult,
     TimeRange,
@@ -166,14 +167,15 @@ class _ReadNow:
         self._result.set_content('<p class="mw-muted">Asking the meter …</p>')
         visit = self._visit
         try:
-            await visit.check()
+            principal = await visit.allow("meter.read-now")
             read = await visit.market.device_access.read_now(
-                visit.principal, self._device_id, purpose=PURPOSE, request_id=visit.request_id
+                principal, self._device_id, purpose=PURPOSE, request_id=visit.request_id
             )
             clock = "" if read.drift_s is None else f"; its clock is {clock_error(read.drift_s)}"
             self._result.set_content(latest_table(list(read.values), caption=f"Read just now{clock}"))
         except MeterworksError as error:
-            self._result.set_content(f'<p class="mw-alert" role="alert">{escape(str(error))}</p>')
+            way = ' <a href="/account">Account</a>' if isinstance(error, SecondFactorNeeded) else ""
+            self._result.set_content(f'<p class="mw-alert" role="alert">{escape(str(error))}{way}</p>')
         finally:
             self._button.enable()
 

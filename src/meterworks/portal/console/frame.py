@@ -34,7 +34,7 @@ def _header(visit: Visit, current: str) -> str:
     return (
         f'<div><a class="mw-brand" href="/console/">{_MARK} Meterworks</a>'
         f'<nav class="mw-nav" aria-label="Console">{links}</nav><div class="mw-who">'
-        f"<span>{escape(visit.principal.name)}</span>"
+        f'<a href="/account">{escape(visit.principal.name)}</a>'
         '<form method="post" action="/logout">'
         f'<input type="hidden" name="form_token" value="{escape(visit.form_token)}">'
         f'<button class="mw-button mw-quiet" type="submit">Log out</button></form></div></div>'

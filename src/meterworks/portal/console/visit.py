@@ -24,9 +24,17 @@ class Visit:
     form_token: str
     request_id: str
 
-    async def check(self) -> None:
-        """A page may stay open for days: raises NotAuthenticated when the session has ended since it was loaded."""
-        await self.market.accounts.resolve(self.session_token, kind="session")
+    async def check(self, *, touch: bool = True) -> None:
+        """A page may stay open for days: raises NotAuthenticated when the session has ended since it was loaded.
+
+        touch: whether the visitor did something, which keeps the session from lying idle.
+        """
+        await self.market.accounts.resolve(self.session_token, kind="session", touch=touch)
+
+    async def allow(self, action: str) -> Principal:
+        """The visitor, if they may do an action now. Raises what `Authoriser.admit` raises."""
+        principal = await self.market.accounts.resolve(self.session_token, kind="session")
+        return await self.market.authoriser.admit(principal, action)
 
 
 def visit_of(request: Request) -> Visit:
