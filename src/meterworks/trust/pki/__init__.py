@@ -9,6 +9,16 @@ from meterworks.trust.pki.errors import (
     PkiUsageError,
     ShipmentRefused,
 )
+from meterworks.trust.pki.est import (
+    EST_PATH,
+    EnrolmentPlan,
+    EstRequest,
+    EstResponse,
+    EstService,
+    certificates_of,
+    encode_certificates,
+)
+from meterworks.trust.pki.est_client import EnrolmentFiles, EstClient, certification_request
 from meterworks.trust.pki.hierarchy import AUTHORITIES, HIERARCHIES, AuthoritySpec, Hierarchy
 from meterworks.trust.pki.name import (
     CertificateSubject,
@@ -44,6 +54,7 @@ __all__ = [
     "ALARM_DAYS",
     "AUTHORITIES",
     "CRL_LIFETIME",
+    "EST_PATH",
     "HIERARCHIES",
     "PROFILES",
     "REASONS",
@@ -61,7 +72,13 @@ __all__ = [
     "DeviceRecord",
     "DeviceState",
     "Enrolment",
+    "EnrolmentFiles",
+    "EnrolmentPlan",
     "EnrolmentRefused",
+    "EstClient",
+    "EstRequest",
+    "EstResponse",
+    "EstService",
     "ExpiryAlarm",
     "Hierarchy",
     "KeyPurpose",
@@ -82,6 +99,9 @@ __all__ = [
     "certificate_identity",
     "certificate_role",
     "certificate_unit",
+    "certificates_of",
+    "certification_request",
+    "encode_certificates",
     "expiry_alarms",
     "make_device_credentials",
     "open_shipment",

@@ -155,13 +155,15 @@ class Authority:
         return made
 
     def current_crl(self, *, now: datetime | None = None) -> x509.CertificateRevocationList:
-        """The newest list made; a new one where there is none, or where half of its time is over."""
+        """The newest list made; a new one where there is none, more is revoked, or half of its time is over."""
         at = now or datetime.now(UTC)
         kept = self._ledger.crl(self.name, self.generation)
         if kept is not None:
             found = x509.load_der_x509_crl(kept)
             end = found.next_update_utc
-            if end is not None and at < found.last_update_utc + (end - found.last_update_utc) / 2:
+            listed = {entry.serial_number for entry in found}
+            wanted = {entry.serial_number for entry in self._ledger.revocations(self.name, at)}
+            if end and at < found.last_update_utc + (end - found.last_update_utc) / 2 and wanted == listed:
                 return found
         return self.crl(now=at)
 

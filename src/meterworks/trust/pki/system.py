@@ -128,6 +128,13 @@ class SystemPki:
         """The roots in which peers of the system anchor: the everyday one, the recovery one, and older trusted ones."""
         return tuple(x509.load_der_x509_certificate(row.der) for row in self.ledger.authorities() if row.trusted)
 
+    @property
+    def maker_anchors(self) -> tuple[x509.Certificate, ...]:
+        """The makers' own roots: what they signed opens a first enrolment, and nothing else."""
+        return tuple(
+            x509.load_der_x509_certificate(row.der) for row in self.ledger.authorities() if row.name == "maker"
+        )
+
     def chain_of(self, name: str) -> tuple[x509.Certificate, ...]:
         """The certificates that who is certified by this authority sends along: sub-CAs, and a newer root's links."""
         found: list[x509.Certificate] = []
@@ -255,15 +262,20 @@ class SystemPki:
         return [authority.current_crl(now=now) for authority in self._living(now)]
 
     def write_public(self, folder: Path, *, now: datetime | None = None) -> None:
-        """Write what relying parties read: anchors.pem, crl.pem, and .pem and .crl of each authority by name."""
-        write_atomically(folder / "anchors.pem", _pem(self.anchors))
+        """Write what relying parties read: anchors.pem, crl.pem, and .pem and .crl of each authority by name.
+
+        enrolment.pem has the makers' roots too: for the listener of first enrolments alone. Files that have not
+        changed are left as they are, so that whoever watches them is not woken.
+        """
+        _publish(folder / "anchors.pem", _pem(self.anchors))
+        _publish(folder / "enrolment.pem", _pem((*self.anchors, *self.maker_anchors)))
         living = self._living(now)
         lists = [authority.current_crl(now=now) for authority in living]
-        write_atomically(folder / "crl.pem", b"".join(entry.public_bytes(Encoding.PEM) for entry in lists))
+        _publish(folder / "crl.pem", b"".join(entry.public_bytes(Encoding.PEM) for entry in lists))
         for authority, entry in zip(living, lists, strict=True):
             name = authority.file_name
-            write_atomically(folder / f"{name}.pem", _pem([authority.certificate]))
-            write_atomically(folder / f"{name}.crl", entry.public_bytes(Encoding.DER))
+            _publish(folder / f"{name}.pem", _pem([authority.certificate]))
+            _publish(folder / f"{name}.crl", entry.public_bytes(Encoding.DER))
 
     def _living(self, now: datetime | None) -> list[Authority]:
         at = now or datetime.now(UTC)
@@ -306,6 +318,15 @@ class SystemPki:
         )
         self.ledger.record(name, [(number, made.public_bytes(Encoding.DER), made.not_valid_after_utc)])
         return made
+
+
+def _publish(path: Path, data: bytes) -> None:
+    try:
+        same = path.read_bytes() == data
+    except OSError:
+        same = False
+    if not same:
+        write_atomically(path, data)
 
 
 def _pem(certificates: Sequence[x509.Certificate]) -> bytes:
