@@ -11,6 +11,7 @@ from meterworks.devices.fleet import Fleet, FleetSettings, FleetStatus, describe
 from meterworks.devices.load import Instant, IntervalBlock, MeterEvents, MeterLoad, RegisterBlock, Registers
 from meterworks.devices.meter import ElectricityMeter
 from meterworks.devices.meter_model import METER_MODELS, SINGLE_PHASE_METER, THREE_PHASE_METER
+from meterworks.devices.meter_tls import MeterChannels, MeterCredentials
 from meterworks.devices.model import DeviceModel
 from meterworks.devices.model_proposal import ModelProposal, propose_model
 from meterworks.devices.model_table import build_model
@@ -49,6 +50,8 @@ __all__ = [
     "ImageVerifier",
     "Instant",
     "IntervalBlock",
+    "MeterChannels",
+    "MeterCredentials",
     "MeterEvents",
     "MeterLoad",
     "MeterSpecification",

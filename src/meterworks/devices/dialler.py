@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from meterworks.devices.meter import ElectricityMeter
+from meterworks.devices.meter_tls import MeterChannels
 from meterworks.devices.push_message import push_frame
 from meterworks.devices.push_object import CONNECTION_PUSH
-from meterworks.errors import UsageError
+from meterworks.errors import SecurityError, UsageError
 from meterworks.links import ConnectFailed, MeterCall, call_head_end
 from meterworks.runtime import Clock, get_logger
 
@@ -34,14 +35,19 @@ class Dialler:
     def __init__(
         self, meter_at: Callable[[int], ElectricityMeter], indices: Sequence[int], clock: Clock, *,
         destination: tuple[str, int], connecting_max: int, chance: random.Random,
+        channels: MeterChannels | None = None,
     ) -> None:  # fmt: skip
-        """indices: numbers of the meters that call. destination: host and port of the head-end's push port."""
+        """indices: numbers of the meters that call. destination: host and port of the head-end's push port.
+
+        channels: with them they call over TLS.
+        """
         self._meter_at = meter_at
         self._indices = indices
         self._clock = clock
         self._destination = destination
         self._connecting = asyncio.Semaphore(connecting_max)
         self._chance = chance
+        self._channels = channels
         self.connected = 0  # calls that were answered so far
         self.failed = 0
 
@@ -56,7 +62,7 @@ class Dialler:
         while True:
             try:
                 call = await self._call(index)
-            except ConnectFailed as error:
+            except (ConnectFailed, SecurityError) as error:
                 self.failed += 1
                 log.debug("head-end does not answer", meter=index, wait_s=wait_s, reason=str(error))
                 await self._clock.sleep(wait_s * self._chance.uniform(0.5, 1.5))
@@ -77,7 +83,8 @@ class Dialler:
         async with self._connecting:
             opening = push_frame(meter, CONNECTION_PUSH)
             local_address = own if same_machine else None
-            call = await call_head_end(meter, host, port, opening=opening, local_address=local_address)
+            tls = None if self._channels is None else self._channels.demand(index)
+            call = await call_head_end(meter, host, port, opening=opening, local_address=local_address, tls=tls)
         self.connected += 1
         return call
 

@@ -10,7 +10,7 @@ import secrets
 from typing import Final, cast
 
 from meterworks.devices.fault import FaultSettings, FaultyLink
-from meterworks.links import BACKLOG, MeterResolver, listening_socket
+from meterworks.links import BACKLOG, MeterResolver, TlsDoor, listening_socket
 from meterworks.protocols.dlms import ServerConnection
 
 __all__ = ["FaultyMeterServer", "start_faulty_server"]
@@ -59,8 +59,11 @@ class _MeterLink(asyncio.Protocol):
 class FaultyMeterServer:
     """A running faulty server; `close` ends it."""
 
-    def __init__(self, server: asyncio.Server, port: int, members: set[asyncio.Transport]) -> None:
+    def __init__(
+        self, server: asyncio.Server, port: int, members: set[asyncio.Transport], door: TlsDoor | None = None
+    ) -> None:
         """Use `start_faulty_server`."""
+        self._door = door
         self._server = server
         self._members = members
         self.port = port
@@ -73,19 +76,31 @@ class FaultyMeterServer:
     async def close(self) -> None:
         """Close the listening socket and all connections."""
         self._server.close()
+        if self._door is not None:
+            self._door.close()
         for transport in tuple(self._members):
             transport.abort()
         await self._server.wait_closed()
 
 
 async def start_faulty_server(
-    resolve: MeterResolver, host: str, port: int, *, device_only: str | None, faults: FaultSettings
+    resolve: MeterResolver,
+    host: str,
+    port: int,
+    *,
+    device_only: str | None,
+    faults: FaultSettings,
+    tls: TlsDoor | None = None,
 ) -> FaultyMeterServer:
     """Serve the meters that `resolve` knows, misbehaving. Raises ConnectFailed where it cannot listen."""
     listener = listening_socket(host, port, device_only=device_only)
     chance = random.Random(faults.seed)  # noqa: S311  # chance of a simulation, not of a key
     members: set[asyncio.Transport] = set()
+
+    def accept() -> asyncio.Protocol:
+        return FaultyLink(_MeterLink(resolve, members), faults, chance)
+
     server = await asyncio.get_running_loop().create_server(
-        lambda: FaultyLink(_MeterLink(resolve, members), faults, chance), sock=listener, backlog=BACKLOG
+        accept if tls is None else tls.before(accept), sock=listener, backlog=BACKLOG
     )
-    return FaultyMeterServer(server, listener.getsockname()[1], members)
+    return FaultyMeterServer(server, listener.getsockname()[1], members, tls)

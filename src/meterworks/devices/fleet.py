@@ -22,12 +22,14 @@ from meterworks.devices.faulty_server import FaultyMeterServer, start_faulty_ser
 from meterworks.devices.firmware_image import ChecksumVerifier, ImageVerifier
 from meterworks.devices.load import MeterLoad
 from meterworks.devices.meter import ElectricityMeter
+from meterworks.devices.meter_tls import MeterChannels, MeterCredentials
 from meterworks.devices.push_object import PERIODS_S
 from meterworks.devices.push_sender import PushSender, parse_destination
 from meterworks.devices.state import FleetState
 from meterworks.devices.view import MeterSpecification, MeterView
 from meterworks.links import LOOPBACK_DEVICE, MeterServer, start_meter_server
 from meterworks.runtime import Clock, get_logger
+from meterworks.trust.audit import AuditSink
 
 __all__ = ["Fleet", "FleetSettings", "FleetStatus", "describe_meter", "serve_one"]
 
@@ -53,6 +55,8 @@ class FleetSettings:
     faults: FaultSettings = field(default_factory=FaultSettings)
     image_verifier: ImageVerifier = field(default_factory=ChecksumVerifier)  # judges firmware images
     framing: Literal["wrapper", "hdlc"] = "wrapper"  # what the meters speak; faulty ones speak the wrapper only
+    credentials: MeterCredentials | None = None  # certificates of the meters; None: plain TCP, both ways
+    audit: AuditSink | None = None  # told of peers that meters refuse
 
     def __post_init__(self) -> None:
         """Refuse a period that no list of times of day can say, and a destination that is none."""
@@ -97,6 +101,9 @@ class Fleet:
         self._tasks: list[asyncio.Task[None]] = []
         self._sender: PushSender | None = None
         self._dialler: Dialler | None = None
+        self._channels: MeterChannels | None = None
+        if settings.credentials is not None:
+            self._channels = MeterChannels(settings.credentials, self.index_at, audit=settings.audit)
 
     def _prepare_state(self) -> None:
         """Start the clocks and the push schedule of meters that the state file did not know."""
@@ -126,10 +133,13 @@ class Fleet:
 
     def resolve(self, local_host: str, local_port: int) -> ElectricityMeter | None:
         """Give the meter that lives at an address (one with port 0 lives at any port of its host), or None."""
-        index = self._index_at.get(f"{local_host}:{local_port}")
-        if index is None:
-            index = self._index_at.get(f"{local_host}:0")
+        index = self.index_at(local_host, local_port)
         return None if index is None else self.meter(index)
+
+    def index_at(self, local_host: str, local_port: int) -> int | None:
+        """Give the number of the meter that lives at an address, or None."""
+        index = self._index_at.get(f"{local_host}:{local_port}")
+        return self._index_at.get(f"{local_host}:0") if index is None else index
 
     @property
     def ports(self) -> tuple[int, ...]:
@@ -181,18 +191,20 @@ class Fleet:
         return sockets
 
     async def _listen(self, host: str, port: int, device_only: str | None) -> MeterServer | FaultyMeterServer:
+        door = None if self._channels is None else self._channels.door()
         if self._settings.faults.at_rest:
             return await start_meter_server(
-                self.resolve, host, port, device_only=device_only, framing=self._settings.framing
+                self.resolve, host, port, device_only=device_only, framing=self._settings.framing, tls=door
             )
         return await start_faulty_server(
-            self.resolve, host, port, device_only=device_only, faults=self._settings.faults
+            self.resolve, host, port, device_only=device_only, faults=self._settings.faults, tls=door
         )
 
     def _start_pushing(self, destination: tuple[str, int]) -> None:
         self._sender = PushSender(
             self.meter, len(self._meters), self._clock,
             destination=self._settings.push_destination, concurrency_max=self._settings.push_concurrency_max,
+            channels=self._channels,
         )  # fmt: skip
         for meter in self._views.values():
             meter.view.push, meter.view.forget_push = self._sender.push_now, self._sender.forget
@@ -205,6 +217,7 @@ class Fleet:
                 self.meter, callers, self._clock, destination=destination,
                 connecting_max=self._settings.connecting_max,
                 chance=random.Random(self._settings.faults.seed),  # noqa: S311  # spreads calls, makes no key
+                channels=self._channels,
             )  # fmt: skip
             self._tasks.append(asyncio.create_task(self._dialler.run()))
 

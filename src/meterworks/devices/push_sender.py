@@ -12,6 +12,7 @@ from typing import Final
 
 from meterworks.devices.errors import PushFailed
 from meterworks.devices.meter import ElectricityMeter
+from meterworks.devices.meter_tls import MeterChannels
 from meterworks.devices.push_message import PushMessage, confirms, make_push
 from meterworks.devices.push_schedule import LOOK_AHEAD_S, PushDue, PushSchedule, PushTask
 from meterworks.devices.push_setup import (
@@ -23,9 +24,10 @@ from meterworks.devices.push_setup import (
     spread_s,
     wait_for_window,
 )
-from meterworks.errors import PeerError, UsageError
+from meterworks.errors import PeerError, SecurityError, UsageError
 from meterworks.protocols.dlms import WrapperReader
 from meterworks.runtime import Clock, get_logger
+from meterworks.trust.tls import session_name
 
 __all__ = ["PushSender", "parse_destination"]
 
@@ -49,13 +51,17 @@ class PushSender:
 
     def __init__(
         self, meter_at: Callable[[int], ElectricityMeter], size: int, clock: Clock, *,
-        destination: str, concurrency_max: int,
+        destination: str, concurrency_max: int, channels: MeterChannels | None = None,
     ) -> None:  # fmt: skip
-        """meter_at: gives a meter by its number. destination: for meters that have none of their own."""
+        """meter_at: gives a meter by its number. destination: for meters that have none of their own.
+
+        channels: with them pushes go over TLS.
+        """
         self._meter_at = meter_at
         self._clock = clock
         self._destination = destination
         self._concurrency_max = concurrency_max
+        self._channels = channels
         self._schedule = PushSchedule(size, clock.epoch_s())
         self._waiting: asyncio.Queue[PushDue] = asyncio.Queue(WAITING_MAX)
         self._woken = asyncio.Event()
@@ -163,7 +169,7 @@ class PushSender:
             raise PushFailed(f"meter {due.index} has no push destination: set attribute 3 of its push set-up")
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                reader, writer = await asyncio.open_connection(*destination)
+                reader, writer = await self._connect(due.index, destination)
                 try:
                     message = make_push(meter, int(due.task))
                     writer.write(message.octets)
@@ -174,9 +180,25 @@ class PushSender:
                     writer.close()
                     with contextlib.suppress(OSError):
                         await writer.wait_closed()
-        except (OSError, TimeoutError) as error:
+        except (OSError, TimeoutError, SecurityError) as error:
             host, port = destination
             raise PushFailed(f"no push from meter {due.index} to {host}:{port}: {error}") from error
+
+    async def _connect(
+        self, index: int, destination: tuple[str, int]
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect to the head-end; over TLS nothing is said before it was judged. Raises OSError, SecurityError."""
+        if self._channels is None:
+            return await asyncio.open_connection(*destination)
+        demand = self._channels.demand(index)
+        name = session_name(*destination)
+        reader, writer = await asyncio.open_connection(*destination, ssl=demand.context, server_hostname=name)
+        try:
+            demand.judge(writer.get_extra_info("ssl_object"), f"{destination[0]}:{destination[1]}")
+        except SecurityError:
+            writer.transport.abort()
+            raise
+        return reader, writer
 
 
 async def _confirmed(

@@ -1,5 +1,6 @@
 """The head-end: collects readings, events and clocks from devices, and keeps book of what is missing."""
 
+from meterworks.headend.channel import HeadendChannels
 from meterworks.headend.device import DeviceDirectory, DeviceRecord, RegistryDirectory
 from meterworks.headend.errors import (
     CounterExhaustedError,
@@ -48,6 +49,7 @@ __all__ = [
     "EventPage",
     "FillProgress",
     "HeadEnd",
+    "HeadendChannels",
     "HeadendQueries",
     "HeadendSettings",
     "HourRate",

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Mapping
 
 from meterworks.errors import MeterworksError, UnreachableError
+from meterworks.headend.channel import HeadendChannels
 from meterworks.headend.collection import Collector
 from meterworks.headend.counters import CounterBlocks, DeviceCounter
 from meterworks.headend.device import DeviceRecord
@@ -45,6 +46,7 @@ class CallCentre:
         *,
         clock: Clock,
         settings: HeadendSettings,
+        channels: HeadendChannels | None = None,
     ) -> None:
         self._collector = collector
         self._receiver = receiver
@@ -53,6 +55,7 @@ class CallCentre:
         self._slots = slots
         self._clock = clock
         self._settings = settings
+        self._channels = channels
         self._by_title: dict[bytes, DeviceRecord] = {}
         self._known: Mapping[int, DeviceRecord] = {}
         self._held: dict[int, PushReceived] = {}
@@ -74,7 +77,8 @@ class CallCentre:
 
     async def start(self) -> None:
         """Listen. Raises ConnectFailed when the port is taken."""
-        await self._listener.start(self._settings.push_host, self._settings.push_port)
+        door = None if self._channels is None else self._channels.door()
+        await self._listener.start(self._settings.push_host, self._settings.push_port, tls=door)
         log.info("listening for pushes", host=self._settings.push_host, port=self._listener.port)
 
     async def close(self) -> None:
@@ -111,6 +115,8 @@ class CallCentre:
     async def _receive(self, push: PushReceived) -> None:
         peer = f"{push.peer_host}:{push.peer_port}"
         device = self._sender(push.apdu)
+        if self._channels is not None:
+            self._channels.check_sender(push, device)
         pushed = await self._receiver.receive(push.apdu, device, peer)
         if device is None or not pushed.is_call:
             return

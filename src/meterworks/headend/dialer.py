@@ -1,33 +1,41 @@
 """Opening connections to devices, or taking over those that devices opened."""
 
 from meterworks.headend.counters import DeviceCounter
+from meterworks.headend.channel import HeadendChannels
 from meterworks.headend.device import DeviceRecord
 from meterworks.headend.errors import UnknownDeviceError
 from meterworks.headend.settings import HeadendSettings
 from meterworks.headend.visitor import OpenClient
-from meterworks.links import DlmsClient, PushReceived
+from meterworks.links import DlmsClient, MeterTarget, PushReceived
 from meterworks.protocols.dlms import PUBLIC_CLIENT, ClientSettings, Mechanism
 
 __all__ = ["LinkDialer"]
 
 
 class LinkDialer:
-    """Connects over TCP: to the public client without protection, to all others with HLS 5 and both protections."""
+    """Connects over TCP: to the public client without protection, to all others with HLS 5 and both protections.
 
-    def __init__(self, settings: HeadendSettings) -> None:
+    With channels every connection is TLS, and the device's certificate must bear its system title.
+    """
+
+    def __init__(self, settings: HeadendSettings, channels: HeadendChannels | None = None) -> None:
         self._settings = settings
+        self._channels = channels
         self._system_title = bytes.fromhex(settings.system_title)
 
     async def dial(self, device: DeviceRecord, client_sap: int, counter: DeviceCounter) -> OpenClient:
-        """Connect. Raises ConnectFailed where nobody answers, UnknownDeviceError for a device without address."""
+        """Connect. Raises ConnectFailed where nobody answers, UnknownDeviceError for a device without address.
+
+        Raises PeerRefused where another than this device answers.
+        """
         if not device.host or not device.port:
             raise UnknownDeviceError(f"device {device.device_id} has no address to connect to", device=device.device_id)
-        client = await DlmsClient.connect(
-            device.host,
-            device.port,
+        client = await DlmsClient.open(
+            MeterTarget(host=device.host, port=device.port),
             self._client_settings(device, client_sap),
             counter=counter,
             timeout_s=self._settings.connect_timeout_s,
+            tls=None if self._channels is None else self._channels.demand(device),
         )
         client.timeout_s = self._settings.answer_timeout_s
         return client

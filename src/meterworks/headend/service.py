@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from meterworks.errors import MeterworksError
 from meterworks.headend.call import CallCentre
+from meterworks.headend.channel import HeadendChannels
 from meterworks.headend.collection import BACKLOG_S, FIRST_PROFILE, Collector
 from meterworks.headend.confirmation import ConfirmationReader
 from meterworks.headend.counters import CounterBlocks
@@ -67,6 +68,8 @@ class HeadEnd:
         self._directory = directory
         self._store = HeadendStore(database)
         self._dialer = dialer
+        self.channels: HeadendChannels | None = None
+        """TLS toward the field; set it before `run`. None: plain TCP."""
         self._stopping = asyncio.Event()
         self._changed = asyncio.Event()
         self._subscriptions: list[Subscription] = []
@@ -131,7 +134,7 @@ class HeadEnd:
         self._last_values = LastValueWriter(self._bus)
         event_since = {key: at.timestamp() for key, at in (await self._store.load_event_times()).items()}
         findings = Findings(self.book, self.outbox, self._last_values, event_since, clock)
-        link_dialer = LinkDialer(settings)
+        link_dialer = LinkDialer(settings, self.channels)
         visitor = Visitor(self._dialer or link_dialer, self._counters, models, findings, clock=clock, settings=settings)
         self.collector = Collector(
             self._directory, self.book, self.slots, visitor, models, clock=clock, settings=settings
@@ -140,8 +143,9 @@ class HeadEnd:
         self._confirmations = ConfirmationReader(self._bus, self.table, clock, position=self._stored_position)
         receiver = PushReceiver(self._store, self.book, models, self.outbox, self._last_values, clock)
         self._calls = CallCentre(
-            self.collector, receiver, link_dialer, self._counters, self.slots, clock=clock, settings=settings
-        )
+            self.collector, receiver, link_dialer, self._counters, self.slots,
+            clock=clock, settings=settings, channels=self.channels,
+        )  # fmt: skip
         self.outbox.on_lost = self.collector.visit_soon
         self._confirmations.on_rejected = self._set_rejected
 

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias, cast
 
-from meterworks.trust.tls import Guard, Peer, PeerRefused, Refusal, session_name
+from meterworks.runtime import get_logger
+from meterworks.trust.tls import Guard, Peer, PeerRefused, Refusal, TlsFilesError, session_name
 
 __all__ = [
     "ClientTls",
@@ -24,6 +25,8 @@ __all__ = [
 ]
 
 EARLY_SIZE_MAX: Final = 64 * 1024  # octets that may come right behind the end of a handshake
+
+log = get_logger("links.secure")
 
 ContextResolver: TypeAlias = Callable[[str, int], ssl.SSLContext | None]
 """Gives the context for who called a local host and port, or None where nobody is at home."""
@@ -132,8 +135,14 @@ class TlsDoor:
         self.failed = 0
 
     def context_for(self, host: str, port: int) -> ssl.SSLContext | None:
-        """Give the context for who called here."""
-        return self._context if isinstance(self._context, ssl.SSLContext) else self._context(host, port)
+        """Give the context for who called here; None also where its files cannot be used, which is logged."""
+        if isinstance(self._context, ssl.SSLContext):
+            return self._context
+        try:
+            return self._context(host, port)
+        except TlsFilesError as error:
+            log.warning("no TLS at this address", host=host, port=port, reason=str(error))
+            return None
 
     def before(self, factory: Callable[[], asyncio.Protocol]) -> Callable[[], asyncio.Protocol]:
         """Give the protocol factory for a plain listening socket; `factory` makes what comes behind the door."""
@@ -164,6 +173,7 @@ class _Entering(asyncio.Protocol):
         self._factory = factory
         self._early = b""
         self._below = b""
+        self._is_lost = False
         self._plain: asyncio.Transport | None = None
         self._task: asyncio.Task[asyncio.Transport | None] | None = None
 
@@ -191,6 +201,9 @@ class _Entering(asyncio.Protocol):
         self._early += data
         if len(self._early) > EARLY_SIZE_MAX:
             self.give_up()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._is_lost = True  # perhaps with the last words still to be heard
 
     def give_up(self) -> None:
         """End the handshake at once."""
@@ -231,7 +244,7 @@ class _Entering(asyncio.Protocol):
                 self._plain.abort()
             return
         secured = task.result()
-        if secured is not None and not secured.is_closing():
+        if secured is not None and (self._early or not secured.is_closing()):
             self._let_in(secured)
 
     def _let_in(self, secured: asyncio.Transport) -> None:
@@ -246,5 +259,7 @@ class _Entering(asyncio.Protocol):
         inner = self._factory()
         secured.set_protocol(inner)
         inner.connection_made(secured)
-        if self._early and not secured.is_closing():
-            inner.data_received(self._early)
+        if self._early:
+            inner.data_received(self._early)  # a push may come, and its connection end, in one piece
+        if self._is_lost:
+            inner.connection_lost(None)

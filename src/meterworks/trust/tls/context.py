@@ -45,16 +45,16 @@ def session_name(host: str, port: int) -> str:
 
 
 class _ResumingObject(ssl.SSLObject):
-    """Keeps the session for the next connection once the peer, judged by then, has sent something."""
+    """Keeps the session for the next connection as soon as the server has told it."""
 
     kept_as: str | None = None
 
     def read(self, *arguments: Any) -> Any:  # typeshed's own signature is wrong: it gives octets, or a count
-        data = super().read(*arguments)
-        if self.kept_as is not None:
-            cast(_Generation, self.context).keep(self.kept_as, self.session)
-            self.kept_as = None
-        return data
+        try:
+            return super().read(*arguments)
+        finally:  # a server that has nothing to say still sends tickets
+            if self.kept_as is not None and cast(_Generation, self.context).keep(self.kept_as, self.session):
+                self.kept_as = None
 
 
 class _ResumingSocket(ssl.SSLSocket):
@@ -63,11 +63,11 @@ class _ResumingSocket(ssl.SSLSocket):
     kept_as: str | None = None
 
     def read(self, *arguments: Any) -> Any:
-        data = super().read(*arguments)
-        if self.kept_as is not None:
-            cast(_Generation, self.context).keep(self.kept_as, self.session)
-            self.kept_as = None
-        return data
+        try:
+            return super().read(*arguments)
+        finally:
+            if self.kept_as is not None and cast(_Generation, self.context).keep(self.kept_as, self.session):
+                self.kept_as = None
 
 
 class _Generation(ssl.SSLContext):
@@ -75,14 +75,18 @@ class _Generation(ssl.SSLContext):
 
     sessions: OrderedDict[str, ssl.SSLSession]
 
-    def keep(self, name: str, session: ssl.SSLSession | None) -> None:
-        """Keep the newest session with a server, and forget those of servers not met for longest."""
+    def keep(self, name: str, session: ssl.SSLSession | None) -> bool:
+        """Keep the newest session with a server, if it can be resumed, and forget those of servers not met for longest.
+
+        Whoever resumes it is judged again: it carries the certificate of the first handshake.
+        """
         if session is None or not session.has_ticket:
-            return
+            return False
         self.sessions[name] = session
         self.sessions.move_to_end(name)
         while len(self.sessions) > SESSIONS_MAX:
             self.sessions.popitem(last=False)
+        return True
 
 
 class TlsContext(ssl.SSLContext):

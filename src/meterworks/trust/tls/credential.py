@@ -24,6 +24,12 @@ class Credential(Protocol):
     def load_into(self, context: ssl.SSLContext) -> None:
         """Load certificate, key, anchors and lists. Raises TlsFilesError."""
 
+    def anchors_pem(self) -> bytes:
+        """Give the anchors. Raises TlsFilesError."""
+
+    def key_pem(self) -> bytes:
+        """Give the private key, unencrypted; empty where there is none. Raises TlsFilesError."""
+
     def crl_pem(self) -> bytes:
         """Give the revocation lists, empty where there are none. Raises TlsFilesError."""
 
@@ -69,6 +75,14 @@ class TlsFiles:
             raise TlsFilesError(
                 f"{path}: cannot be used for TLS ({error}): renew it with meterworks pki", path=str(path)
             ) from error
+
+    def anchors_pem(self) -> bytes:
+        """Give the anchors. Raises TlsFilesError."""
+        return _read(self.anchors)
+
+    def key_pem(self) -> bytes:
+        """Give the key. Raises TlsFilesError."""
+        return b"" if self.key is None else _read(self.key)
 
     def crl_pem(self) -> bytes:
         """Give the revocation lists. Raises TlsFilesError."""
@@ -126,6 +140,14 @@ class TlsMemory:
                 context.load_verify_locations(path)
         except (OSError, ssl.SSLError) as error:
             raise TlsFilesError(f"a certificate, key or list in memory cannot be used for TLS: {error}") from error
+
+    def anchors_pem(self) -> bytes:
+        """Give the anchors."""
+        return self.anchors
+
+    def key_pem(self) -> bytes:
+        """Give the key."""
+        return self.key
 
     def crl_pem(self) -> bytes:
         """Give the revocation lists."""
