@@ -72,9 +72,9 @@ class Ticking:
 class Place:
     """A folder with a database and heads."""
 
-    def __init__(self, folder, **settings) -> None:
+    def __init__(self, folder, *, database=None, **settings) -> None:
         self.folder = folder
-        self.database = Database(f"sqlite:///{folder / 'trail.sqlite3'}")
+        self.database = Database(f"sqlite:///{database or folder / 'trail.sqlite3'}")
         self.book = HeadBook([folder / "heads"])
         self.settings = AuditSettings(**{"head_records": 8, "head_interval_s": 3600.0} | settings)
         self.now = Ticking()

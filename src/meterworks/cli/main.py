@@ -45,6 +45,15 @@ class Commands(LateGroup):
             "conformance": Row(
                 module="meterworks.cli.conformance", help="Conformance of DLMS/COSEM: vectors, servers, clients."
             ),
+            "audit": Row(module="meterworks.cli.audit", help="The audit trail: verify, show, prove, export."),
+            "pki": Row(
+                module="meterworks.cli.pki", help="Certificates: authorities, issuing, revocation, verification."
+            ),
+            "keystore": Row(
+                module="meterworks.cli.keystore",
+                help="Vaults of private keys; ceremonies of keys under k of n holders.",
+            ),
+            "backup": Row(module="meterworks.cli.backup", help="Sealed backups of the system's data folder, and back."),
             "config": Row(module="meterworks.cli.config", help="The system's settings."),
         }
     )

@@ -2,16 +2,19 @@
 
 import asyncio
 import hashlib
+from pathlib import Path
 
 from meterworks.runtime import FolderLock
 from meterworks.system.privilege import PRIVILEGES
 from meterworks.system.serving.process import Ground, answering_as_ready
 from meterworks.trust import KeyNotFoundError, KeyUsage, KeyVault, PrivateKey
-from meterworks.trust.audit import APPENDER, AuditEvent, AuditTrail, Fact, HeadBook, serve_appends
+from meterworks.trust.audit import APPENDER, AuditEvent, AuditTrail, Fact, HeadBook, Spool, serve_appends
+from meterworks.trust.pki import PeerRole
 
 __all__ = ["HEAD_KEY", "head_key", "serve"]
 
 HEAD_KEY = "audit-head"
+TAKEN_UP_EVENTS = 500
 
 
 def head_key(vault: KeyVault) -> PrivateKey:
@@ -36,8 +39,20 @@ async def serve(ground: Ground, stopping: asyncio.Event) -> None:
         )
         async with trail.appending(), serve_appends(ground.bus, trail, PRIVILEGES):
             await trail.append([_loaded(ground)])
+            await _take_up(ground.layout.spool(PeerRole.COMMAND.value), trail)
             async with answering_as_ready(ground.bus, ground.name):
                 await stopping.wait()
+
+
+async def _take_up(path: Path, trail: AuditTrail) -> None:
+    """Append what commands kept while the system was down."""
+    spool = Spool(path, bytes_max=0)
+    while True:
+        events, size = await asyncio.to_thread(spool.read, TAKEN_UP_EVENTS)
+        if not size:
+            return
+        await trail.append(events, source=f"process:{PeerRole.COMMAND.value}")
+        await asyncio.to_thread(spool.forget, size)
 
 
 def _loaded(ground: Ground) -> AuditEvent:

@@ -27,6 +27,7 @@ from meterworks.trust.audit.record import AuditRecord, decode_record, encode_rec
 from meterworks.trust.audit.service import TrailSink, serve_appends
 from meterworks.trust.audit.settings import AuditSettings
 from meterworks.trust.audit.sink import AuditSink, MemoryAuditSink
+from meterworks.trust.audit.spool import Spool
 from meterworks.trust.audit.trail import APPENDER, AuditTrail, Receipt
 from meterworks.trust.audit.verification import load_public_keys, longest_heads, verify_stored
 from meterworks.trust.audit.verify import Finding, StoredRecord, TrailVerifier, Verdict
@@ -63,6 +64,7 @@ __all__ = [
     "Receipt",
     "RecordProof",
     "SignedHead",
+    "Spool",
     "StoredRecord",
     "TrailBroken",
     "TrailReader",

@@ -96,6 +96,8 @@ _ACTS = """
     key.escrowed          | key            | yes  | yes   | a key was laid down with its keepers
     key.recovered         | key            | yes  | yes   | a key was recovered from its keepers
     key.exhausting        | key            | no   | yes   | a counter nears its end
+    key.rotated           | key            | no   | yes   | a device proved its new keys; the old ones were retired
+    key.fell_back         | key            | no   | yes   | a device answered under the keys before its present ones
     campaign.started      | key            | yes  | yes   | a campaign over many devices was started
     campaign.changed      | key            | yes  | yes   | a campaign was held, resumed or ended
     certificate.issued    | certificate    | yes  | yes   | a certificate was issued
