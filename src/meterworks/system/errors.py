@@ -2,7 +2,13 @@
 
 from meterworks.errors import UsageError
 
-__all__ = ["ConfigurationError", "InUseError", "PrivilegeError", "UnsafeSettingsError"]
+__all__ = ["BackupError", "ConfigurationError", "InUseError", "PrivilegeError", "UnsafeSettingsError"]
+
+
+class BackupError(UsageError):
+    """A backup cannot be written, or is not what its manifest says. Facts: path or files."""
+
+    code = "backup"
 
 
 class ConfigurationError(UsageError):
