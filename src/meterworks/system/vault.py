@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import IO, Final
 
 from meterworks.system.configuration import Layout
-from meterworks.system.errors import ConfigurationError
+from meterworks.system.errors import ConfigurationError, PrivilegeError
 from meterworks.system.privilege import PRIVILEGES
-from meterworks.trust import FileKeyVault, KeyStore, KeyVault
-from meterworks.trust.secret_file import read_secret_file, write_secret_once
+from meterworks.trust import FileKeyVault, KeyStore, KeyVault, read_secret_file, token_vault, write_secret_once
 
 __all__ = ["Secrets", "as_handed", "handed_secrets", "make_secrets", "open_keystore", "open_vault", "secrets_for"]
 
@@ -69,14 +68,17 @@ def handed_secrets(pipe: IO[bytes]) -> Secrets:
 def open_vault(layout: Layout, name: str, given: Secrets | None = None) -> KeyVault:
     """Open a vault, with the secret that was handed over or, for a person at the machine, the one in its file.
 
-    Raises KeyFileError, VaultLockedError, and ConfigurationError where this process was handed no secret of it.
+    Raises KeyFileError, VaultLockedError, and PrivilegeError where this process was handed no secret of it.
     """
     if given is not None and name not in given:
-        raise ConfigurationError(f"this process was handed no secret of the vault {name}", vault=name)
+        raise PrivilegeError(f"this process was handed no secret of the vault {name}", vault=name)
 
     def secret() -> bytes:
         return given[name] if given is not None else read_secret(layout, name)
 
+    section = layout.configuration.vault
+    if section.kind == "pkcs11":
+        return token_vault(section.module, f"{section.token_prefix}-{name}", secret)
     return FileKeyVault(layout.vaults / name, secret)
 
 

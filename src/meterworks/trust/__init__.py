@@ -44,6 +44,7 @@ from meterworks.trust.keystore import (
     new_tls_key,
     open_vault,
     secret_from_file,
+    token_vault,
 )
 from meterworks.trust.keywrap import KEY_SIZES, unwrap_key, wrap_key
 from meterworks.trust.known_key import (
@@ -64,6 +65,7 @@ from meterworks.trust.password import (
     password_needs_rehash,
 )
 from meterworks.trust.quorum import Quorum, Share, join_secret, share_out
+from meterworks.trust.secret_file import read_secret_file, write_secret_once
 from meterworks.trust.token import TOKEN_SIZE, constant_time_equal, hash_token, new_token, token_matches
 
 __all__ = [
@@ -135,6 +137,7 @@ __all__ = [
     "random_bytes",
     "read_protocol",
     "read_recipient",
+    "read_secret_file",
     "recipient_id",
     "refuse_known_key",
     "refuse_known_key_pair",
@@ -142,7 +145,9 @@ __all__ = [
     "secret_from_file",
     "share_out",
     "token_matches",
+    "token_vault",
     "unwrap_key",
     "wrap_key",
     "write_escrow",
+    "write_secret_once",
 ]

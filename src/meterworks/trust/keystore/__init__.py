@@ -3,7 +3,7 @@
 from meterworks.trust.keystore.dlms_key import VaultKeyAgreement, VaultSigner
 from meterworks.trust.keystore.file_vault import FileKeyVault
 from meterworks.trust.keystore.master import MASTER_KEY_SIZE, KeyStore
-from meterworks.trust.keystore.settings import VaultSettings, open_vault, secret_from_file
+from meterworks.trust.keystore.settings import VaultSettings, open_vault, secret_from_file, token_vault
 from meterworks.trust.keystore.tls_key import new_tls_key
 from meterworks.trust.keystore.vault import (
     CURVES,
@@ -34,4 +34,5 @@ __all__ = [
     "new_tls_key",
     "open_vault",
     "secret_from_file",
+    "token_vault",
 ]

@@ -9,7 +9,7 @@ from meterworks.trust.keystore.file_vault import FileKeyVault
 from meterworks.trust.keystore.vault import KeyVault, SecretSource, WrappingKey
 from meterworks.trust.secret_file import read_secret_file
 
-__all__ = ["VaultSettings", "open_vault", "secret_from_file"]
+__all__ = ["VaultSettings", "open_vault", "secret_from_file", "token_vault"]
 
 _SECRET_SIZE_MAX: Final = 1024
 
@@ -43,10 +43,15 @@ def open_vault(settings: VaultSettings, folder: Path, master: WrappingKey) -> Ke
                         ("pin_reference", settings.pin_reference)):  # fmt: skip
         if not value:
             raise VaultSettingsError(f"vault.kind is pkcs11 and vault.{name} is empty: set it")
+    pin = secret_from_file(Path(settings.pin_reference), "the token's PIN")
+    return token_vault(settings.module, settings.token_label, pin)
+
+
+def token_vault(module: str, token_label: str, pin: SecretSource) -> KeyVault:
+    """Open the vault of a token. module: path of its PKCS#11 library. Raises VaultSettingsError, VaultLockedError."""
     from meterworks.trust.keystore.pkcs11_vault import Pkcs11KeyVault  # a library that only tokens need
 
-    pin = secret_from_file(Path(settings.pin_reference), "the token's PIN")
-    return Pkcs11KeyVault(Path(settings.module), settings.token_label, pin)
+    return Pkcs11KeyVault(Path(module), token_label, pin)
 
 
 def secret_from_file(path: Path, what: str) -> SecretSource:
