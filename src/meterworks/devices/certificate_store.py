@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from meterworks.devices.errors import CertificateRefused
-from meterworks.devices.meter_key import SECURITY_NAME
+from meterworks.devices.meter_key import SECURITY_NAME, suite_of
 from meterworks.devices.view import MeterView
 from meterworks.protocols.dlms import SUITES, SecuritySuite
 
@@ -91,7 +91,7 @@ class HeldCertificate:
 
 
 def _curve(view: MeterView) -> tuple[ec.EllipticCurve, hashes.SHA256 | hashes.SHA384]:
-    row = _CURVES.get(view.specification.suite)
+    row = _CURVES.get(suite_of(view))
     if row is None:
         raise CertificateRefused("suite 0 has no key pairs")
     return row
@@ -100,7 +100,7 @@ def _curve(view: MeterView) -> tuple[ec.EllipticCurve, hashes.SHA256 | hashes.SH
 def make_key_pair(view: MeterView, use: KeyPairUse) -> None:
     """Make a fresh pair; it waits for its certificate. Raises CertificateRefused in suite 0."""
     key = ec.generate_private_key(_curve(view)[0])
-    scalar = key.private_numbers().private_value.to_bytes(SUITES[view.specification.suite].scalar_size, "big")
+    scalar = key.private_numbers().private_value.to_bytes(SUITES[suite_of(view)].scalar_size, "big")
     view.write((SECURITY_NAME, _WAITING_PAIR + use), scalar)
 
 
@@ -265,5 +265,5 @@ def _take_pair(view: MeterView, fresh: HeldCertificate) -> None:
 
 def _public_key(view: MeterView, scalar: bytes) -> bytes:
     numbers = ec.derive_private_key(int.from_bytes(scalar, "big"), _curve(view)[0]).public_key().public_numbers()
-    size = SUITES[view.specification.suite].scalar_size
+    size = SUITES[suite_of(view)].scalar_size
     return numbers.x.to_bytes(size, "big") + numbers.y.to_bytes(size, "big")

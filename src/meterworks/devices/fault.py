@@ -22,40 +22,61 @@ class FaultSettings:
     """How meters misbehave. Times are real seconds."""
 
     response_delay_s: float = 0.0  # from a request's arrival to its being looked at
-    loss_probability: float = 0.0  # share of arriving chunks that are never looked at
+    loss_probability: float = 0.0  # share of arriving chunks that are never looked at: lost requests
+    cut_probability: float = 0.0  # share of arriving chunks at which the connection breaks before they are looked at
+    answer_loss_probability: float = 0.0  # share of answers that never leave: what was asked is done all the same
+    death_probability: float = 0.0  # share of answers in place of which the meter falls off the line, having done it
     byte_rate_max: int = 0  # octets a second in each direction's sum, 0 for no limit
     refuse_connections: bool = False  # every connection is closed as soon as it is made
     seed: int = 0  # of the losses
 
     def __post_init__(self) -> None:
         """Refuse what has no meaning."""
-        if self.response_delay_s < 0 or not 0 <= self.loss_probability <= 1 or self.byte_rate_max < 0:
+        shares = (
+            self.loss_probability, self.cut_probability, self.answer_loss_probability, self.death_probability,
+        )  # fmt: skip
+        if self.response_delay_s < 0 or self.byte_rate_max < 0 or not all(0 <= share <= 1 for share in shares):
             raise ModelError("a fault setting is out of range: delay and rate from 0, probability 0 to 1")
 
     @property
     def at_rest(self) -> bool:
         """Whether nothing misbehaves."""
-        return not (self.response_delay_s or self.loss_probability or self.byte_rate_max or self.refuse_connections)
+        return self == FaultSettings(seed=self.seed)
 
 
 class _SlowTransport(asyncio.Transport):
     """The transport a meter's protocol sees: writes wait until the line would have carried what was before them."""
 
-    def __init__(self, inner: asyncio.Transport, byte_rate_max: int) -> None:
+    def __init__(self, inner: asyncio.Transport, settings: FaultSettings, chance: random.Random) -> None:
         super().__init__()
         self._inner = inner
-        self._rate = byte_rate_max
+        self._settings = settings
+        self._chance = chance
+        self._rate = settings.byte_rate_max
         self._free_at_s = 0.0
         self._closing = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Send, now or when the line is free."""
+        """Send, now or when the line is free; or never."""
+        if self._is_lost():
+            return
         if not self._rate:
             self._inner.write(data)
             return
         loop = asyncio.get_running_loop()
         self._free_at_s = max(self._free_at_s, loop.time()) + len(data) / self._rate
         loop.call_at(self._free_at_s, self._write_late, bytes(data))
+
+    def _is_lost(self) -> bool:
+        """Decide about an answer; the meter has done what it answers for."""
+        settings = self._settings
+        if not settings.answer_loss_probability and not settings.death_probability:
+            return False
+        drawn = self._chance.random()
+        if drawn < settings.death_probability:
+            self._inner.abort()
+            return True
+        return drawn < settings.death_probability + settings.answer_loss_probability
 
     def _write_late(self, data: bytes) -> None:
         if not self._inner.is_closing():
@@ -124,12 +145,15 @@ class FaultyLink(asyncio.Protocol):
             self._gone = True
             transport.abort()
             return
-        self._transport = _SlowTransport(transport, self._settings.byte_rate_max)
+        self._transport = _SlowTransport(transport, self._settings, self._chance)
         self._inner.connection_made(self._transport)
 
     def data_received(self, data: bytes) -> None:
         """Lose the chunk, or pass it on after the delay."""
         if self._gone or self._transport is None or self._chance.random() < self._settings.loss_probability:
+            return
+        if self._settings.cut_probability and self._chance.random() < self._settings.cut_probability:
+            self._transport.abort()
             return
         if len(self._waiting) >= DELAYED_MAX:
             self._transport.abort()

@@ -99,6 +99,8 @@ class ElectricityMeter(BaseLogicalDevice):
         if client.ciphered and self.view.state.overlay.values(self.view.index):  # keys and policy may be other ones
             put_keys_in_force(self.view)
             return association_settings(self.view, client.mechanism)
+        if client.ciphered and put_keys_in_force(self.view):
+            self._remembered = None
         if not client.ciphered:
             return _plain_settings(client.mechanism)
         remembered = self._remembered

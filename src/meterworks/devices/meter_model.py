@@ -136,7 +136,7 @@ MANAGEMENT_PART: Final = (
     entry("0.0.43.1.0.255", DATA, EVERYONE, value=state("invocation_counter")),
     entry(
         "0.0.43.0.0.255", CLASSES[64, 1],
-        security_policy=state("security_policy"), security_suite=state("security_suite"),
+        security_policy=state("security_policy"), security_suite=setting("security_suite"),
         client_system_title=encode_octet_string(b""), server_system_title=state("system_title"),
         certificates=state("certificates"), security_activate=command("security_activate"),
         key_transfer=command("key_transfer"), key_agreement=command("key_agreement"),
@@ -295,7 +295,7 @@ METER_BINDINGS: Final = Bindings(
     },
     settings={
         **clock_object.SETTINGS, **disconnect_control.SETTINGS, **limiter.SETTINGS, **image_transfer.SETTINGS,
-        **push_object.SETTINGS,
+        **push_object.SETTINGS, **security_setup.SETTINGS,
     },
     histories={name: table.read for name, table in HISTORIES.items()},
     commands={

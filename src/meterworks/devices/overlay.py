@@ -20,7 +20,7 @@ from typing import Final
 
 from meterworks.devices.errors import FleetStateError
 
-__all__ = ["ENTRIES_MAX", "METER_SIZE_MAX", "NUMBER_MAX", "VALUE_SIZE_MAX", "Overlay", "OverlayKey"]
+__all__ = ["ENTRIES_MAX", "METER_SIZE_MAX", "NUMBER_MAX", "VALUE_SIZE_MAX", "Overlay", "OverlayKey", "move_keys_apart"]
 
 OverlayKey = tuple[bytes, int]  # logical name (6 octets), attribute number 0..NUMBER_MAX
 
@@ -146,7 +146,7 @@ class Overlay:
             for key, value in held.items()
         ]
         octets = b"".join([MAGIC, *self._strangers, *records])
-        fresh = path.with_suffix(".overlay-new")
+        fresh = path.with_suffix(f"{path.suffix}-new")
         fresh.write_bytes(octets)
         fresh.chmod(0o600)
         fresh.replace(path)
@@ -194,3 +194,21 @@ def _end_of(held: bytes, offset: int) -> int | None:
     ):
         return None
     return end
+
+
+_SECURITY_NAME: Final = bytes((0, 0, 43, 0, 0, 255))
+_KEYS_BEFORE: Final = {0x110: 0x130, 0x120: 0x131}  # single keys in force, and waiting, to where their record is now
+_KINDS: Final = range(4)
+
+
+def move_keys_apart(overlay: Overlay, keys: Overlay) -> None:
+    """Take keys that an earlier version kept one by one among the written values over into the records of today."""
+    for index in overlay.meters():
+        for before, now in _KEYS_BEFORE.items():
+            found = {kind: overlay.get(index, (_SECURITY_NAME, before + kind)) for kind in _KINDS}
+            held = {kind: octets for kind, octets in found.items() if octets is not None}
+            if held:
+                record = b"".join(bytes((kind, len(octets))) + octets for kind, octets in held.items())
+                keys.set(index, (_SECURITY_NAME, now), record)
+            for kind in held:
+                overlay.remove(index, (_SECURITY_NAME, before + kind))

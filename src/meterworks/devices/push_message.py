@@ -12,7 +12,7 @@ from typing import Final
 
 from meterworks.devices.access import Client
 from meterworks.devices.meter import ElectricityMeter
-from meterworks.devices.meter_key import keys_of
+from meterworks.devices.meter_key import keys_of, suite_of
 from meterworks.devices.push_setup import OperationMethod, PushColumn, operation_method, push_columns
 from meterworks.errors import PeerError, SecurityError
 from meterworks.protocols.dlms import (
@@ -102,7 +102,7 @@ def _context(meter: ElectricityMeter, peer_title: bytes, lowest_counter: int = 0
     return SecurityContext(
         own_title=specification.system_title,
         peer_title=peer_title,
-        cipher=ApduCipher(keys.guek, keys.gak, specification.suite),
+        cipher=ApduCipher(keys.guek, keys.gak, suite_of(meter.view)),
         next_counter=meter.next_invocation_counter,
         peer_counter=GrowingCounter(lowest_counter),
     )

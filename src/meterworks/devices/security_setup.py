@@ -1,8 +1,9 @@
 """The security setup of a meter (class 64, versions 0 and 1): policy, keys, key pairs, certificates.
 
-The policy only ever asks for more. New keys arrive wrapped under the master key, or are agreed with ephemeral key
-pairs whose public parts are signed; they hold from the next APDU on, so the answer that confirms them is still
-protected by the old ones.  Source: Security setup (class 64), methods 1 to 8; fact sheet section 6.
+The policy only ever asks for more, and the suite only rises. New keys arrive wrapped under the master key, or are
+agreed with ephemeral key pairs whose public parts are signed; they hold from the next association on, so the answer
+that confirms them is still protected by the old ones.
+Source: Security setup (class 64), attribute 3 and methods 1 to 8; fact sheet section 6.
 """
 
 import secrets
@@ -13,13 +14,14 @@ from typing import Final
 from meterworks.devices import certificate_store as store
 from meterworks.devices.certificate_store import CertificateEntity, HeldCertificate, KeyPairUse
 from meterworks.devices.errors import CertificateRefused, FleetStateError
-from meterworks.devices.meter_key import SECURITY_NAME, KeyKind, keys_of, store_keys
+from meterworks.devices.meter_key import SECURITY_NAME, KeyKind, keys_of, raise_suite, store_keys, suite_of
 from meterworks.devices.view import LOG_STANDARD, LOG_TAMPER, MeterView
 from meterworks.errors import PeerError, SecurityError
 from meterworks.protocols.dlms import (
     PDU_SIZE_MAX,
     ActionResult,
     AssociationSettings,
+    DataAccessResult,
     KeyUse,
     Mechanism,
     PlainValue,
@@ -41,7 +43,7 @@ from meterworks.protocols.dlms import (
     verify_signature,
 )
 
-__all__ = ["COMMANDS", "STATES", "association_settings"]
+__all__ = ["COMMANDS", "SETTINGS", "STATES", "association_settings"]
 
 Outcome = ActionResult | tuple[ActionResult, bytes]
 
@@ -102,9 +104,19 @@ def _activate(version: int) -> Callable[[MeterView, PlainValue], ActionResult]:
     return activate
 
 
+def _set_suite(view: MeterView, value: PlainValue) -> DataAccessResult:
+    """Take a higher suite; a lower one is refused by policy, whoever asks."""
+    if not isinstance(value, int) or value not in tuple(SecuritySuite):
+        return DataAccessResult.OTHER_REASON
+    if not raise_suite(view, SecuritySuite(value)):
+        return DataAccessResult.READ_WRITE_DENIED
+    view.record(LOG_STANDARD, EVENT_PARAMETERS_CHANGED)
+    return DataAccessResult.SUCCESS
+
+
 def association_settings(view: MeterView, mechanism: Mechanism) -> AssociationSettings:
     """Give what a client that proves itself must bring: keys in force, policy, and key pairs in suites 1 and 2."""
-    keys, suite = keys_of(view), view.specification.suite
+    keys, suite = keys_of(view), suite_of(view)
     request, response = _protections(view)
     settings = AssociationSettings(
         mechanism=mechanism, suite=suite, guek=keys.guek, gak=keys.gak, gbek=keys.gbek, kek=keys.kek,
@@ -171,7 +183,7 @@ def _stored(view: MeterView, keys: Mapping[KeyKind, bytes]) -> ActionResult:
 
 def _agree(view: MeterView, parameter: PlainValue) -> Outcome:
     """Agree keys with ephemeral key pairs, both signed: C(2e, 0s). Gives our halves."""
-    rows, suite = _rows(parameter), view.specification.suite
+    rows, suite = _rows(parameter), suite_of(view)
     if rows is None:
         return ActionResult.TYPE_UNMATCHED
     scalar = store.key_pair(view, KeyPairUse.SIGNING)
@@ -207,7 +219,7 @@ def _signed_by(view: MeterView, message: bytes, signature: bytes) -> bytes | Non
         if (held.entity, held.use) != (CertificateEntity.CLIENT, KeyPairUse.SIGNING):
             continue
         try:
-            verify_signature(view.specification.suite, store.public_key_of(held.certificate), message, signature)
+            verify_signature(suite_of(view), store.public_key_of(held.certificate), message, signature)
         except SecurityError:
             continue
         return held.title
@@ -308,9 +320,10 @@ def _certificate_list(view: MeterView, client_sap: int) -> bytes:
 STATES: Final[Mapping[str, Callable[[MeterView, int], bytes]]] = {
     "security_policy_v0": _policy(0),
     "security_policy": _policy(1),
-    "security_suite": lambda view, client_sap: encode_enum(view.specification.suite),
+    "security_suite": lambda view, client_sap: encode_enum(suite_of(view)),
     "certificates": _certificate_list,
 }
+SETTINGS: Final[Mapping[str, Callable[[MeterView, PlainValue], DataAccessResult]]] = {"security_suite": _set_suite}
 COMMANDS: Final[Mapping[str, Callable[[MeterView, PlainValue], Outcome]]] = {
     "security_activate_v0": _activate(0),
     "security_activate": _activate(1),

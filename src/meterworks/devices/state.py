@@ -23,7 +23,7 @@ import numpy.typing as npt
 from meterworks.devices.errors import FleetStateError
 from meterworks.devices.firmware_image import ChecksumVerifier, ImageVerifier
 from meterworks.devices.image_store import ImageMemory, ImageStore, StoredImages
-from meterworks.devices.overlay import Overlay
+from meterworks.devices.overlay import Overlay, move_keys_apart
 
 __all__ = ["CLIENTS_MAX", "COUNTER_BLOCK", "METER_STATE", "OWN_EVENTS_MAX", "FleetState", "OwnEvent"]
 
@@ -91,6 +91,8 @@ class FleetState:
         self._lock: int | None = None
         self._map: mmap.mmap | None = None
         self.overlay = Overlay(None, titles)
+        self.keys = Overlay(None, titles)
+        """Keys that clients brought: apart from other written values, so that a meter with nothing else stays light."""
         if path is None:
             self.rows: npt.NDArray[np.void] = np.zeros(len(titles), METER_STATE)
         else:
@@ -111,6 +113,8 @@ class FleetState:
         """Open the values that clients wrote, in their own file beside the rows."""
         try:
             self.overlay = Overlay(path.with_suffix(".overlay"), titles)
+            self.keys = Overlay(path.with_suffix(".keys"), titles)
+            move_keys_apart(self.overlay, self.keys)
         except FleetStateError:
             self.close()
             raise
@@ -173,6 +177,15 @@ class FleetState:
             return COUNTER_MAX + 1
         self._counter_next[index] = counter + 1
         return counter
+
+    def server_counter(self, index: int) -> int:
+        """Give the counter that comes next, without taking it."""
+        return int(self._counter_next[index])
+
+    def restart_server_counter(self, index: int) -> None:
+        """Count from 1 again: the meter has a new encryption key."""
+        self._counter_end[index] = 1
+        self._counter_next[index] = 1
 
     def lowest_acceptable_counter(self, index: int, client_title: bytes) -> int:
         """Give the smallest client counter this meter would accept from this client title."""
@@ -253,12 +266,14 @@ class FleetState:
         if self._map is not None:
             self._map.flush()
         self.overlay.flush()
+        self.keys.flush()
 
     def close(self) -> None:
         """Flush and let the file go. The object cannot be used afterwards."""
         if self._map is not None:
             self._map.flush()
         self.overlay.close()
+        self.keys.close()
         self.rows = np.zeros(0, METER_STATE)
         self._map = None  # unmapped when the last array that looks at it is gone
         if self._lock is not None:

@@ -15,7 +15,15 @@ from meterworks.headend.errors import (
     UnknownDeviceError,
     UnknownSenderError,
 )
+from meterworks.headend.key_desk import (
+    KEYS_CONTROL_SUBJECT,
+    KEYS_START_SUBJECT,
+    KEYS_STATUS_SUBJECT,
+    campaign_document,
+    job_document,
+)
 from meterworks.headend.key_job import CampaignState, KeyCampaign, KeyJob, KeyJobState, KeyPurpose
+from meterworks.headend.key_ledger import KeyLedger, KeyProgress
 from meterworks.headend.last_value import LAST_BUCKET
 from meterworks.headend.on_demand import READ_SUBJECT, ReadRequest
 from meterworks.headend.queries import (
@@ -33,6 +41,9 @@ from meterworks.headend.status import MISSING_SUBJECT, RELEASE_SUBJECT, STATUS_S
 from meterworks.headend.store import DeviceMemory, Event, Incident, Run, SessionRecord
 
 __all__ = [
+    "KEYS_CONTROL_SUBJECT",
+    "KEYS_START_SUBJECT",
+    "KEYS_STATUS_SUBJECT",
     "LAST_BUCKET",
     "MISSING_SUBJECT",
     "READ_SUBJECT",
@@ -58,6 +69,8 @@ __all__ = [
     "KeyJob",
     "KeyJobError",
     "KeyJobState",
+    "KeyLedger",
+    "KeyProgress",
     "KeyPurpose",
     "KeyTransferRefused",
     "LeaseLostError",
@@ -74,4 +87,6 @@ __all__ = [
     "SessionRecord",
     "UnknownDeviceError",
     "UnknownSenderError",
+    "campaign_document",
+    "job_document",
 ]

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from meterworks.errors import MeterworksError, UnreachableError
 from meterworks.headend.channel import HeadendChannels
 from meterworks.headend.collection import Collector
-from meterworks.headend.counters import CounterBlocks, DeviceCounter
+from meterworks.headend.counters import CounterBlocks
 from meterworks.headend.device import DeviceRecord
 from meterworks.headend.dialer import LinkDialer
 from meterworks.headend.push import PushReceiver, sender_title
@@ -19,7 +19,7 @@ from meterworks.headend.settings import HeadendSettings
 from meterworks.headend.slots import Job, Lane, SessionSlots
 from meterworks.headend.visitor import OpenClient, Reopen, Work
 from meterworks.links import ConnectionLost, ListenerLimits, NotificationListener, PushReceived
-from meterworks.protocols.dlms import READER_CLIENT
+from meterworks.protocols.dlms import READER_CLIENT, InvocationCounter
 from meterworks.runtime import Clock, counter, gauge, get_logger
 
 __all__ = ["CallCentre"]
@@ -56,7 +56,7 @@ class CallCentre:
         self._clock = clock
         self._settings = settings
         self._channels = channels
-        self._by_title: dict[bytes, DeviceRecord] = {}
+        self._by_title: dict[bytes, int] = {}
         self._known: Mapping[int, DeviceRecord] = {}
         self._held: dict[int, PushReceived] = {}
         self._waiting: dict[int, list[tuple[Work, asyncio.Future[MeterworksError | None]]]] = {}
@@ -128,11 +128,12 @@ class CallCentre:
     def _sender(self, apdu: bytes) -> DeviceRecord | None:
         if self._known is not self._collector.devices:
             self._known = self._collector.devices
-            self._by_title = {device.system_title: device for device in self._known.values()}
+            self._by_title = {device.system_title: device.device_id for device in self._known.values()}
         try:
-            return self._by_title.get(sender_title(apdu))
+            device_id = self._by_title.get(sender_title(apdu))
         except MeterworksError:
             return None
+        return None if device_id is None else self._known.get(device_id)
 
     def _use(self, device_id: int, push: PushReceived) -> None:
         """Take the connection over and queue its session; urgent if somebody waits."""
@@ -146,8 +147,8 @@ class CallCentre:
             CALLS.labels("lost").inc()
             return
 
-        def reopen(client_sap: int, counter: DeviceCounter) -> OpenClient:
-            return self._dialer.take_over(push, device, client_sap, counter)
+        def reopen(client_sap: int, counter: InvocationCounter, record: DeviceRecord) -> OpenClient:
+            return self._dialer.take_over(push, record, client_sap, counter)
 
         async def run() -> None:
             await self._session(device_id, client, reopen)

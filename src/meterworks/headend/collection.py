@@ -6,7 +6,8 @@ keeps its place in the next cycle, after a failure the back-off table decides.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from meterworks.catalogue import EVENT_LOGS, PROFILES
@@ -17,6 +18,7 @@ from meterworks.headend.clock_check import ClockAction
 from meterworks.headend.device import DeviceDirectory, DeviceRecord
 from meterworks.headend.errors import ModelMismatchError, UnknownDeviceError
 from meterworks.headend.expectation import Pair, ProfileRule
+from meterworks.headend.key_ledger import PUSH_COUNTER_FAR
 from meterworks.headend.model_book import ModelBook
 from meterworks.headend.ranges import Ranges, floor_to, total_s, union
 from meterworks.headend.schedule import REGISTER_ASK_S, Failure, back_off_s, newest_first, next_visit
@@ -95,13 +97,23 @@ class Collector:
         self._awaited: set[int] = set()
         """Devices that are due and open the connection themselves."""
         self.devices: dict[int, DeviceRecord] = {}
+        self._fresh_keys: dict[int, DeviceRecord] = {}
+        self.meet: Callable[[Iterable[int]], Awaitable[None]] = _meet_nobody
+        """Told of the devices there are before any of them is visited."""
+        self.keys_due: Callable[[int], bool] = lambda device_id: False
+        """Whether a device is wanted for its keys."""
         self.event_since: dict[tuple[int, str], float] = {}
 
     # Who there is.
 
     async def refresh(self) -> int:
         """Ask the registry again. Gives the number of devices."""
-        found = await self._directory.devices()
+        self._fresh_keys.clear()
+        found = {**await self._directory.devices()}
+        for device_id, device in self._fresh_keys.items():  # changed while the registry was being read
+            if device_id in found:
+                found[device_id] = replace(found[device_id], guek=device.guek, gak=device.gak)
+        await self.meet(found)
         for device_id in self.devices.keys() - found.keys():
             self._schedule.drop(device_id)
             self._awaited.discard(device_id)
@@ -364,7 +376,18 @@ class Collector:
     def is_due(self, device_id: int, now_epoch_s: float) -> bool:
         """Whether a device that opens the connection itself should be visited when it does."""
         due = self._schedule.due.get(device_id)
-        return device_id in self._awaited or (due is not None and due <= now_epoch_s)
+        timely = due is not None and due <= now_epoch_s
+        return timely or device_id in self._awaited or self.keys_due(device_id)
+
+    def keys_changed(self, device: DeviceRecord) -> None:
+        """Use other keys with a device from now on, whatever the registry said a moment ago."""
+        known = self.devices.get(device.device_id)
+        if known is not None:
+            self.devices[device.device_id] = replace(known, guek=device.guek, gak=device.gak)
+        self._fresh_keys[device.device_id] = device
+        memory = self._book.memory(device.device_id)
+        if memory.push_counter >= PUSH_COUNTER_FAR:
+            memory.push_counter = -1
 
     def leave_agenda(self, device_id: int) -> None:
         """The device is about to be visited over its own connection."""
@@ -500,6 +523,10 @@ class Collector:
         quarantined = sum(self._book.memory(device_id).quarantined for device_id in self.devices)
         DEVICES.labels("quarantined").set(quarantined)
         DEVICES.labels("collected").set(len(self.devices) - quarantined)
+
+
+async def _meet_nobody(device_ids: Iterable[int]) -> None:
+    del device_ids
 
 
 def _utc(epoch_s: float) -> datetime:

@@ -33,6 +33,8 @@ class DeviceRecord:
     interval_s: int
     profiles: tuple[str, ...]
     installed: Ranges
+    suite: int = 0
+    """Security suite of DLMS, 0 to 2."""
     guek: bytes | None = field(default=None, repr=False)
     gak: bytes | None = field(default=None, repr=False)
 
@@ -104,6 +106,7 @@ def _record(device: Device, installed: Ranges, guek: bytes, gak: bytes) -> Devic
         interval_s=device.interval_s,
         profiles=tuple(profile.name for profile in profiles_of(device.medium)),
         installed=installed,
+        suite=device.suite,
         guek=guek,
         gak=gak,
     )

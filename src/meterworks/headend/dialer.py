@@ -1,13 +1,12 @@
 """Opening connections to devices, or taking over those that devices opened."""
 
-from meterworks.headend.counters import DeviceCounter
 from meterworks.headend.channel import HeadendChannels
 from meterworks.headend.device import DeviceRecord
 from meterworks.headend.errors import UnknownDeviceError
 from meterworks.headend.settings import HeadendSettings
 from meterworks.headend.visitor import OpenClient
 from meterworks.links import DlmsClient, MeterTarget, PushReceived
-from meterworks.protocols.dlms import PUBLIC_CLIENT, ClientSettings, Mechanism
+from meterworks.protocols.dlms import PUBLIC_CLIENT, ClientSettings, InvocationCounter, Mechanism, SecuritySuite
 
 __all__ = ["LinkDialer"]
 
@@ -23,7 +22,7 @@ class LinkDialer:
         self._channels = channels
         self._system_title = bytes.fromhex(settings.system_title)
 
-    async def dial(self, device: DeviceRecord, client_sap: int, counter: DeviceCounter) -> OpenClient:
+    async def dial(self, device: DeviceRecord, client_sap: int, counter: InvocationCounter) -> OpenClient:
         """Connect. Raises ConnectFailed where nobody answers, UnknownDeviceError for a device without address.
 
         Raises PeerRefused where another than this device answers.
@@ -41,7 +40,7 @@ class LinkDialer:
         return client
 
     def take_over(
-        self, push: PushReceived, device: DeviceRecord, client_sap: int, counter: DeviceCounter
+        self, push: PushReceived, device: DeviceRecord, client_sap: int, counter: InvocationCounter
     ) -> DlmsClient:
         """Open a client on the connection a device opened. Raises ConnectionLost where it is gone."""
         settings = self._client_settings(device, client_sap)
@@ -53,6 +52,7 @@ class LinkDialer:
         return ClientSettings(
             client_sap=client_sap,
             mechanism=Mechanism.GMAC,
+            suite=SecuritySuite(device.suite),
             system_title=self._system_title,
             guek=device.guek,
             gak=device.gak,

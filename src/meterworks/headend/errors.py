@@ -12,6 +12,7 @@ __all__ = [
     "QueueFullError",
     "ReplayedNotificationError",
     "RequestError",
+    "RestoreMarkError",
     "UnknownDeviceError",
     "UnknownSenderError",
 ]
@@ -82,3 +83,9 @@ class KeyTransferRefused(RefusedError):
     """A device refused new keys although we proved that we know its present ones. Facts: device, result."""
 
     code = "key-transfer-refused"
+
+
+class RestoreMarkError(UsageError):
+    """The file that shows whether a database was put back holds no number. Facts: path."""
+
+    code = "restore-mark"

@@ -5,7 +5,9 @@ confirmed, and a kill at any moment only means that something is read twice.
 """
 
 import asyncio
+from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 
 from meterworks.errors import MeterworksError
 from meterworks.headend.call import CallCentre
@@ -16,11 +18,17 @@ from meterworks.headend.counters import CounterBlocks
 from meterworks.headend.device import DeviceDirectory
 from meterworks.headend.dialer import LinkDialer
 from meterworks.headend.expectation import ExpectationTable
+from meterworks.headend.key_desk import KeyDesk
+from meterworks.headend.key_ledger import KeyLedger
+from meterworks.headend.key_runner import KeyRunner
+from meterworks.headend.key_service import KeyService
+from meterworks.headend.key_telegraph import KeyTelegraph
 from meterworks.headend.last_value import LastValueWriter
 from meterworks.headend.model_book import ModelBook
 from meterworks.headend.on_demand import READ_SUBJECT, OnDemandReader
 from meterworks.headend.outbox import Outbox
 from meterworks.headend.push import PushReceiver
+from meterworks.headend.restore import RestoreMark
 from meterworks.headend.settings import HeadendSettings
 from meterworks.headend.sink import Findings
 from meterworks.headend.slots import SessionSlots
@@ -29,7 +37,9 @@ from meterworks.headend.store import HeadendStore
 from meterworks.headend.visitor import Dialer, Visitor
 from meterworks.headend.workbook import Workbook
 from meterworks.readings import COMMITTED_STREAM, ensure_reading_streams
+from meterworks.registry import COUNTER_JUMP, Registry
 from meterworks.runtime import Bus, Clock, Database, Subscription, gauge, get_logger
+from meterworks.trust.audit import AuditSink
 
 __all__ = ["REGISTRY_CHANGED_SUBJECT", "HeadEnd"]
 
@@ -43,7 +53,7 @@ ANSWER_S = 0.05
 """Time in which those who wait for an on-demand read are told that there will be none."""
 UPKEEP_S = 3600.0
 OVERDUE_S = 5.0
-ENDED_FIRST = frozenset({"headend slots", "headend collection", "headend calls", "headend directory"})
+ENDED_FIRST = frozenset({"headend slots", "headend collection", "headend calls", "headend directory", "headend keys"})
 UNCONFIRMED = gauge("headend_unconfirmed_readings", "Readings published and not yet confirmed by the writer")
 READY = gauge("headend_ready", "1 while the head-end collects")
 
@@ -60,14 +70,27 @@ class HeadEnd:
         clock: Clock,
         settings: HeadendSettings | None = None,
         dialer: Dialer | None = None,
+        registry: Registry | None = None,
+        audit: AuditSink | None = None,
+        restore_mark: Path | None = None,
     ) -> None:
-        """dialer: opens connections to devices; by default over TCP."""
+        """dialer: opens connections to devices; by default over TCP.
+
+        registry: whose keys are rotated; without it keys are used as the directory gives them. audit: where acts go.
+        restore_mark: a file outside the database that shows when an older copy of the database was put back.
+        """
         self.settings = settings or HeadendSettings()
         self._bus = bus
         self._clock = clock
         self._directory = directory
         self._store = HeadendStore(database)
         self._dialer = dialer
+        self._registry = registry
+        self._audit = audit
+        self._database = database
+        self._restore_mark = RestoreMark(restore_mark)
+        self.keys: KeyDesk | None = None
+        """The desk of key campaigns, once assembled with a registry."""
         self.channels: HeadendChannels | None = None
         """TLS toward the field; set it before `run`. None: plain TCP."""
         self._stopping = asyncio.Event()
@@ -105,6 +128,7 @@ class HeadEnd:
                         ("calls", self._calls.run()),
                         ("book", self._keep_book()),
                         ("upkeep", self._upkeep()),
+                        ("keys", self._change_keys()),
                     )
                 ]
                 await self._respond()
@@ -124,8 +148,11 @@ class HeadEnd:
             self.table.load(rows)
         memories = await self._store.load_devices()
         self._stored_position = await self._store.position(COMMITTED_STREAM)
+        if await self._restore_mark.shows_restore(self._store):
+            await self._after_restore()
+            memories = await self._store.load_devices()
         reserved = {device_id: memory.counter_reserved for device_id, memory in memories.items()}
-        self._counters = CounterBlocks(self._store.reserve_counters, block=settings.counter_block, reserved=reserved)
+        self._counters = CounterBlocks(self._reserve, block=settings.counter_block, reserved=reserved)
         models = ModelBook(await self._store.load_models(), self._store.save_model, clock)
         self.book = Workbook(self._store, self.table, memories, clock)
         self.slots = SessionSlots(settings, clock)
@@ -146,8 +173,42 @@ class HeadEnd:
             self.collector, receiver, link_dialer, self._counters, self.slots,
             clock=clock, settings=settings, channels=self.channels,
         )  # fmt: skip
+        await self._assemble_keys(visitor, receiver, self._dialer or link_dialer)
         self.outbox.on_lost = self.collector.visit_soon
         self._confirmations.on_rejected = self._set_rejected
+
+    async def _reserve(self, bounds: Mapping[int, int]) -> None:
+        await self._store.reserve_counters(bounds)
+        await self._restore_mark.note(self._store)
+
+    async def _after_restore(self) -> None:
+        """The database is older than what was used since: no counter of that time may come again (SEC-008)."""
+        moved = await self._store.jump_counters(COUNTER_JUMP)
+        if self._registry is not None:
+            moved += await self._registry.jump_counters()
+        await self._restore_mark.note(self._store)
+        log.warning("an older copy of the database was put back: invocation counters moved forward", keys=moved)
+
+    async def _assemble_keys(self, visitor: Visitor, receiver: PushReceiver, dialer: Dialer) -> None:
+        if self._registry is None:
+            return
+        telegraph = KeyTelegraph(self.book, self._audit)
+        ledger = KeyLedger(self._database, self._registry)
+        runner = KeyRunner(ledger, self._counters, self._clock, tell=telegraph.tell)
+        service = KeyService(
+            ledger, runner, self._counters, self.collector, self.slots, dialer,
+            clock=self._clock, settings=self.settings, telegraph=telegraph,
+        )  # fmt: skip
+        await service.load()
+        visitor.keys = service
+        receiver.possible_keys = service.possible
+        self.collector.meet, self.collector.keys_due = service.meet, service.is_due
+        self.keys = KeyDesk(service, ledger)
+
+    async def _change_keys(self) -> None:
+        if self.keys is not None:
+            await self.ready.wait()
+            await self.keys.service.run()
 
     async def _respond(self) -> None:
         reader = OnDemandReader(
@@ -159,6 +220,7 @@ class HeadEnd:
             (STATUS_SUBJECT, desk.status),
             (MISSING_SUBJECT, desk.missing),
             (RELEASE_SUBJECT, desk.release),
+            *(() if self.keys is None else self.keys.responders),
         ):
             self._subscriptions.append(await self._bus.respond(subject, responder))
         self._subscriptions.append(await self._bus.subscribe(REGISTRY_CHANGED_SUBJECT, self._registry_changed))
@@ -296,6 +358,8 @@ class HeadEnd:
     async def _close(self) -> None:
         await self._calls.close()
         self.collector.measure()
+        if self.keys is not None:
+            await self.keys.close()
         await self._counters.close()
         await self._flush()
         log.info("head-end stopped")

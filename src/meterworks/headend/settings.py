@@ -79,3 +79,15 @@ class HeadendSettings:
     """How long a caller may stay silent."""
     log_days: int = 7
     """Days the session log is kept."""
+    personalise: bool = True
+    """Whether keys of the maker are replaced at the first contact, before anything is collected."""
+    key_age_days_max: int = 365
+    """Age at which keys are rotated by themselves; 0 for never."""
+    key_pace_per_minute: int = 600
+    """Key jobs begun in a minute by such a rotation."""
+    key_emergency_s: float = 14_400.0
+    """Within how long an emergency rotation is to be through."""
+    key_retry_s: float = 60.0
+    """A key job that broke off is tried again after this long, or at the device's next contact if that is sooner."""
+    counter_low_mark: int = 2**24
+    """Invocation counters left under a key at which its rotation begins by itself."""

@@ -211,6 +211,19 @@ class HeadendStore:
         """Record that counters below these may be used. Returns when it is durable."""
         await self._write_ahead("counter_reserved", reserved)
 
+    async def jump_counters(self, by: int) -> int:
+        """Move the bound of every counter forward, after an older database was put back. Gives how many."""
+        statement = sa.update(DeviceRow).where(DeviceRow.counter_reserved > 0)
+        async with self.database.transaction() as connection:
+            moved = await connection.execute(statement.values(counter_reserved=DeviceRow.counter_reserved + by))
+        return int(moved.rowcount)
+
+    async def save_position(self, stream: str, position: int) -> None:
+        """Record how far a stream was read, or what else only grows. Returns when it is durable."""
+        async with self.database.transaction() as connection:
+            row = {"stream": stream, "position": position}
+            await upsert(connection, PositionRow, [row], keys=("stream",))
+
     async def accept_push_counters(self, accepted: Mapping[int, int]) -> None:
         """Record the highest counters accepted in notifications. Returns when it is durable."""
         await self._write_ahead("push_counter", accepted)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -21,13 +21,25 @@ from meterworks.protocols.dlms import (
     PUBLIC_CLIENT,
     READER_CLIENT,
     AttributeAddress,
+    InvocationCounter,
     ObisCode,
     decode_all,
 )
 from meterworks.protocols.errors import AssociationRefused
 from meterworks.runtime import Clock, get_logger, histogram
 
-__all__ = ["Dialer", "OpenClient", "Reopen", "VisitOutcome", "VisitResult", "Visitor", "Work"]
+__all__ = [
+    "Dialer",
+    "KeyAttendant",
+    "OpenClient",
+    "Reopen",
+    "VisitOutcome",
+    "VisitResult",
+    "Visitor",
+    "Work",
+    "released",
+    "told_counter",
+]
 
 log = get_logger("headend.visitor")
 
@@ -67,15 +79,25 @@ class OpenClient(DeviceClient, Protocol):
 
 Work = Callable[[DeviceSession], Awaitable[None]]
 
-Reopen = Callable[[int, DeviceCounter], OpenClient]
-"""Gives another client (its SAP, our counter) on a connection that a device opened. ConnectionLost where it is gone."""
+Reopen = Callable[[int, InvocationCounter, DeviceRecord], OpenClient]
+"""Gives another client (its SAP, our counter, the device with its keys) on a connection that a device opened.
+
+ConnectionLost where it is gone.
+"""
 
 
 class Dialer(Protocol):
     """Opens connections to devices."""
 
-    async def dial(self, device: DeviceRecord, client_sap: int, counter: DeviceCounter) -> OpenClient:
+    async def dial(self, device: DeviceRecord, client_sap: int, counter: InvocationCounter) -> OpenClient:
         """Connect. UnreachableError where nobody answers."""
+
+
+class KeyAttendant(Protocol):
+    """Sees to the keys of a device before anything else is asked of it: `key_service.KeyService` is one."""
+
+    async def attend(self, device: DeviceRecord, reopen: Reopen | None) -> DeviceRecord:
+        """Do what its key jobs ask for first. Gives the device with the keys it has now."""
 
 
 class VisitOutcome(StrEnum):
@@ -142,6 +164,8 @@ class Visitor:
         self._sink = sink
         self._clock = clock
         self._settings = settings
+        self.keys: KeyAttendant | None = None
+        """Sees to the keys of a device before each visit; None where nobody does."""
 
     async def visit(
         self,
@@ -172,6 +196,7 @@ class Visitor:
         error: MeterworksError | None = None
         try:
             async with asyncio.timeout(self._settings.session_s_max):
+                order = await self._see_to_keys(order)
                 await self._try(order, attempt)
         except TimeoutError:
             error = LeaseLostError(f"device {device.device_id} held its session too long", device=device.device_id)
@@ -191,6 +216,19 @@ class Visitor:
         if error is None and (order.client is None or order.reopen is not None):
             result.clock_corrected = await self._correct_clock(order, attempt)
         return result
+
+    async def _see_to_keys(self, order: _Order) -> _Order:
+        """Change the device's keys first where that is due: nothing else is asked of it before (SEC-125)."""
+        if self.keys is None:
+            return order
+        device = await self.keys.attend(order.device, order.reopen)
+        if device is order.device:
+            return order
+        client = order.client
+        if client is not None and order.reopen is not None:
+            counter = await self._counters.ready(device.device_id)
+            client = order.reopen(READER_CLIENT, counter, device)
+        return replace(order, device=device, client=client)
 
     async def _try(self, order: _Order, attempt: _Attempt) -> None:
         """One association; a second one when the device says that our counter is too low."""
@@ -219,7 +257,7 @@ class Visitor:
             attempt.round_trip_s = (self._clock.epoch_s() - asked) / 2  # association and authentication
             await session.check_clock(order.memory)
             await order.work(session)
-            await _released(link)
+            await released(link)
         finally:
             attempt.bytes_in += link.traffic.received
             attempt.bytes_out += link.traffic.sent
@@ -229,12 +267,12 @@ class Visitor:
     async def _open(self, order: _Order, client_sap: int, counter: DeviceCounter) -> OpenClient:
         """Open a further client: on the device's own connection where it called us."""
         if order.reopen is not None:
-            return order.reopen(client_sap, counter)
+            return order.reopen(client_sap, counter, order.device)
         return await self._dialer.dial(order.device, client_sap, counter)
 
     async def _counter_corrected(self, device: DeviceRecord, counter: DeviceCounter, error: MeterworksError) -> bool:
         """After a refusal: learn the counter the device will accept. Ours is only ever raised."""
-        lowest = _told_counter(error)
+        lowest = told_counter(error)
         if lowest is None and isinstance(error, AssociationRefused):
             lowest = await self._ask_counter(device)
         if lowest is None or counter.following >= lowest:
@@ -254,7 +292,7 @@ class Visitor:
             try:
                 await link.associate()
                 value = decode_all(await link.get(COUNTER_OBJECT))
-                await _released(link)
+                await released(link)
             finally:
                 await link.close()
         except MeterworksError:
@@ -276,7 +314,7 @@ class Visitor:
                 try:
                     await link.associate()
                     after = await correct_clock(link, verdict, self._clock, round_trip_s=attempt.round_trip_s)
-                    await _released(link)
+                    await released(link)
                 finally:
                     await link.close()
         except (MeterworksError, TimeoutError) as error:
@@ -293,13 +331,13 @@ def _outcome(error: MeterworksError | None, report: SessionReport) -> VisitOutco
     return VisitOutcome.PARTIAL if report.problems else VisitOutcome.DONE
 
 
-def _told_counter(error: MeterworksError) -> int | None:
+def told_counter(error: MeterworksError) -> int | None:
     """The smallest counter the device will accept, if it said so (exception response 6)."""
     told = error.facts.get("counter") if isinstance(error, RefusedError) else None
     return told if isinstance(told, int) else None
 
 
-async def _released(link: OpenClient) -> None:
+async def released(link: OpenClient) -> None:
     """Release the association. What was read is read: a device that falls silent now has still been read."""
     try:
         await link.release()

@@ -10,6 +10,7 @@ from meterworks.headend import HeadendSettings
 from meterworks.headend import settings as module
 
 UNITS = ("_s", "_max", "_host", "_port", "_share", "_title", "_failures", "_adjust", "_block", "_days", "_rows_max")
+UNITS += ("personalise", "_days_max", "_per_minute", "_mark")
 
 
 def explained():

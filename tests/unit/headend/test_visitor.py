@@ -242,7 +242,7 @@ async def test_the_clock_of_a_device_that_called_is_corrected_over_its_own_conne
     client = LineClient(line, READER_CLIENT, counters.counter(1))
     opened = []
 
-    def reopen(client_sap, counter):
+    def reopen(client_sap, counter, device):
         opened.append(client_sap)
         return LineClient(line, client_sap, counter)
 
