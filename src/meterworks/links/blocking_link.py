@@ -4,7 +4,9 @@ import socket
 import ssl
 from typing import Final, Protocol
 
-from meterworks.links.carrier import datagram_frames, require_tls
+from meterworks.errors import MeterworksError
+from meterworks.links.carrier import require_tls
+from meterworks.links.datagram import datagram_frames
 from meterworks.links.errors import ConnectFailed
 from meterworks.links.secure import ClientTls, TlsDemand, context_of, server_name
 from meterworks.links.serial_port import SerialPort
@@ -106,6 +108,8 @@ def open_link(
     try:
         if target.transport is Transport.SERIAL:
             return _SerialLink(SerialPort(target.device, target.line))
+        if target.transport is Transport.UDP and target.is_secured:
+            return _secured_datagrams(target, source, timeout_s, tls)
         if target.transport is Transport.UDP:
             return _DatagramLink(_datagram_socket(target, source))
         link = socket.create_connection((target.host, target.port), timeout_s, source)
@@ -137,6 +141,19 @@ def _secured(link: socket.socket, target: MeterTarget, tls: ClientTls | None) ->
         link.close()
         raise
     return secured
+
+
+def _secured_datagrams(
+    target: MeterTarget, source: tuple[str, int] | None, timeout_s: float, tls: ClientTls | None
+) -> BlockingLink:
+    from meterworks.links.secure_datagram import SecuredDatagramLink  # loads pyOpenSSL
+
+    link = _datagram_socket(target, source)
+    try:
+        return SecuredDatagramLink.open(link, target, timeout_s=timeout_s, tls=tls)
+    except (OSError, MeterworksError):
+        link.close()
+        raise
 
 
 def _datagram_socket(target: MeterTarget, source: tuple[str, int] | None) -> socket.socket:

@@ -1,9 +1,9 @@
 """What carries octets under asyncio: TCP and TLS as they are, datagrams and serial ports made to look alike."""
 
 import asyncio
-import struct
 from typing import Final, Protocol, cast
 
+from meterworks.links.datagram import datagram_frames
 from meterworks.links.errors import BadTarget, ConnectFailed
 from meterworks.links.secure import ClientTls, open_stream
 from meterworks.links.serial_port import SerialPort
@@ -13,7 +13,6 @@ from meterworks.protocols.dlms import LineFormat
 __all__ = ["Carrier", "SerialCarrier", "datagram_frames", "open_carrier"]
 
 BUFFER_SIZE_MAX: Final = 1024 * 1024  # octets that wait for a slow line
-_HEADER: Final = struct.Struct(">HHHH")
 
 
 class Carrier(Protocol):
@@ -36,22 +35,6 @@ class Carrier(Protocol):
 
     def get_extra_info(self, name: str) -> object:
         """Give `sockname` or `peername`."""
-
-
-def datagram_frames(data: bytes) -> list[bytes] | None:
-    """Give the wrapper frames that a datagram is made of, each with its header; None where it is not whole."""
-    frames = []
-    start = 0
-    while start < len(data):  # bounded: each frame has a header
-        if start + _HEADER.size > len(data):
-            return None
-        version, _, _, size = _HEADER.unpack_from(data, start)
-        end = start + _HEADER.size + size
-        if version != 1 or not size or end > len(data):
-            return None
-        frames.append(data[start:end])
-        start = end
-    return frames
 
 
 class _DatagramCarrier:
@@ -196,6 +179,10 @@ async def open_carrier(
         async with asyncio.timeout(timeout_s):
             if target.transport is Transport.SERIAL:
                 SerialCarrier(loop, SerialPort(target.device, target.line), protocol)
+            elif target.transport is Transport.UDP and target.is_secured:
+                from meterworks.links.secure_datagram import open_secured_carrier  # loads pyOpenSSL
+
+                await open_secured_carrier(protocol, target, local=local, tls=tls)
             elif target.transport is Transport.UDP:
                 await loop.create_datagram_endpoint(
                     lambda: _DatagramProtocol(protocol), local_addr=local, remote_addr=address

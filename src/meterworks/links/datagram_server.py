@@ -9,7 +9,7 @@ import secrets
 import socket
 from typing import cast
 
-from meterworks.links.carrier import datagram_frames
+from meterworks.links.datagram import datagram_frames
 from meterworks.links.errors import ConnectFailed
 from meterworks.links.meter_connections import DEFAULT_LIMITS, MeterConnections, MeterResolver, MeterServerLimits
 from meterworks.protocols.dlms import ServerConnection

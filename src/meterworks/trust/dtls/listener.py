@@ -82,10 +82,10 @@ class DtlsListener:
         random_bytes: Callable[[int], bytes],
         *,
         now: float,
-        limits: DtlsLimits = DtlsLimits(),
+        limits: DtlsLimits | None = None,
     ) -> None:
         """judge: decides who may be here. random_bytes: of the operating system."""
-        self.limits = limits
+        self.limits = limits or DtlsLimits()
         self.cookies_sent = 0
         self.refused = 0
         self.gave_way = 0
