@@ -26,6 +26,7 @@ from meterworks.trust.audit.head import SignedHead
 from meterworks.trust.audit.model import AuditEvidenceRow
 from meterworks.trust.audit.proof import RecordProof, decoded, encoded, prove_record
 from meterworks.trust.audit.reader import TrailReader
+from meterworks.trust.audit.record import AuditRecord
 from meterworks.trust.audit.signed import check_chain, check_signature
 from meterworks.trust.audit.sink import AuditSink
 
@@ -164,14 +165,17 @@ class EvidenceFile:
         Raises AuditFormatError saying what fails.
         """
         record = self.proof.check(keys)
-        digest = hashlib.sha256(self.document).hexdigest()
-        if record.event.act != "evidence.kept" or record.event.facts.get("sha256") != digest:
+        if not self._is_told_by(record):
             raise AuditFormatError("the record that is proved tells of another document")
         item = self.item
         if item.signature:
-            check_chain(item.certificates, item.revocation, at=record.recorded_at)
             check_signature(item.certificates[0], item.content, item.signature, form=item.signature_form)
+            check_chain(item.certificates, item.revocation, at=record.recorded_at)
         return item
+
+    def _is_told_by(self, record: AuditRecord) -> bool:
+        digest = hashlib.sha256(self.document).hexdigest()
+        return record.event.act == "evidence.kept" and record.event.facts.get("sha256") == digest
 
 
 class Evidence:

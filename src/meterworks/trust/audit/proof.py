@@ -19,7 +19,7 @@ from meterworks.trust.audit.reader import TrailReader
 from meterworks.trust.audit.record import AuditRecord, decode_record
 from meterworks.trust.audit.verify import StoredRecord, TrailVerifier, Verdict
 
-__all__ = ["RecordProof", "check_bundle", "make_bundle", "prove_record"]
+__all__ = ["RecordProof", "bundle_start", "check_bundle", "decoded", "encoded", "make_bundle", "prove_record"]
 
 PROOF_FORMAT = "meterworks-audit-proof-1"
 BUNDLE_FORMAT = "meterworks-audit-bundle-1"
@@ -148,6 +148,14 @@ def check_bundle(data: bytes, keys: Sequence[ec.EllipticCurvePublicKey]) -> Verd
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise AuditFormatError(f"not a bundle: {error}") from error
     return verifier.finish()
+
+
+def bundle_start(data: bytes) -> int:
+    """The first record of a bundle. Raises AuditFormatError."""
+    start = from_canonical(data).get("start")
+    if not isinstance(start, int):
+        raise AuditFormatError("not a bundle: it tells no first record")
+    return start
 
 
 def encoded(octets: bytes | None) -> str | None:

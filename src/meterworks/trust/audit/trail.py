@@ -6,6 +6,7 @@ order of writing is records, then tiles, then the head: a head never speaks of a
 
 import asyncio
 import contextlib
+import hashlib
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -38,9 +39,11 @@ from meterworks.trust.audit.head import (
 )
 from meterworks.trust.audit.merkle import Frontier, leaf_hash
 from meterworks.trust.audit.model import AuditRecordRow, AuditTileRow
+from meterworks.trust.audit.proof import bundle_start, check_bundle
 from meterworks.trust.audit.record import GENESIS, AuditRecord, decode_record, encode_record
+from meterworks.trust.audit.room import delete_records, oldest_place, oldest_that_may_go
 from meterworks.trust.audit.settings import AuditSettings
-from meterworks.trust.audit.tile import TileReader, TileWriter
+from meterworks.trust.audit.tile import TILE_HASHES, TileReader, TileWriter
 
 __all__ = ["APPENDER", "AuditTrail", "Receipt"]
 
@@ -287,11 +290,53 @@ class AuditTrail:
                 if not entry.done.done():
                     entry.done.set_exception(error)
             return
+        await self._make_room()
         for entry in batch:
             if not entry.done.done():
                 entry.done.set_result(
                     Receipt(event_id=entry.event.event_id, sequence=self._recent[entry.event.event_id])
                 )
+
+    async def prune(self, bundle: bytes, *, actor: str) -> int:
+        """Take records out of the database that a bundle holds; gives how many went.
+
+        The bundle must verify with our own key and begin where the records do; whole tiles go, so that hashes of what
+        went stay for proofs. Recorded with the bundle's digest and sealed before anything goes. Raises AuditFormatError
+        for a bundle that does not verify.
+        """
+        verdict = check_bundle(bundle, [self._signer.public_key])
+        if verdict.finding is not None:
+            raise AuditFormatError(f"the bundle does not verify: {verdict.finding.sentence}")
+        end = min(verdict.sealed, self._state.tiles.whole) // TILE_HASHES * TILE_HASHES
+        first = await oldest_place(self._database)
+        if first < bundle_start(bundle) or end <= first:
+            raise AuditFormatError(f"the bundle does not hold the oldest records, from {first} on, up to a whole tile")
+        facts: dict[str, Fact] = {"first": first, "end": end, "sha256": hashlib.sha256(bundle).hexdigest()}
+        told = replace(self._own("audit.pruned", facts=facts), cause=actor)
+        await self.append([told])
+        count = await delete_records(self._database, first, end)
+        self._held -= count
+        return count
+
+    async def _make_room(self) -> None:
+        """Warn in time; beyond the limit let the oldest go whose acts do not keep, and tell which before they go."""
+        limit = self._settings.records_max
+        if self._held < limit * self._settings.warning_share:
+            self._warned = False
+        elif not self._warned:
+            self._warned = True
+            log.warning("the audit trail nears its storage limit: export and prune it", held=self._held, limit=limit)
+            self.post([self._own("audit.warning", facts={"held": self._held, "limit": limit})])
+        if self._held <= limit:
+            return
+        try:
+            for loss in await oldest_that_may_go(self._database, self._state.tiles.whole):
+                told = self._own("audit.dropped", Outcome.FAILURE, dict(loss.facts()))
+                await self._write([_Entry(told, APPENDER, asyncio.get_running_loop().create_future())])
+                await self.seal()
+                self._held -= await delete_records(self._database, loss.first, loss.first + TILE_HASHES, loss.places)
+        except MeterworksError as error:
+            log.warning("no room could be made in the audit trail", reason=str(error))
 
     async def _commit(self, batch: Sequence[_Entry]) -> None:
         """Append what is new of the batch; afterwards `_recent` knows every event of it."""
@@ -346,12 +391,16 @@ class AuditTrail:
             placed[event.event_id] = sequence
             sequence += 1
         if rows:
-            await self._database.insert(AuditRecordRow, rows)
+            await self._insert(rows)
             self._advance(rows, previous, at)
         self._recent.update(placed)
         while len(self._recent) > RECENT_IDS:
             self._recent.popitem(last=False)
         await self._write_tiles()
+
+    async def _insert(self, rows: Sequence[dict[str, object]]) -> None:
+        """One transaction, on disk when this returns."""
+        await self._database.insert(AuditRecordRow, rows)
 
     def _with_steps(self, batch: Sequence[_Entry], now: datetime) -> list[tuple[AuditEvent, str]]:
         """The events, and before them the appender's own word where the machine's clock went back."""
