@@ -28,7 +28,7 @@ from meterworks.headend.model_book import ModelBook
 from meterworks.headend.on_demand import READ_SUBJECT, OnDemandReader
 from meterworks.headend.outbox import Outbox
 from meterworks.headend.push import PushReceiver
-from meterworks.headend.restore import RestoreMark
+from meterworks.headend.restore import RestoreMark, jump_all_counters
 from meterworks.headend.settings import HeadendSettings
 from meterworks.headend.sink import Findings
 from meterworks.headend.slots import SessionSlots
@@ -37,7 +37,7 @@ from meterworks.headend.store import HeadendStore
 from meterworks.headend.visitor import Dialer, Visitor
 from meterworks.headend.workbook import Workbook
 from meterworks.readings import COMMITTED_STREAM, ensure_reading_streams
-from meterworks.registry import COUNTER_JUMP, Registry
+from meterworks.registry import Registry
 from meterworks.runtime import Bus, Clock, Database, Subscription, gauge, get_logger
 from meterworks.trust.audit import AuditSink
 
@@ -154,7 +154,7 @@ class HeadEnd:
         reserved = {device_id: memory.counter_reserved for device_id, memory in memories.items()}
         self._counters = CounterBlocks(self._reserve, block=settings.counter_block, reserved=reserved)
         models = ModelBook(await self._store.load_models(), self._store.save_model, clock)
-        self.book = Workbook(self._store, self.table, memories, clock)
+        self.book = Workbook(self._store, self.table, memories, clock, self._audit)
         self.slots = SessionSlots(settings, clock)
         self.slots.hold_scheduled = self._must_wait_for_writer
         self.outbox = Outbox(self._bus, self.table, clock, bytes_max=settings.publish_bytes_max)
@@ -183,9 +183,7 @@ class HeadEnd:
 
     async def _after_restore(self) -> None:
         """The database is older than what was used since: no counter of that time may come again (SEC-008)."""
-        moved = await self._store.jump_counters(COUNTER_JUMP)
-        if self._registry is not None:
-            moved += await self._registry.jump_counters()
+        moved = await jump_all_counters(self._database, self._registry)
         await self._restore_mark.note(self._store)
         log.warning("an older copy of the database was put back: invocation counters moved forward", keys=moved)
 

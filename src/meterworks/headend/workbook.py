@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from meterworks.errors import MeterworksError
+from meterworks.headend.act import act_of_event, act_of_incident, act_of_session
 from meterworks.headend.expectation import ExpectationTable
 from meterworks.headend.store import Batch, DeviceMemory, Event, HeadendStore, Incident, Run, SessionRecord
 from meterworks.runtime import Clock, counter, get_logger
+from meterworks.trust.audit import AuditEvent, AuditSink
 
 __all__ = ["Workbook"]
 
@@ -40,11 +42,17 @@ class Workbook:
     """The working copy of everything the head-end keeps."""
 
     def __init__(
-        self, store: HeadendStore, table: ExpectationTable, devices: dict[int, DeviceMemory], clock: Clock
+        self,
+        store: HeadendStore,
+        table: ExpectationTable,
+        devices: dict[int, DeviceMemory],
+        clock: Clock,
+        audit: AuditSink | None = None,
     ) -> None:
         self.table = table
         self._store = store
         self._clock = clock
+        self._audit = audit
         self._devices = devices
         self._changed: set[int] = set()
         self._sessions: deque[SessionRecord] = deque(maxlen=LOG_LINES_MAX)
@@ -67,26 +75,39 @@ class Workbook:
     def add_session(self, record: SessionRecord) -> None:
         """Log a session."""
         self._sessions.append(record)
+        act = act_of_session(record)
+        if act is not None and self._within_rate():
+            self._tell(act)
 
     def add_events(self, events: Iterable[Event]) -> None:
         """Keep event log entries; those already known change nothing."""
         now = self._clock.now()
-        self._events.extend((event, now) for event in events)
+        for event in events:
+            self._events.append((event, now))
+            self._tell(act_of_event(event))
 
     def add_incident(
         self, kind: str, *, device_id: int | None = None, peer: str | None = None, detail: str = ""
     ) -> bool:
         """Record an incident and give whether it was. Beyond a rate they are only counted: no flood fills the disk."""
         INCIDENTS.labels(kind).inc()
+        if not self._within_rate():
+            return False
+        incident = Incident(at=self._clock.now(), kind=kind, device_id=device_id, peer=peer, detail=detail[:500])
+        self._incidents.append(incident)
+        self._tell(act_of_incident(incident))
+        return True
+
+    def _within_rate(self) -> bool:
         minute = int(self._clock.epoch_s() // 60)
         count = self._incident_minute[1] + 1 if self._incident_minute[0] == minute else 1
         self._incident_minute = (minute, count)
-        if count > INCIDENTS_PER_MINUTE_MAX:
-            return False
-        self._incidents.append(
-            Incident(at=self._clock.now(), kind=kind, device_id=device_id, peer=peer, detail=detail[:500])
-        )
-        return True
+        return count <= INCIDENTS_PER_MINUTE_MAX
+
+    def _tell(self, act: AuditEvent | None) -> None:
+        """Hand an act to the audit trail; nobody who collects readings waits for it."""
+        if act is not None and self._audit is not None:
+            self._audit.post(act)
 
     def open_run(self, kind: str) -> Run:
         """Begin a collection run."""
