@@ -42,7 +42,7 @@ from meterworks.trust.tls import TlsFilesError
 
 FIRST_PROFILE: Final = "load_import"
 LOAD_PROFILES: Final = (FIRST_PROFILE, "load_export")
-PORTS: Final = (8080, 4059, 4060, 4222)
+PORTS: Final = (8080, 4059, 4060, 4222, 8443, 8444)
 OFFSETS: Final = range(20_100, 24_000, 100)
 PORTAL: Final = re.compile(r"Portal\s+(http://\S+?)/?\s*$", re.MULTILINE)
 START_S_MAX: Final = 120.0

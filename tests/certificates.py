@@ -75,6 +75,16 @@ class TestAuthority:
         key_path.chmod(0o600)
         return Issued(path, key_path, self.anchors, certificate)
 
+    def crl(self, *serial_numbers: int) -> bytes:
+        """A revocation list of this authority, in PEM."""
+        now = datetime.now(UTC)
+        builder = x509.CertificateRevocationListBuilder().issuer_name(self.name)
+        builder = builder.last_update(now - HOUR).next_update(now + HOUR)
+        for number in serial_numbers:
+            entry = x509.RevokedCertificateBuilder().serial_number(number).revocation_date(now - HOUR)
+            builder = builder.add_revoked_certificate(entry.build())
+        return builder.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
 
 def pin_of(certificate: x509.Certificate) -> str:
     """SHA-256 of the public key's DER, as a message bus server knows it."""

@@ -4,6 +4,6 @@ Each module is a door of its own (`meterworks.system.start`, `meterworks.system.
 would load every engine and framework of the system into each of its processes and commands.
 """
 
-from meterworks.system.errors import ConfigurationError, InUseError
+from meterworks.system.errors import ConfigurationError, InUseError, PrivilegeError, UnsafeSettingsError
 
-__all__ = ["ConfigurationError", "InUseError"]
+__all__ = ["ConfigurationError", "InUseError", "PrivilegeError", "UnsafeSettingsError"]

@@ -21,17 +21,16 @@ from meterworks.trust.pki import PeerRole, peer_uri
 __all__ = [
     "IDENTITIES",
     "PRIVILEGES",
-    "PROCESSES",
     "Privilege",
     "Store",
     "bus_rights",
     "inbox_prefix",
-    "subjects_of",
     "uri_of",
 ]
 
 STORES_READY: Final = "process.stores"  # answered by the supervisor once database, neighbourhood and keys are there
-STATUS: Final = ("headend.status", "headend.missing", "readings.status")
+STATUS: Final = ("headend.status", "headend.missing", "readings.status", "headend.keys.status")
+KEY_CAMPAIGNS: Final = ("headend.keys.start", "headend.keys.control")
 
 
 class Store(StrEnum):
@@ -121,7 +120,14 @@ _ROWS: Final = (
         PeerRole.WEB,
         vault="web",
         stores=(Store.DATABASE, Store.DEVICE_KEYS, Store.WAREHOUSE),
-        publish=(*STATUS, "headend.read", "headend.release", "registry.changed", *_reads("KV_last")),
+        publish=(
+            *STATUS,
+            *KEY_CAMPAIGNS,
+            "headend.read",
+            "headend.release",
+            "registry.changed",
+            *_reads("KV_last"),
+        ),
     ),
     _row(PeerRole.PKI, vault="pki", stores=(Store.PKI,), subscribe=("pki.>",)),
     _row(PeerRole.AUDIT, vault="audit", stores=(Store.DATABASE, Store.TRAIL), subscribe=("audit.>",)),
@@ -135,15 +141,12 @@ _ROWS: Final = (
     Privilege(
         role=PeerRole.COMMAND,
         stores=frozenset(Store),  # a person at the machine
-        publish=("process.*", _acts_of(PeerRole.COMMAND), *STATUS, *_reads("COMMITTED")),
+        publish=("process.*", _acts_of(PeerRole.COMMAND), *STATUS, *KEY_CAMPAIGNS, *_reads("COMMITTED")),
     ),
 )
 
 PRIVILEGES: Final[Mapping[str, Privilege]] = MappingProxyType({row.role.value: row for row in _ROWS})
 """Each identity that uses the bus, by the name of its process."""
-
-PROCESSES: Final = ("pki", "audit", "writer", "fleet", "web", "headend")
-"""The processes that the supervisor keeps, beside the bus's server."""
 
 IDENTITIES: Final = (*PRIVILEGES, PeerRole.NATS.value)
 """Who has a certificate of the system's own services authority."""
@@ -170,9 +173,3 @@ def bus_rights() -> tuple[BusRight, ...]:
         )
         for name, row in PRIVILEGES.items()
     )
-
-
-def subjects_of(name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What an identity may publish on, and what it may subscribe to."""
-    row = PRIVILEGES[name]
-    return row.publish, (*row.subscribe, f"{inbox_prefix(name)}.>")
