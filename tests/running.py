@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyotp
 import pytest
 
 OFFSETS = range(1000, 20_000, 100)
@@ -113,13 +114,19 @@ class RunningSystem:
             return False
 
     def log_in(self) -> None:
-        """Take a token with the operator's password, which the first start printed."""
-        remembered = self.data.parent / f"{self.data.name}.password"
+        """Take a token with the operator's password, which the first start printed, and enrol a second factor.
+
+        A later start goes on with the token: a one-time code is taken once.
+        """
+        remembered = self.data.parent / f"{self.data.name}.token"
         found = OPERATOR.search(self.output)
-        if found:
-            remembered.write_text(f"{found.group(1)} {found.group(2)}")
-        name, password = remembered.read_text().split()
-        self.token = self.request("POST", "/tokens", {"user": name, "password": password})["token"]
+        if not found:
+            self.token = remembered.read_text()
+            return
+        self.token = self.request("POST", "/tokens", {"user": found.group(1), "password": found.group(2)})["token"]
+        secret = self.request("POST", "/account/factors/totp")["secret"]
+        self.request("POST", "/account/factors/totp/confirmation", {"code": pyotp.TOTP(secret).now()})
+        remembered.write_text(self.token)
 
     def request(self, method: str, path: str, body: object | None = None, *, accept: str = "application/json") -> Any:
         """One call of the API; raises HTTPError for an answer that is an error."""

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from tests.browser.serve import RECOVERY_CODES
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FLAGS = [
@@ -24,6 +25,7 @@ FLAGS = [
 ]
 
 OpenPage = Callable[..., Page]
+CODES = iter(RECOVERY_CODES)  # the operator's, each good once
 
 
 @pytest.fixture(scope="module")

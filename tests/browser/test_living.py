@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 from playwright.sync_api import Dialog, Page, expect
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import CODES, OpenPage
 from tests.browser.test_portal import log_in
 from tests.integration.market.small_neighbourhood import PASSWORD
 
@@ -23,7 +23,7 @@ AddDevice = Callable[[str, str], int]
 def api(server: str) -> Iterator[httpx.Client]:
     """The API of the same server, as the operator."""
     with httpx.Client(base_url=f"{server}/api/v1", timeout=30) as client:
-        issued = client.post("/tokens", json={"user": "olivia", "password": PASSWORD})
+        issued = client.post("/tokens", json={"user": "olivia", "password": PASSWORD, "code": next(CODES)})
         client.headers["Authorization"] = f"Bearer {issued.json()['token']}"
         yield client
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import CODES, OpenPage
 from tests.integration.market.small_neighbourhood import PASSWORD
 
 pytestmark = [
@@ -19,6 +19,8 @@ def log_in(page: Page, user: str) -> None:
     page.goto("/")
     page.get_by_label("User").fill(user)
     page.get_by_label("Password").fill(PASSWORD)
+    if user == "olivia":
+        page.get_by_label("Code").fill(next(CODES))
     page.keyboard.press("Enter")
     page.wait_for_url(lambda url: "/login" not in url)
 

@@ -105,6 +105,8 @@ _PERMISSIONS = """
     meter.read-now      | factor  | a r r - r -  | r r - r -  | r r r  | - -  | -
     meter.release       | factor  | a - - - - -  | - - - - -  | - - -  | - -  | -
     meter.set-clock     | factor  | a - - - - -  | - - - - -  | - - -  | - -  | -
+    key.read            | -       | a r - - - a  | - - - - -  | - - -  | - -  | -
+    key.rotate          | step-up | a - - - - -  | - - - - -  | - - -  | - -  | -
     session.read        | -       | a - - - - -  | - - - - -  | - - -  | - -  | -
     collection.read     | -       | a - - - - -  | - - - - -  | - - -  | - -  | -
     collection.start    | factor  | a - - - - -  | - - - - -  | - - -  | - -  | -
@@ -140,6 +142,7 @@ _PERMISSIONS = """
     retention.read      | -       | a - - - - a  | - - - - -  | - - -  | - -  | -
     retention.manage    | factor  | a - - - - -  | - - - - -  | - - -  | - -  | -
     metrics.read        | -       | a - - - - -  | - - - - -  | - - -  | - -  | -
+    audit.read          | factor  | - - - - - a  | - - - - -  | - - -  | - -  | -
     configuration.read  | -       | a - - - - a  | - - - - -  | - - -  | - -  | -
 """
 

@@ -39,6 +39,7 @@ async def serve(ground: Ground, stopping: asyncio.Event) -> None:
         layout.configuration.market,
         portal_settings=PortalSettings(**asdict(layout.configuration.portal)),
         session_secret=load_session_secret(layout.session_secret),
+        oidc=layout.configuration.oidc,
     )
     servers = [_portal_server(app, ground)]
     if layout.configuration.web.market_port >= 0:

@@ -25,10 +25,11 @@ from meterworks.market.errors import (
 )
 from meterworks.market.first_start import Credential, ensure_demo_accounts, ensure_operator
 from meterworks.market.market import Market
-from meterworks.market.model import AccessLogRow, TokenRow, UserRow
+from meterworks.market.model import AccessLogRow, FactorRow, TokenRow, UserRow
 from meterworks.market.overview import CollectionSummary, FleetLoad
 from meterworks.market.principal import Principal
 from meterworks.market.problem import problem_of, status_of
+from meterworks.market.provider import Begun, OidcClient, OidcSettings, ProviderIdentity
 from meterworks.market.question import SeriesQuestion
 from meterworks.market.scope import instant, viewer_of
 from meterworks.market.series import ChannelSeries, Columns, Period, Resolution, SeriesResult, TimeRange
@@ -48,6 +49,7 @@ __all__ = [
     "Approval",
     "Approvals",
     "BadCredentials",
+    "Begun",
     "ChannelSeries",
     "CollectionSummary",
     "Columns",
@@ -58,6 +60,7 @@ __all__ = [
     "Credential",
     "DeviceRead",
     "Evidence",
+    "FactorRow",
     "FleetLoad",
     "Grant",
     "IssuedToken",
@@ -71,8 +74,11 @@ __all__ = [
     "NotAuthenticated",
     "NotFound",
     "NotPermitted",
+    "OidcClient",
+    "OidcSettings",
     "Period",
     "Principal",
+    "ProviderIdentity",
     "Recipient",
     "RequestMalformed",
     "Resolution",

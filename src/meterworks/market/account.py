@@ -311,12 +311,18 @@ class Accounts:
         except (FactorRefused, NotFound) as error:
             self._acts.tell("login.failed", by=NOBODY, on="account:?", outcome=Outcome.FAILURE, cause="passkey")
             raise BadCredentials(_WRONG) from error
-        if not user.active:
+        if not user.active or await self._is_external(user.id):
             raise BadCredentials(_WRONG)
         attempt.succeeded()
         login = Login(user=user, factors=frozenset({"passkey"}))
         self._tell_login(login)
         return login
+
+    async def _is_external(self, user_id: int) -> bool:
+        """The account is its identity provider's to open: who left there does not come in here by a passkey."""
+        row = ExternalIdentityRow
+        async with self._database.read() as connection:
+            return await connection.scalar(select(row.subject).where(row.user_id == user_id)) is not None
 
     async def step_up(self, principal: Principal, *, password: str, code: str, address: str) -> None:
         """Prove again who holds a token: by a code, or by the password where the account has no second factor.

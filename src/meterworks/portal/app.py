@@ -14,15 +14,18 @@ from meterworks.market import (
     MarketServices,
     MarketSettings,
     NotAuthenticated,
+    OidcClient,
+    OidcSettings,
     SecondFactorNeeded,
     StepUpNeeded,
     problem_of,
     status_of,
 )
 from meterworks.market.api import API_PREFIX, create_api, request_id_of
-from meterworks.portal import account, consumer, login, passkey
+from meterworks.portal import account, consumer, login, passkey, points, provider
 from meterworks.portal.console import mount_console
 from meterworks.portal.page import STATIC_FOLDER, refusal
+from meterworks.portal.provider import ProviderLogins
 from meterworks.portal.session import SessionSigner
 from meterworks.portal.settings import PortalSettings
 
@@ -39,20 +42,26 @@ def create_app(
     portal_settings: PortalSettings,
     session_secret: bytes,
     console: bool = True,
+    oidc: OidcSettings | None = None,
 ) -> FastAPI:
     """The whole web application, to be run by one uvicorn worker (the console's state lives in its process).
 
     session_secret: at least 32 bytes, see `load_session_secret`. console: whether to mount the operator's console.
+    oidc: the identity provider of the carrier's people, if there is one.
     """
     app = create_api(services, settings)
     market = app.state.market
     assert isinstance(market, Market)
     app.state.signer = SessionSigner(session_secret)
     app.state.portal_settings = portal_settings
-    app.state.provider = None
+    has_provider = oidc is not None and bool(oidc.issuer)
+    app.state.provider = oidc.label if oidc is not None and has_provider else None
+    app.state.provider_logins = ProviderLogins(OidcClient(oidc)) if oidc is not None and has_provider else None
     app.include_router(login.router)
     app.include_router(account.router)
     app.include_router(passkey.router)
+    app.include_router(points.router)
+    app.include_router(provider.router)
     app.include_router(consumer.router)
     app.mount("/assets/echarts", StaticFiles(directory=_ECHARTS_FOLDER), name="echarts")
     app.mount("/assets", StaticFiles(directory=STATIC_FOLDER), name="assets")

@@ -9,11 +9,12 @@ import pytest
 from fastapi import FastAPI
 from tests.integration.market.api_reference import PAGE, written
 from tests.integration.market.conftest import ClientOf
-from tests.integration.market.small_neighbourhood import NOW, SmallNeighbourhood, value_of
+from tests.integration.market.small_neighbourhood import NOW, PASSWORD, SmallNeighbourhood, value_of
 
-from meterworks.catalogue import CHANNELS
+from meterworks.catalogue import CHANNELS, Role
 from meterworks.errors import SecurityError, UnreachableError
 from meterworks.headend.models import EventRow, ExpectationRecord, RunRow, SessionRow
+from meterworks.market import NewUser
 from meterworks.runtime import insert_many
 
 TODAY = int(datetime(2026, 11, 21, tzinfo=UTC).timestamp())
@@ -328,7 +329,7 @@ async def test_the_load_is_the_sum_of_all_meters(client_of: ClientOf) -> None:
 # --- the rest -----------------------------------------------------------------------------------------------------
 
 
-async def test_organisations_consumers_and_their_rights_are_managed(client_of: ClientOf) -> None:
+async def test_organisations_consumers_and_their_rights_are_managed(api: FastAPI, client_of: ClientOf) -> None:
     client = await client_of("olivia")
     made = await client.post(
         "/organisations",
@@ -340,6 +341,16 @@ async def test_organisations_consumers_and_their_rights_are_managed(client_of: C
         },
     )
     assert made.status_code == 201, made.text
+    number, asked = made.json()["id"], made.json()["approvals"][0]
+    assessment = {"document_digest": "5f" * 32, "valid_until": "2027-11-01T00:00:00Z"}
+    accounts = api.state.market.accounts
+    await accounts.add_user(NewUser(name="otto", password=PASSWORD, role=Role.OPERATOR))
+    other = await client_of("otto")
+    early = await other.post(f"/approvals/{asked}/approval")
+    assert early.json()["code"] == "organisation-suspended", "roles come after the assessment"
+    assert (await client.post(f"/organisations/{number}/admissions", json=assessment)).status_code == 201
+    assert (await client.post(f"/approvals/{asked}/approval")).json()["code"] == "same-person"
+    assert (await other.post(f"/approvals/{asked}/approval")).status_code == 200
     registration = {
         "organisation": made.json()["id"],
         "metering_point": "MP0001",

@@ -145,9 +145,29 @@ async def test_an_unknown_name_reads_like_a_wrong_password(client_of: ClientOf) 
     assert known.json()["detail"] == unknown.json()["detail"]
 
 
-async def test_the_operator_makes_and_closes_accounts(client_of: ClientOf, api: FastAPI) -> None:
+async def test_an_account_of_the_carrier_stays_closed_until_somebody_else_approves(
+    client_of: ClientOf, api: FastAPI
+) -> None:
     client = await client_of("olivia")
     document = {"name": "nora", "password": "a long password", "role": "operator"}
+    made = (await client.post("/users", json=document)).json()
+    assert made["active"] is False
+    refused = await client.post(f"/approvals/{made['approval']}/approval")
+    assert (refused.status_code, refused.json()["code"]) == (403, "same-person")
+    nobody = await client_of(None)
+    credentials = {"user": "nora", "password": "a long password"}
+    assert (await nobody.post("/tokens", json=credentials)).status_code == 401
+    accounts = api.state.market.accounts
+    await accounts.add_user(NewUser(name="otto", password=PASSWORD, role=Role.OPERATOR))
+    other = await client_of("otto")
+    approved = await other.post(f"/approvals/{made['approval']}/approval")
+    assert approved.json()["state"] == "approved"
+    assert (await nobody.post("/tokens", json=credentials)).status_code == 201
+
+
+async def test_the_operator_makes_and_closes_accounts(client_of: ClientOf, api: FastAPI) -> None:
+    client = await client_of("olivia")
+    document = {"name": "nora", "password": "a long password", "role": "consumer", "consumer_id": 1}
     assert (await client.post("/users", json=document)).status_code == 201
     again = await client.post("/users", json=document)
     assert (again.status_code, again.json()["code"]) == (409, "account-exists")

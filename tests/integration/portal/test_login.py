@@ -17,10 +17,13 @@ async def test_the_root_leads_to_the_login_and_then_to_the_page_of_the_role(brow
         assert (await browser.get("/login")).headers["location"] == "/"
 
 
-async def test_a_role_without_pages_is_told_so(browser_of: BrowserOf) -> None:
-    answer = await (await browser_of("sam")).get("/")
-    assert answer.status_code == 403
-    assert "API" in answer.text
+async def test_a_market_party_sees_its_metering_points_and_no_others(browser_of: BrowserOf) -> None:
+    browser = await browser_of("sam")
+    assert (await browser.get("/")).headers["location"] == "/points"
+    text = (await browser.get("/points")).text
+    assert "Northern Power" in text
+    assert "MP0001" in text
+    assert "MP0003" not in text, "registered there only in June"
 
 
 async def test_the_session_cookie_is_out_of_reach_of_scripts_and_other_sites(browser_of: BrowserOf) -> None:

@@ -50,7 +50,9 @@ def test_an_auditor_changes_nothing():
         for action, row in PERMISSIONS.items()
         if Role.AUDITOR in row.reaches and (row.second_factor or row.step_up)
     }
-    assert changing == {"factor.change", "token.issue", "break-glass.ask"}, "what is its own, and a cry for help"
+    assert changing == {"factor.change", "token.issue", "break-glass.ask", "audit.read"}, (
+        "its own, the trail, a cry for help"
+    )
 
 
 @pytest.mark.parametrize("role", Role)

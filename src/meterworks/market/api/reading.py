@@ -112,6 +112,9 @@ Question = Annotated[tuple[SeriesQuestion, str], Depends(series_question)]
 
 async def _respond(request: Request, result: SeriesResult, media_type: str) -> Response:
     rows = sum(series.row_count for series in result.series)
+    limits, client = market_of(request).limits, str(request.scope["state"]["client"])
+    limits.check_rows(client)
+    limits.took_rows(client, rows)
     body = (
         encode(result, media_type) if rows <= _INLINE_ROWS_MAX else await asyncio.to_thread(encode, result, media_type)
     )
