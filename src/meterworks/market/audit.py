@@ -10,7 +10,9 @@ from sqlalchemy import and_, or_, select
 from meterworks.market.errors import AccessNotRecorded
 from meterworks.market.model import AccessLogRow
 from meterworks.market.series import TimeRange
+from meterworks.market.timestamp import format_utc
 from meterworks.runtime import Database
+from meterworks.trust.audit import AuditEvent, AuditSink, Fact
 
 __all__ = ["AccessEntry", "AccessLog"]
 
@@ -43,10 +45,14 @@ class _Batch:
 
 
 class AccessLog:
-    """The log of reading accesses. Accesses at the same moment share one transaction (group commit)."""
+    """The log of reading accesses. Accesses at the same moment share one transaction (group commit).
 
-    def __init__(self, database: Database) -> None:
+    audit: where each access goes as an act as well; nobody waits for that, the log is durable without it.
+    """
+
+    def __init__(self, database: Database, audit: AuditSink | None = None) -> None:
         self._database = database
+        self._audit = audit
         self._batch = _Batch()
         self._writing = asyncio.Lock()
 
@@ -66,8 +72,14 @@ class AccessLog:
                 rows = [{name: getattr(entry, name) for name in AccessEntry.__slots__} for entry in batch.entries]
                 await self._database.insert(AccessLogRow, rows, settled=False)
                 batch.written = True
+                self._tell(batch.entries)
         if not batch.written:
             raise AccessNotRecorded("the access could not be recorded, so nothing was given out; try again")
+
+    def _tell(self, entries: Sequence[AccessEntry]) -> None:
+        if self._audit is not None:
+            for entry in entries:
+                self._audit.post(_act_of(entry))
 
     async def of_usage_point(
         self,
@@ -95,3 +107,26 @@ class AccessLog:
             rows = (await connection.execute(statement)).all()
         names = AccessEntry.__slots__
         return [(found[0], AccessEntry(**dict(zip(names, found[1:], strict=True)))) for found in rows]
+
+
+def _act_of(entry: AccessEntry) -> AuditEvent:
+    """An access as the audit trail tells it."""
+    facts: dict[str, Fact] = {
+        "role": entry.role,
+        "from": format_utc(entry.range_start),
+        "to": format_utc(entry.range_end),
+        "channels": entry.channels[:500],
+        "purpose": entry.purpose,
+    }
+    if entry.organisation_id is not None:
+        facts["organisation"] = entry.organisation_id
+    if entry.consent_reference is not None:
+        facts["consent"] = entry.consent_reference
+    return AuditEvent(
+        act="reading.accessed",
+        actor=f"account:{entry.user_name}",
+        object=f"usage-point:{entry.usage_point_id}",
+        cause=entry.request_id,
+        facts=facts,
+        at=entry.at,
+    )

@@ -1,6 +1,7 @@
 """What the market's interfaces stand on, handed in by whoever wires the process."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from meterworks.headend import HeadendQueries, HeadendSettings
 from meterworks.market.acts import LoggedActs
@@ -63,4 +64,6 @@ class MarketServices:
     keystore: KeyStore
     """Wraps the secrets of one-time codes."""
     audit: AuditSink = field(default_factory=LoggedActs)
+    audit_heads: tuple[Path, ...] = ()
+    """Folders of the signed heads of the audit trail."""
     """Where acts go. A process that has the trail hands it in; without it acts go to the log."""

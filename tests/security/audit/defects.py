@@ -4,6 +4,7 @@ import hashlib
 
 from tests.security.seeded import Defect
 
+from meterworks.market import acts
 from meterworks.trust.audit import bus_sink, evidence, head, record, room, trail, verify
 from meterworks.trust.audit.model import AuditRecordRow
 
@@ -90,7 +91,21 @@ def _named_by_the_signature(monkeypatch):
     )
 
 
+def _looks_are_not_recorded(monkeypatch):
+    """Who looks at the trail leaves no trace."""
+
+    async def silent(self, act, **fields):
+        return None
+
+    monkeypatch.setattr(acts.Acts, "record", silent)
+
+
 DEFECTS = (
+    Defect(
+        "looks leave no trace",
+        "test_only_auditors_read_the_trail_and_each_look_is_recorded_first",
+        _looks_are_not_recorded,
+    ),
     Defect("back-dating unseen", "test_a_back_dated_a_moved_and_a_removed_record_are_named", _time_goes_back),
     Defect(
         "answered before the disk", "test_an_act_is_acknowledged_when_it_is_on_disk_and_not_before", _acknowledged_early

@@ -13,6 +13,7 @@ from meterworks.market.errors import AccessNotRecorded
 from meterworks.market.model import AccessLogRow
 from meterworks.market.series import TimeRange
 from meterworks.runtime import Database
+from meterworks.trust.audit import MemoryAuditSink
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -113,6 +114,21 @@ async def test_a_writer_that_is_cancelled_takes_nobody_for_written(log: AccessLo
     assert isinstance(outcomes[0], asyncio.CancelledError)
     assert isinstance(outcomes[1], asyncio.CancelledError)
     assert isinstance(outcomes[2], AccessNotRecorded)
+
+
+async def test_each_access_that_is_written_is_an_act_of_the_trail(slow: SlowDatabase) -> None:
+    sink = MemoryAuditSink()
+    log = AccessLog(slow, sink)  # type: ignore[arg-type]  # stands in for a database
+    slow.go.set()
+    await log.record([_entry(1), _entry(2, user="rea")])
+    assert sink.acts() == ["reading.accessed", "reading.accessed"]
+    told = sink.events[1]
+    assert (told.actor, told.object, told.cause) == ("account:rea", "usage-point:MP0001", "r2")
+    assert (told.facts["organisation"], told.facts["purpose"]) == (7, "purpose 2")
+    slow.error = UnreachableError("away")
+    with pytest.raises(UnreachableError):
+        await log.record([_entry(3)])
+    assert len(sink.events) == 2
 
 
 # --- reading it ---------------------------------------------------------------------------------------------------
