@@ -23,7 +23,7 @@ from meterworks.registry.shipment_row import ShipmentDevice, shipment_device
 from meterworks.registry.tables import UsagePointRow
 from meterworks.registry.value import DeviceId, UsagePointId
 from meterworks.runtime import get_logger
-from meterworks.trust import constant_time_equal
+from meterworks.trust import KeyRegister, constant_time_equal
 
 __all__ = ["RowOutcome", "RowResult", "ShipmentResult", "Shipments"]
 
@@ -178,12 +178,23 @@ def _parse(data: bytes, format_: ShipmentFormat, transport_key: bytes) -> tuple[
     """Read the file and open its keys; gives the results of rows that end here, and the others."""
     results: list[RowResult] = []
     candidates: list[_Candidate] = []
+    register = KeyRegister()
     for row in read_rows(data, format_):
         try:
-            candidates.append(_Candidate(line=row.line, shipped=_device(row, transport_key)))
+            shipped = _device(row, transport_key)
+            _refuse_shared(register, shipped)
+            candidates.append(_Candidate(line=row.line, shipped=shipped))
         except InvalidValueError as error:
             results.append(_refused(row.line, row.values.get("identity") or None, str(error)))
     return results, candidates
+
+
+def _refuse_shared(register: KeyRegister, shipped: ShipmentDevice) -> None:
+    """Raise InvalidValueError for a key that another device of the shipment has: who opened one would open both."""
+    for name, key in shipped.device.keys.present().items():
+        holder = register.holder(key, shipped.device.identity)
+        if holder:
+            raise InvalidValueError(f"{name} is a key of device {holder} too: each device needs keys of its own")
 
 
 def _device(row: RawRow, transport_key: bytes) -> ShipmentDevice:

@@ -46,7 +46,7 @@ def cut(monkeypatch):
 
 
 def shipped(count):
-    key = wrap_key(TRANSPORT_KEY, bytes(16)).hex()
+    keys = [wrap_key(TRANSPORT_KEY, number.to_bytes(16)).hex() for number in range(count)]
     devices = [
         {
             "identity": f"{number:016x}",
@@ -57,8 +57,8 @@ def shipped(count):
             "medium": "electricity",
             "phases": 1,
             "address": "127.0.0.1:4059",
-            "guek": key,
-            "gak": key,
+            "guek": keys[number],
+            "gak": keys[number],
             **({"usage_point": "MP0000000001", "installed_at": "2026-01-01"} if number == 0 else {}),
         }
         for number in range(count)
@@ -79,7 +79,8 @@ async def test_an_import_cut_off_leaves_whole_pieces_and_is_healed_by_importing_
     result = await registry.import_shipment(shipped(35), "json", transport_key=TRANSPORT_KEY)
     assert [row.outcome for row in result.rows] == [RowOutcome.ALREADY_THERE] * 20 + [RowOutcome.ADDED] * 15
     numbers = [entry.device.id for entry in (await registry.devices()).items]
-    assert all(keys.guek == bytes(16) for keys in (await registry.keys(numbers)).values())
+    held = {keys.guek for keys in (await registry.keys(numbers)).values()}
+    assert held == {number.to_bytes(16) for number in range(35)}
 
 
 async def test_a_device_cut_off_before_its_installation_is_not_there(registry, new_point, cut):

@@ -200,3 +200,10 @@ def test_the_document_names_every_column_and_outcome():
     text = DOCUMENT.read_text(encoding="utf-8")
     for name in (*SHIPMENT_COLUMNS, *RowOutcome):
         assert f"| `{name}` |" in text
+
+
+async def test_a_key_that_two_devices_have_is_refused(registry):
+    shared = wrapped(b"shared key of 16")
+    results = await imported(registry, row(1, guek=shared), row(2, gak=shared), row(3))
+    assert outcomes(results) == [RowOutcome.ADDED, RowOutcome.REFUSED, RowOutcome.ADDED]
+    assert "each device needs keys of its own" in results[1][1]
