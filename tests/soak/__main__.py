@@ -1,6 +1,6 @@
 """`make soak`: what takes too long for every change. Fresh seeds each time; what fails prints how to repeat it.
 
-python -m tests.soak [kills] [replays] [slow_meters] [fuzz]
+python -m tests.soak [kills] [replays] [slow_meters] [key_campaign] [fuzz]
 """
 
 import argparse
@@ -42,6 +42,11 @@ def slow_meters() -> bool:
     return run("-m", "tests.soak.slow_meters")
 
 
+def key_campaign() -> bool:
+    """New keys for 1,000 meters with losses at every step, the head-end killed twice."""
+    return run("-m", "tests.soak.key_campaign")
+
+
 def fuzz() -> bool:
     """Coverage-guided bytes at codec and server."""
     return run("-m", "tests.fuzz", "--seconds", str(FUZZ_S))
@@ -51,6 +56,7 @@ PARTS: dict[str, Callable[[], bool]] = {
     "kills": kills,
     "replays": replays,
     "slow_meters": slow_meters,
+    "key_campaign": key_campaign,
     "fuzz": fuzz,
 }
 

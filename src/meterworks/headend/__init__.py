@@ -35,6 +35,7 @@ from meterworks.headend.queries import (
     SessionLine,
 )
 from meterworks.headend.read_rate import HourRate
+from meterworks.headend.restore import jump_all_counters
 from meterworks.headend.service import REGISTRY_CHANGED_SUBJECT, HeadEnd
 from meterworks.headend.settings import HeadendSettings
 from meterworks.headend.status import MISSING_SUBJECT, RELEASE_SUBJECT, STATUS_SUBJECT
@@ -89,4 +90,5 @@ __all__ = [
     "UnknownSenderError",
     "campaign_document",
     "job_document",
+    "jump_all_counters",
 ]

@@ -68,12 +68,32 @@ class KeyLedger:
         self._registry = registry
         self._waiting: list[_Write] = []
         self._task: asyncio.Task[None] | None = None
+        self._asked: list[tuple[DeviceId, asyncio.Future[KeyHand]]] = []
+        self._reading: asyncio.Task[None] | None = None
 
     # Keys.
 
     async def hand(self, device_id: DeviceId) -> KeyHand:
-        """All key versions of a device."""
-        return (await self._registry.key_hands([device_id]))[device_id]
+        """All key versions of a device. What is asked at one moment is read at once, whoever of the askers leaves."""
+        done: asyncio.Future[KeyHand] = asyncio.get_running_loop().create_future()
+        self._asked.append((device_id, done))
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.get_running_loop().create_task(self._read_asked())
+        return await done
+
+    async def _read_asked(self) -> None:
+        while self._asked:
+            asked, self._asked = self._asked[:WRITES_MAX], self._asked[WRITES_MAX:]
+            try:
+                hands = await self._registry.key_hands([device_id for device_id, _ in asked])
+            except MeterworksError as error:
+                for _, done in asked:
+                    if not done.done():
+                        done.set_exception(error)
+                continue
+            for device_id, done in asked:
+                if not done.done():
+                    done.set_result(hands[device_id])
 
     def open(self, version: KeyVersion) -> bytes:
         """A key in clear."""
@@ -116,9 +136,9 @@ class KeyLedger:
         return await done
 
     async def close(self) -> None:
-        """Wait for what is being written."""
-        if self._task is not None:
-            await asyncio.gather(self._task, return_exceptions=True)
+        """Wait for what is being read and written."""
+        under_way = [task for task in (self._task, self._reading) if task is not None]
+        await asyncio.gather(*under_way, return_exceptions=True)
 
     async def _write_waiting(self) -> None:
         while self._waiting:

@@ -105,10 +105,17 @@ class KeyService:
 
     async def load(self) -> None:
         """Take up what was left."""
-        for campaign in await self._ledger.open_campaigns():
-            self._campaigns[campaign.id] = campaign
-        for job in await self._ledger.open_jobs():
+        self.take_up(await self._ledger.open_campaigns(), await self._ledger.open_jobs())
+
+    def take_up(self, campaigns: Iterable[KeyCampaign], jobs: Iterable[KeyJob]) -> None:
+        """Go on with campaigns and their jobs as they were written last."""
+        self._campaigns |= {campaign.id: campaign for campaign in campaigns}
+        for job in jobs:
             self._keep(job)
+
+    async def settled(self) -> None:
+        """Wait for what was begun by itself and is not yet written."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     # Campaigns.
 

@@ -12,7 +12,7 @@ from meterworks.devices import FaultSettings
 from meterworks.headend import KeyPurpose
 from meterworks.registry import KeyKind, KeySelection, KeyState
 
-METERS = 40  # a thousand in `make soak`
+METERS = 24  # a thousand in `make soak`
 FAULTS = {"cut_probability": 0.06, "death_probability": 0.1, "answer_loss_probability": 0.005}
 
 
