@@ -34,7 +34,7 @@ from meterworks.market.question import SeriesQuestion
 from meterworks.market.scope import instant, viewer_of
 from meterworks.market.series import ChannelSeries, Columns, Period, Resolution, SeriesResult, TimeRange
 from meterworks.market.services import MarketServices, MarketSettings
-from meterworks.market.timestamp import format_utc
+from meterworks.market.timestamp import format_utc, parse_time
 from meterworks.market.token import Grant, TokenFacts
 
 __all__ = [
@@ -97,6 +97,7 @@ __all__ = [
     "event_document",
     "format_utc",
     "instant",
+    "parse_time",
     "problem_of",
     "purpose_title",
     "reads_by_month",

@@ -22,7 +22,7 @@ from meterworks.market import (
     status_of,
 )
 from meterworks.market.api import API_PREFIX, create_api, request_id_of
-from meterworks.portal import account, consumer, login, passkey, points, provider
+from meterworks.portal import account, consumer, login, organisation, passkey, points, provider
 from meterworks.portal.console import mount_console
 from meterworks.portal.page import STATIC_FOLDER, refusal
 from meterworks.portal.provider import ProviderLogins
@@ -61,6 +61,7 @@ def create_app(
     app.include_router(account.router)
     app.include_router(passkey.router)
     app.include_router(points.router)
+    app.include_router(organisation.router)
     app.include_router(provider.router)
     app.include_router(consumer.router)
     app.mount("/assets/echarts", StaticFiles(directory=_ECHARTS_FOLDER), name="echarts")
@@ -79,7 +80,8 @@ async def _problem(request: Request, error: Exception) -> Response:
     if isinstance(error, NotAuthenticated) and request.method in ("GET", "HEAD"):
         return RedirectResponse("/login", 303)
     if isinstance(error, StepUpNeeded):
-        return RedirectResponse(f"/account/proof?target={quote(account.safe_target(request.url.path))}", 303)
+        target = request.url.path if request.method == "GET" else f"/{request.url.path.split('/')[1]}"
+        return RedirectResponse(f"/account/proof?target={quote(account.safe_target(target))}", 303)
     if isinstance(error, SecondFactorNeeded):
         return RedirectResponse("/account?needed=1", 303)
     text = str(error)

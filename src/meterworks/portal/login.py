@@ -18,7 +18,7 @@ __all__ = ["HOME_BY_ROLE", "LOGIN_COOKIE_NAME", "address_of", "is_secure", "open
 LOGIN_COOKIE_NAME = "meterworks_login"
 HOME_BY_ROLE = {
     **dict.fromkeys(Role, "/points"),
-    **dict.fromkeys(UNBOUND_ROLES, "/account"),
+    **dict.fromkeys(UNBOUND_ROLES, "/approvals"),
     Role.OPERATOR: "/console/",
     Role.CONSUMER: "/home",
 }

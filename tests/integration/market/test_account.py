@@ -17,6 +17,8 @@ DEVICE = {
     "manufacturer": "MWE",
     "model": "MW-1P",
     "firmware": "1.0.0",
+    "address": "127.16.9.9:4059",
+    "phases": 1,
 }
 
 

@@ -34,6 +34,7 @@ def _header(visit: Visit, current: str) -> str:
     return (
         f'<div><a class="mw-brand" href="/console/">{_MARK} Meterworks</a>'
         f'<nav class="mw-nav" aria-label="Console">{links}</nav><div class="mw-who">'
+        '<a href="/approvals">Approvals</a>'
         f'<a href="/account">{escape(visit.principal.name)}</a>'
         '<form method="post" action="/logout">'
         f'<input type="hidden" name="form_token" value="{escape(visit.form_token)}">'
@@ -54,6 +55,8 @@ def frame(visit: Visit, title: str, *, current: str, lead: str = "") -> Iterator
     ui.page_title(f"{title} · Meterworks")
     html(_header(visit, current), tag="header").classes("mw-top")
     with ui.element("div").classes("mw-main").props("id=content"):
+        for alarm in visit.alarms:
+            html(f'<p class="mw-alert" role="alert">{escape(alarm)}</p>')
         lead_html = f'<p class="mw-lead">{escape(lead)}</p>' if lead else ""
         html(f"<h1>{escape(title)}</h1>{lead_html}")
         yield

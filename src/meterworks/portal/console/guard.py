@@ -65,8 +65,18 @@ class ConsoleGuard:
             session_token=token,
             form_token=self._signer.form_token(token),
             request_id=str(scope.get("state", {}).get("request_id", "socket")),
+            alarms=await self._alarms(scope),
         )
         await self._app(scope, receive, _with_headers(send))
+
+    async def _alarms(self, scope: Scope) -> tuple[str, ...]:
+        """Emergency accesses that are open: a page says so to everybody."""
+        if scope["type"] != "http" or scope["path"].startswith(_INNER_PATH):
+            return ()
+        return tuple(
+            f"Emergency access of {glass.asker} until {glass.expires_at:%H:%M} UTC: {glass.reason}"
+            for glass in await self._market.approvals.open_glasses()
+        )
 
     async def _admit(self, scope: Scope) -> tuple[Principal, str]:
         headers = Headers(scope=scope)

@@ -23,6 +23,7 @@ class Visit:
     session_token: str
     form_token: str
     request_id: str
+    alarms: tuple[str, ...] = ()  # what every page shows above all else
 
     async def check(self, *, touch: bool = True) -> None:
         """A page may stay open for days: raises NotAuthenticated when the session has ended since it was loaded.
