@@ -21,7 +21,7 @@ from meterworks.trust.audit.merkle import (
 )
 from meterworks.trust.audit.model import AuditRecordRow
 from meterworks.trust.audit.record import AuditRecord, decode_record
-from meterworks.trust.audit.tile import TILE_HASHES, TileReader
+from meterworks.trust.audit.tile import TILE_HASHES, TileReader, Tiles
 from meterworks.trust.audit.verify import StoredRecord
 
 __all__ = ["AuditQuestion", "TrailReader"]
@@ -51,6 +51,7 @@ class TrailReader:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._leaves_from, self._leaves = -1, list[bytes]()
+        self._tiles: Tiles = {}
 
     async def size(self) -> int:
         """Records in the trail, those too that were dropped or pruned."""
@@ -119,7 +120,7 @@ class TrailReader:
     async def edge(self, size: int) -> list[tuple[int, bytes]]:
         """The complete subtrees of the first `size` records: leaves and root of each."""
         parts = list(complete_subtrees(0, size))
-        found = await TileReader(self._database).hashes(parts)
+        found = await TileReader(self._database, self._tiles).hashes(parts)
         return [(1 << part.level, found[part]) for part in parts]
 
     async def root(self, size: int) -> bytes:
@@ -138,7 +139,7 @@ class TrailReader:
 
     async def _proof(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
         parts: list[Subtree] = [part for start, end in ranges for part in complete_subtrees(start, end)]
-        found = await TileReader(self._database).hashes(parts)
+        found = await TileReader(self._database, self._tiles).hashes(parts)
         return proof(ranges, found.__getitem__)
 
 

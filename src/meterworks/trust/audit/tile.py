@@ -9,10 +9,13 @@ from meterworks.runtime import Database
 from meterworks.trust.audit.merkle import HASH_SIZE, Frontier, Subtree, complete_subtrees, node_hash
 from meterworks.trust.audit.model import AuditRecordRow, AuditTileRow
 
-__all__ = ["TILE_HASHES", "TileReader", "TileWriter"]
+__all__ = ["TILE_HASHES", "TileReader", "TileWriter", "Tiles"]
 
 TILE_LEVELS = 8
 TILE_HASHES = 1 << TILE_LEVELS
+WHOLE_TILES_MAX = 2_000  # kept in memory by one reader: about 30 MB
+
+Tiles = dict[tuple[int, int], list[bytes]]
 
 
 def _pairs(hashes: Sequence[bytes]) -> bytes:
@@ -76,12 +79,14 @@ class TileWriter:
 class TileReader:
     """Hashes of complete subtrees out of the tables; what a tile lacks is computed from below.
 
-    Keeps what it has read: make one for each question.
+    Keeps what it has read: make one for each question. whole: tiles that are full, which never change; questions may
+    share them.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, whole: Tiles | None = None) -> None:
         self._database = database
-        self._tiles: dict[tuple[int, int], list[bytes]] = {}
+        self._tiles: Tiles = {}
+        self._whole: Tiles = {} if whole is None else whole
 
     async def hashes(self, subtrees: Iterable[Subtree]) -> dict[Subtree, bytes]:
         """The hash of each."""
@@ -138,6 +143,8 @@ class TileReader:
 
     async def _tile(self, level: int, number: int) -> list[bytes]:
         key = (level, number)
+        if key in self._whole:
+            return self._whole[key]
         if key not in self._tiles:
             async with self._database.read() as connection:
                 octets = await connection.scalar(
@@ -145,12 +152,19 @@ class TileReader:
                 )
             if octets is not None:
                 self._tiles[key] = _cut(octets)
+                if len(self._tiles[key]) == TILE_HASHES:
+                    self._keep(key)
             elif level == 0:
                 start = number << TILE_LEVELS
                 self._tiles[key] = await self._leaves(start, start + TILE_HASHES)
             else:
                 self._tiles[key] = []
         return self._tiles[key]
+
+    def _keep(self, key: tuple[int, int]) -> None:
+        if len(self._whole) >= WHOLE_TILES_MAX:
+            self._whole.clear()
+        self._whole[key] = self._tiles[key]
 
     async def _leaves(self, start: int, end: int) -> list[bytes]:
         """Leaf hashes of neighbouring records, up to the first that is missing."""
