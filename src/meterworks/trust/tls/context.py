@@ -259,7 +259,9 @@ def _new_generation(face: TlsContext) -> _Generation:
         made.maximum_version = ssl.TLSVersion.TLSv1_2
     if face._key_log is not None:
         made.keylog_filename = str(face._key_log)
-    if not face.is_server:
+    if face.is_server:
+        made.num_tickets = 1  # clients keep the newest; each one costs a tenth of a resumed handshake
+    else:
         made.sslobject_class, made.sslsocket_class = _ResumingObject, _ResumingSocket
     return made
 
