@@ -47,13 +47,13 @@ def process(name: str) -> str:
         pytest.param("import meterworks.market", ENGINES | WEB | TOOLS | EMULATION, id="market"),
         pytest.param(process("fleet"), ENGINES | WEB | TOOLS, id="process fleet"),
         pytest.param(process("headend"), ENGINES | WEB | TOOLS, id="process headend"),
+        pytest.param(process("audit"), ENGINES | WEB | TOOLS, id="process audit"),
+        pytest.param(process("pki"), ENGINES | TOOLS | {"fastapi", "nicegui", "aiohttp"}, id="process pki"),
         pytest.param(process("writer"), WEB | TOOLS, id="process writer"),
         pytest.param(process("web"), TOOLS, id="process web"),
         pytest.param("import meterworks.system.start", ENGINES | WEB, id="up"),
         pytest.param("import meterworks.cli.config", ENGINES | WEB | TOOLS | EMULATION | {"sqlalchemy"}, id="config"),
-        pytest.param(
-            "import meterworks.cli.meter_read", ENGINES | WEB | TOOLS | EMULATION | {"sqlalchemy"}, id="meter"
-        ),
+        pytest.param("import meterworks.cli.meter_read", ENGINES | WEB | TOOLS | EMULATION, id="meter"),
         pytest.param("import meterworks.cli.main", {"meterworks.system", "numpy", "rich.progress"}, id="help"),
     ],
 )

@@ -39,18 +39,6 @@ def test_a_first_start_reads_thirteen_months_and_a_second_goes_on(tmp_path):
     assert all(after[point][: len(before[point])] == before[point] for point in points)
 
 
-def test_a_second_system_says_what_is_in_use(tmp_path):
-    with running_system(tmp_path / "one", "--meters", "1") as first:
-        same_folder = RunningSystem(tmp_path / "one", first.offset + 50, "--meters", "1").start(healthy=False)
-        assert same_folder.finished() == 2
-        same_ports = RunningSystem(tmp_path / "two", first.offset, "--meters", "1").start(healthy=False)
-        assert same_ports.finished() == 2
-        assert first.healthy()
-    assert "in use by" in same_folder.output
-    assert "--port-offset" in same_ports.output
-    assert f"127.0.0.1:{8080 + first.offset}" in same_ports.output
-
-
 def test_a_replayed_file_comes_out_as_it_went_in(tmp_path):
     table = write_replay_file(tmp_path / "homes.parquet", homes=6, days=20, seed=7)
     homes = table.column_names[1:]
