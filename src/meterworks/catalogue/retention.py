@@ -68,7 +68,8 @@ _RECORDS = """
                                                                                 | tombstones and totals of the books
     hold               | -      | 72    | market_hold                            | why data stayed
     consumer           | -      | 72    | registry_consumer, registry_occupancy  | books, after the last occupancy
-    account            | -      | -     | market_user                            | until the person is erased
+    account            | -      | -     | market_user, market_factor, market_external_identity
+                                                                                | until the person is erased
     token              | -      | 1     | market_token                           | after it ended
     session-log        | -      | 3     | headend_session, headend_run           | faults of collection
     device-event       | 14     | 13    | headend_event, headend_incident        | tampering shows within a year
@@ -171,9 +172,8 @@ _IMPERSONAL: Mapping[str, str] = {
     "pki_": "certificates of equipment and parties",
     "readings_progress": "a position in a stream",
     "registry_": "equipment, places and parties; persons stand in the tables named above",
-    "market_organisation": "parties, their assessment and their certificates",
+    "market_admission": "parties and their assessments",
     "market_approval": "acts of operators",
-    "market_factor": "second factors; they go with their account",
 }
 
 

@@ -54,6 +54,10 @@ class Commands(LateGroup):
                 help="Vaults of private keys; ceremonies of keys under k of n holders.",
             ),
             "backup": Row(module="meterworks.cli.backup", help="Sealed backups of the system's data folder, and back."),
+            "privacy": Row(
+                module="meterworks.cli.privacy",
+                help="Personal data: export, erase, consents, retention, holds, register of flows.",
+            ),
             "config": Row(module="meterworks.cli.config", help="The system's settings."),
         }
     )

@@ -12,6 +12,7 @@ from meterworks.market.approval import Approval, Approvals
 from meterworks.market.audit import AccessEntry, AccessLog
 from meterworks.market.consent import Consent, Consents, ConsentState, ConsentTerms, Evidence
 from meterworks.market.device_access import DeviceRead, LatestValue, event_document
+from meterworks.market.erasure import Erasure, ErasureReport, Erasures, ErasureWishes
 from meterworks.market.errors import (
     AccountExists,
     BadCredentials,
@@ -24,6 +25,7 @@ from meterworks.market.errors import (
     TooManyAttempts,
 )
 from meterworks.market.first_start import Credential, ensure_demo_accounts, ensure_operator
+from meterworks.market.hold import Hold, Holds
 from meterworks.market.market import Market
 from meterworks.market.model import AccessLogRow, FactorRow, TokenRow, UserRow
 from meterworks.market.overview import CollectionSummary, FleetLoad
@@ -31,9 +33,11 @@ from meterworks.market.principal import Principal
 from meterworks.market.problem import problem_of, status_of
 from meterworks.market.provider import Begun, OidcClient, OidcSettings, ProviderIdentity
 from meterworks.market.question import SeriesQuestion
+from meterworks.market.retention import Deletion, Retention, RetentionSettings, deletion_history
 from meterworks.market.scope import instant, viewer_of
 from meterworks.market.series import ChannelSeries, Columns, Period, Resolution, SeriesResult, TimeRange
 from meterworks.market.services import MarketServices, MarketSettings
+from meterworks.market.subject_export import DataPackage, SubjectExport
 from meterworks.market.timestamp import format_utc, parse_time
 from meterworks.market.token import Grant, TokenFacts
 
@@ -58,11 +62,19 @@ __all__ = [
     "ConsentTerms",
     "Consents",
     "Credential",
+    "DataPackage",
+    "Deletion",
     "DeviceRead",
+    "Erasure",
+    "ErasureReport",
+    "ErasureWishes",
+    "Erasures",
     "Evidence",
     "FactorRow",
     "FleetLoad",
     "Grant",
+    "Hold",
+    "Holds",
     "IssuedToken",
     "LatestValue",
     "Login",
@@ -82,16 +94,20 @@ __all__ = [
     "Recipient",
     "RequestMalformed",
     "Resolution",
+    "Retention",
+    "RetentionSettings",
     "SecondFactorNeeded",
     "SeriesQuestion",
     "SeriesResult",
     "StepUpNeeded",
+    "SubjectExport",
     "TimeRange",
     "TokenFacts",
     "TokenRow",
     "TooManyAttempts",
     "User",
     "UserRow",
+    "deletion_history",
     "ensure_demo_accounts",
     "ensure_operator",
     "event_document",

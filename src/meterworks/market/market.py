@@ -1,5 +1,7 @@
 """The market's services as one object: what the API's routes and the portal's pages call."""
 
+from collections.abc import Sequence
+
 from meterworks.errors import UnreachableError
 from meterworks.headend import REGISTRY_CHANGED_SUBJECT, HeadendQueries
 from meterworks.market.access_view import AccessView
@@ -11,12 +13,16 @@ from meterworks.market.audit import AccessLog
 from meterworks.market.authoriser import Authoriser
 from meterworks.market.consent import Consents
 from meterworks.market.device_access import DeviceAccess
+from meterworks.market.erasure import ErasureWishes
+from meterworks.market.hold import Holds
 from meterworks.market.overview import Overview
 from meterworks.market.rate import ClientLimits
 from meterworks.market.reading_access import ReadingAccess
+from meterworks.market.retention import Deletion, deletion_history
 from meterworks.market.role_grant import RoleGrants
 from meterworks.market.scope import Scope
 from meterworks.market.services import MarketServices, MarketSettings
+from meterworks.market.subject_export import SubjectExport
 from meterworks.market.well_being import HealthCheck
 from meterworks.registry import Registry
 from meterworks.runtime import Clock, get_logger
@@ -57,8 +63,15 @@ class Market:
         self.reading_access = ReadingAccess(services, self.scope, access_log, rows_max=settings.answer_rows_max)
         self.device_access = DeviceAccess(services, self.scope, access_log, read_timeout_s=settings.read_timeout_s)
         self.access_view = AccessView(services, access_log)
+        self.holds = Holds(services.database, services.registry, services.clock)
+        self.wishes = ErasureWishes(services.database, services.clock)
+        self.subject_export = SubjectExport(services, self.consents, self.access_view, self.reading_access)
         self.overview = Overview(services)
         self.health = HealthCheck(services, timeout_s=settings.health_timeout_s)
+
+    async def deletions(self, limit: int) -> Sequence[Deletion]:
+        """Records of deletions, newest first."""
+        return await deletion_history(self.services.database, limit)
 
     async def announce_registry_change(self) -> None:
         """Tell whoever follows the registry; without it they find out at their next look."""

@@ -80,6 +80,7 @@ class ErasureRow(Base):
     consumer_id: Mapped[int] = mapped_column(BigInteger, index=True)
     asked_at: Mapped[datetime] = mapped_column(UtcDateTime)
     asked_by: Mapped[str] = mapped_column(String(16))  # consumer | operator
+    approved_by: Mapped[str | None] = mapped_column(String(128))
     done_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     pseudonym: Mapped[str] = mapped_column(String(64))
 

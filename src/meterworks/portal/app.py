@@ -22,7 +22,7 @@ from meterworks.market import (
     status_of,
 )
 from meterworks.market.api import API_PREFIX, create_api, request_id_of
-from meterworks.portal import account, consumer, login, organisation, passkey, points, provider
+from meterworks.portal import account, consumer, login, organisation, passkey, points, privacy, provider, trail
 from meterworks.portal.console import mount_console
 from meterworks.portal.page import STATIC_FOLDER, refusal
 from meterworks.portal.provider import ProviderLogins
@@ -64,6 +64,8 @@ def create_app(
     app.include_router(organisation.router)
     app.include_router(provider.router)
     app.include_router(consumer.router)
+    app.include_router(privacy.router)
+    app.include_router(trail.router)
     app.mount("/assets/echarts", StaticFiles(directory=_ECHARTS_FOLDER), name="echarts")
     app.mount("/assets", StaticFiles(directory=STATIC_FOLDER), name="assets")
     app.add_exception_handler(MeterworksError, _problem)

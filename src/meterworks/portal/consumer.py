@@ -26,7 +26,7 @@ from meterworks.portal.usage import PeriodName, PeriodUsage, UsageOfConsumer
 from meterworks.portal.web_session import SessionGate, session_token, signer_of
 from meterworks.registry import UsagePoint, UsagePointFilter
 
-__all__ = ["router"]
+__all__ = ["PointText", "access_rows", "chosen_point", "own_points", "router"]
 
 router = APIRouter(include_in_schema=False)
 POINT_COUNT_MAX = 50
@@ -84,14 +84,15 @@ def access_rows(
     ]
 
 
-async def _own_points(market: Market, principal: Principal) -> Sequence[UsagePoint]:
+async def own_points(market: Market, principal: Principal) -> Sequence[UsagePoint]:
+    """Where the consumer lives now."""
     found = await market.registry.usage_points(
         UsagePointFilter(visible_to=viewer_of(principal), visible_from=market.clock.now()), limit=POINT_COUNT_MAX
     )
     return found.items
 
 
-def _chosen(points: Sequence[UsagePoint], asked: str | None) -> UsagePoint | None:
+def chosen_point(points: Sequence[UsagePoint], asked: str | None) -> UsagePoint | None:
     """The metering point asked for, or the first. Raises NotFound for one that is not the consumer's."""
     if asked is None:
         return points[0] if points else None
@@ -105,8 +106,8 @@ def _chosen(points: Sequence[UsagePoint], asked: str | None) -> UsagePoint | Non
 async def home(request: Request, principal: Consumer, metering_point: PointText = None) -> Response:
     """Usage of today, week and year, its cost, and who has read the data."""
     market, settings = market_of(request), _settings(request)
-    points = await _own_points(market, principal)
-    chosen = _chosen(points, metering_point)
+    points = await own_points(market, principal)
+    chosen = chosen_point(points, metering_point)
     tiles: list[dict[str, str]] = []
     accesses: list[dict[str, str]] = []
     if chosen is not None:
@@ -137,7 +138,7 @@ async def home_series(
 ) -> Response:
     """What the chart of a period shows."""
     market = market_of(request)
-    chosen = _chosen(await _own_points(market, principal), metering_point)
+    chosen = chosen_point(await own_points(market, principal), metering_point)
     assert chosen is not None, "a point was asked for by name"
     usage = UsageOfConsumer(market, principal, request_id_of(request))
     series = await usage.series(chosen.id, period, ZoneInfo(chosen.time_zone))

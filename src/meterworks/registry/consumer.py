@@ -57,6 +57,21 @@ class Consumers(RegistryPart):
             statement = sa.insert(ConsumerRow).values(**values).returning(ConsumerRow.id)
             return ConsumerId((await connection.execute(statement)).scalar_one())
 
+    async def change_consumer(
+        self, consumer_id: ConsumerId, *, name: str | None = None, email: str | None = None
+    ) -> Consumer:
+        """Correct a consumer's name or e-mail address; None leaves it. Raises UnknownRecordError."""
+        values: dict[str, str] = {}
+        if name is not None:
+            values["name"] = checked_text("name", name)
+        if email is not None:
+            values["email"] = checked_text("email", email, empty=True)
+        if values:
+            statement = sa.update(ConsumerRow).where(ConsumerRow.id == checked_number(consumer_id))
+            async with self._database.transaction() as connection:
+                await connection.execute(statement.values(**values))
+        return await self.consumer(consumer_id)
+
     async def consumer(self, consumer_id: ConsumerId) -> Consumer:
         """Give a consumer. Raises UnknownRecordError."""
         statement = sa.select(ConsumerRow.id, ConsumerRow.name, ConsumerRow.email)

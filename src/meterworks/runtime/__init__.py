@@ -58,7 +58,7 @@ from meterworks.runtime.telemetry import (
     render_metrics,
 )
 from meterworks.runtime.together import together
-from meterworks.runtime.warehouse_settings import StreamPosition, WarehouseSettings
+from meterworks.runtime.warehouse_settings import RemovalRule, StreamPosition, WarehouseSettings
 
 __all__ = [
     "METRICS_FOLDER_VARIABLE",
@@ -97,6 +97,7 @@ __all__ = [
     "NatsServerSettings",
     "NatsTls",
     "PortInUseError",
+    "RemovalRule",
     "Responder",
     "ResponderError",
     "SettingsError",

@@ -4,12 +4,12 @@ They stand outside the warehouse's package because every process knows them and 
 Iceberg and the query engine along.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from meterworks.runtime.errors import WarehouseUsageError
 
-__all__ = ["StreamPosition", "WarehouseSettings"]
+__all__ = ["RemovalRule", "StreamPosition", "WarehouseSettings"]
 
 SHARDS_MAX = 4096
 
@@ -48,3 +48,17 @@ class StreamPosition:
 
     epoch: str = ""
     sequence: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemovalRule:
+    """Rows of channels with from <= ts < to; of one device, or of all. None: without bound on that side."""
+
+    channels: Collection[int]
+    device: int | None = None
+    from_epoch_s: int | None = None
+    to_epoch_s: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.channels:
+            raise WarehouseUsageError("a rule of removal names no channel")

@@ -12,7 +12,7 @@ from typing import Literal
 
 from meterworks.devices import FaultSettings, FleetSettings
 from meterworks.headend import HeadendSettings
-from meterworks.market import MarketSettings, OidcSettings
+from meterworks.market import MarketSettings, OidcSettings, RetentionSettings
 from meterworks.readings import WriterSettings
 from meterworks.runtime import BusSettings, DatabaseSettings, LogLevel, WarehouseSettings
 from meterworks.system.certificate_file import process_files, public_folder
@@ -188,6 +188,7 @@ class Configuration:
     clock: ClockSection = field(default_factory=ClockSection)
     portal: PortalSection = field(default_factory=PortalSection)
     market: MarketSettings = field(default_factory=MarketSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
     oidc: OidcSettings = field(default_factory=OidcSettings)
     headend: HeadendSettings = field(default_factory=HeadendSettings)
     writer: WriterSettings = field(default_factory=WriterSettings)

@@ -19,11 +19,13 @@ from meterworks.market.api import (
     account,
     approval,
     collection,
+    consent,
     device,
     health,
     metering_point,
     metrics,
     organisation,
+    privacy,
     reading,
     token,
 )
@@ -39,7 +41,19 @@ __all__ = ["API_PREFIX", "create_api"]
 
 API_PREFIX = "/api/v1"
 # `reading` before `metering_point`, whose identifiers may hold slashes and so match whatever follows them.
-_ROUTERS = (health, token, account, approval, device, reading, metering_point, organisation, collection)
+_ROUTERS = (
+    health,
+    token,
+    account,
+    approval,
+    device,
+    reading,
+    metering_point,
+    organisation,
+    consent,
+    privacy,
+    collection,
+)
 _TAGS = (
     ("health", "Is the system well?"),
     ("tokens", "Log in and out. A token goes into the header `Authorization: Bearer ...`."),
@@ -50,6 +64,8 @@ _TAGS = (
     ("metering points", "Places where energy is delivered and accounted for, whatever meter hangs there."),
     ("readings", "Series as JSON, CSV, Arrow stream or Parquet, by the Accept header."),
     ("organisations", "Market parties, consumers, and their dated rights to metering points."),
+    ("consents", "What may be read why, and who agreed to what."),
+    ("privacy", "A consumer's own data, holds, and what was deleted."),
     ("collection", "How collection is going: runs, sessions, missing ranges, rates."),
 )
 

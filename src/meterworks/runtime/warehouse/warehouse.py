@@ -6,6 +6,7 @@ event loop use `asyncio.to_thread`. A warehouse object may be used by many threa
 """
 
 import threading
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,6 +33,13 @@ from meterworks.runtime.warehouse.index import (
     TableState,
     read_state,
 )
+from meterworks.runtime.warehouse.removal import (
+    DOOMED,
+    KEPT,
+    RemovalReport,
+    rule_table,
+    spared_table,
+)
 from meterworks.runtime.warehouse.table import (
     NAMESPACE,
     TABLE_NAME,
@@ -47,7 +55,7 @@ from meterworks.runtime.warehouse.upkeep import (
     expirable_snapshots,
     pieces_to_merge,
 )
-from meterworks.runtime.warehouse_settings import StreamPosition, WarehouseSettings
+from meterworks.runtime.warehouse_settings import RemovalRule, StreamPosition, WarehouseSettings
 
 __all__ = ["Warehouse", "WarehousePlan", "WarehouseStatistics"]
 
@@ -192,6 +200,104 @@ class Warehouse:
             if chosen := pieces_to_merge(state.index, self.settings, open_month=open_month, urgent=urgent):
                 return self._merge(state, chosen)
             return self._sweep(state)
+
+    def count_doomed(self, rules: Sequence[RemovalRule], *, spared: Collection[int] = ()) -> dict[int, int]:
+        """How many rows `remove` would take away, by channel."""
+        counts: Counter[int] = Counter()
+        for _, by_channel in self._doomed(self._refreshed(), rules, spared):
+            counts.update(by_channel)
+        return dict(counts)
+
+    def remove(self, rules: Sequence[RemovalRule], *, spared: Collection[int] = ()) -> RemovalReport:
+        """Take the rows of the rules away, for every reader from now on, and out of every snapshot that is kept.
+
+        spared: devices of which nothing goes, whatever the rules say. The files stay on the disk until `discard` is
+        called with the report's paths, or until they are swept: readers may still be at them. Appends that come
+        meanwhile may leave rows of the rules behind: the next removal takes them.
+        """
+        report = RemovalReport()
+        with self._commit_lock:
+            for group in self._groups(self._doomed(self._refreshed(), rules, spared)):
+                report += self._remove(group, rules, spared)
+                if report.refused:
+                    return report
+            state = self._refreshed()
+            current = state.table.current_snapshot()
+            kept = None if current is None else current.snapshot_id
+            old = [each.snapshot_id for each in state.table.snapshots() if each.snapshot_id != kept]
+            if report.rows and old:
+                expired = self._expire(state, old)
+                report += RemovalReport(snapshots_expired=expired.snapshots_expired, refused=expired.refused)
+        return report
+
+    def discard(self, paths: Sequence[str]) -> int:
+        """Delete files that a removal reported, those that no snapshot names; gives how many are gone."""
+        with self._commit_lock:
+            state = self._refreshed()
+            named = {file.path for file in state.index.all()}
+            gone = 0
+            for path in paths:
+                if path in named:
+                    continue
+                try:
+                    state.table.io.delete(path)
+                except FileNotFoundError:  # swept already
+                    pass
+                except OSError as error:
+                    raise _unreachable("cannot be tidied", self.settings, error) from error
+                gone += 1
+            return gone
+
+    def _doomed(
+        self, state: TableState, rules: Sequence[RemovalRule], spared: Collection[int]
+    ) -> list[tuple[PieceFile, dict[int, int]]]:
+        """Files that hold rows of the rules, each with how many by channel."""
+        candidates: dict[str, PieceFile] = {}
+        for rule in rules:
+            devices = None if rule.device is None else {rule.device}
+            for file in state.index.select(devices, rule.from_epoch_s, rule.to_epoch_s):
+                candidates[file.path] = file
+        relations = {"rules": rule_table(rules), "spared": spared_table(spared)} if candidates else {}
+        found: list[tuple[PieceFile, dict[int, int]]] = []
+        for path, file in candidates.items():
+            counts = self._engine.query(DOOMED, {}, [path], relations)
+            if counts.num_rows:
+                pairs = zip(counts["channel"].to_pylist(), counts["count"].to_pylist(), strict=True)
+                found.append((file, dict(pairs)))
+        return found
+
+    def _groups(self, doomed: Sequence[tuple[PieceFile, dict[int, int]]]) -> list[list[tuple[PieceFile, int]]]:
+        """Files by commit: as many as keep the rows of one commit in bounds, at least one."""
+        groups: list[list[tuple[PieceFile, int]]] = []
+        rows = 0
+        for file, by_channel in doomed:
+            if not groups or rows + file.rows > self.settings.compact_rows_max:
+                groups.append([])
+                rows = 0
+            groups[-1].append((file, sum(by_channel.values())))
+            rows += file.rows
+        return groups
+
+    def _remove(
+        self, group: Sequence[tuple[PieceFile, int]], rules: Sequence[RemovalRule], spared: Collection[int]
+    ) -> RemovalReport:
+        state = self._refreshed()
+        relations = {"rules": rule_table(rules), "spared": spared_table(spared)}
+        added: list[PieceFile] = []
+        for file, count in group:
+            if count < file.rows:
+                added += self._write(state.table, self._engine.query(KEPT, {}, [file.path], relations))
+        try:
+            self._commit(state, added=added, removed=[file for file, _ in group], position=state.position)
+        except CommitConflict:
+            return RemovalReport(refused=True)
+        dropped = sum(count == file.rows for file, count in group)
+        return RemovalReport(
+            rows=sum(count for _, count in group),
+            files_rewritten=len(group) - dropped,
+            files_dropped=dropped,
+            paths=tuple(file.path for file, _ in group),
+        )
 
     def statistics(self) -> WarehouseStatistics:
         """Rows, files and bytes of the current snapshot."""

@@ -6,6 +6,7 @@ import orjson
 
 from meterworks.readings import Writer
 from meterworks.runtime.warehouse import Warehouse
+from meterworks.system.retention import keep_limits
 from meterworks.system.serving.process import Ground, answering_as_ready, until_stopped
 
 __all__ = ["serve"]
@@ -26,6 +27,11 @@ async def serve(ground: Ground, stopping: asyncio.Event) -> None:
         return orjson.dumps({"state": "ok", "position": await asyncio.to_thread(warehouse.position)})
 
     subscription = await ground.bus.respond("readings.status", status)
-    async with answering_as_ready(ground.bus, "writer"):
-        await until_stopped(stopping, writer.run(), writer.stop)
+    keeping = asyncio.create_task(keep_limits(ground, warehouse))
+    try:
+        async with answering_as_ready(ground.bus, "writer"):
+            await until_stopped(stopping, writer.run(), writer.stop)
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
     await subscription.unsubscribe()

@@ -73,6 +73,7 @@ def upgrade() -> None:
         sa.Column("consumer_id", sa.BigInteger(), nullable=False),
         sa.Column("asked_at", _TIME, nullable=False),
         sa.Column("asked_by", sa.String(length=16), nullable=False),
+        sa.Column("approved_by", sa.String(length=128), nullable=True),
         sa.Column("done_at", _TIME, nullable=True),
         sa.Column("pseudonym", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_market_erasure")),
