@@ -155,6 +155,7 @@ def test_other_packages_are_imported_at_their_door():
         "trust.tls",  # channels, which need them
         "trust.audit",  # the database
         "market.api",  # the web framework
+        "system.authorities",
         "system.backup",
         "system.configuration",  # every folder's settings
         "system.examination",

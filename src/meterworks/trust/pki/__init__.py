@@ -20,6 +20,7 @@ from meterworks.trust.pki.est import (
 )
 from meterworks.trust.pki.est_client import EnrolmentFiles, EstClient, certification_request
 from meterworks.trust.pki.hierarchy import AUTHORITIES, HIERARCHIES, AuthoritySpec, Hierarchy
+from meterworks.trust.pki.lenient import ImportedCertificate, import_leniently
 from meterworks.trust.pki.name import (
     CertificateSubject,
     certificate_identity,
@@ -47,7 +48,7 @@ from meterworks.trust.pki.revocation import (
 )
 from meterworks.trust.pki.role import PeerRole
 from meterworks.trust.pki.shipment import ManufacturedDevice, Shipment, open_shipment, seal_shipment
-from meterworks.trust.pki.system import Credentials, SystemPki
+from meterworks.trust.pki.system import LEDGER_FILE, Credentials, SystemPki
 from meterworks.trust.pki.validate import TrustAnchor, ValidatedPeer, validate
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "CRL_LIFETIME",
     "EST_PATH",
     "HIERARCHIES",
+    "LEDGER_FILE",
     "PROFILES",
     "REASONS",
     "REVOCATION_POLICIES",
@@ -81,6 +83,7 @@ __all__ = [
     "EstService",
     "ExpiryAlarm",
     "Hierarchy",
+    "ImportedCertificate",
     "KeyPurpose",
     "ManufacturedDevice",
     "MissingList",
@@ -103,6 +106,7 @@ __all__ = [
     "certification_request",
     "encode_certificates",
     "expiry_alarms",
+    "import_leniently",
     "make_device_credentials",
     "open_shipment",
     "peer_uri",

@@ -201,6 +201,9 @@ def _read(der: bytes) -> tuple[x509.Certificate, x509.Extensions]:
         certificate = x509.load_der_x509_certificate(der)
         certificate.public_key()
         extensions = certificate.extensions
+        # The library reads these only when they are asked for, and would complain in the middle of a judgement.
+        _ = (certificate.issuer, certificate.subject, certificate.signature, certificate.tbs_certificate_bytes)
+        _ = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise _malformed(str(error)) from error
     return certificate, extensions
