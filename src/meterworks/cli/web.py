@@ -33,6 +33,7 @@ async def serve(ground: Ground, stopping: asyncio.Event) -> None:
         headend_settings=layout.headend,
         keystore=ground.keystore,
         audit=ground.audit,
+        audit_heads=layout.heads,
     )
     app = create_app(
         services,

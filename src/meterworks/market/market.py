@@ -23,6 +23,7 @@ from meterworks.market.role_grant import RoleGrants
 from meterworks.market.scope import Scope
 from meterworks.market.services import MarketServices, MarketSettings
 from meterworks.market.subject_export import SubjectExport
+from meterworks.market.trail_view import TrailView
 from meterworks.market.well_being import HealthCheck
 from meterworks.registry import Registry
 from meterworks.runtime import Clock, get_logger
@@ -36,7 +37,7 @@ class Market:
     """Everything an interface to people needs, assembled from the stores once per process."""
 
     def __init__(self, services: MarketServices, settings: MarketSettings) -> None:
-        access_log = AccessLog(services.database)
+        access_log = AccessLog(services.database, services.audit)
         self.services = services
         self.settings = settings
         self.clock: Clock = services.clock
@@ -46,6 +47,7 @@ class Market:
             services.database, keystore=services.keystore, audit=services.audit, step_up_s=settings.step_up_s
         )
         self.acts = Acts(services.audit)
+        self.trail_view = TrailView(services, self.acts)
         self.admissions = Admissions(services.database, self.acts, now=services.clock.now)
         self.approvals = Approvals(
             services.database, self.acts, approval_s=settings.approval_s, break_glass_s=settings.break_glass_s

@@ -21,6 +21,7 @@ HOME_BY_ROLE = {
     **dict.fromkeys(UNBOUND_ROLES, "/approvals"),
     Role.OPERATOR: "/console/",
     Role.CONSUMER: "/home",
+    Role.AUDITOR: "/audit",
 }
 _WELCOME = "/account?welcome=1"
 
