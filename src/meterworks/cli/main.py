@@ -37,6 +37,9 @@ class Commands(LateGroup):
             "meter": Row(module="meterworks.cli.meter", help="Meters: read one, or be one."),
             "readings": Row(module="meterworks.cli.readings", help="Readings of the warehouse."),
             "device": Row(module="meterworks.cli.device", help="Devices of the registry."),
+            "keys": Row(
+                module="meterworks.cli.key", help="Keys of meters: rotate them, watch campaigns, see states; never a key."
+            ),
             "decode": Row(
                 module="meterworks.cli.decode",
                 help="Decode octets, a file or a packet capture into an annotated tree; exit code 1 where something is"

@@ -28,7 +28,7 @@ from meterworks.registry.value import DeviceId, checked_number
 from meterworks.runtime import Database
 from meterworks.trust import KeyStore, KeyUnwrapError
 
-__all__ = ["DeviceKeyring", "KeyChange", "KeySelection", "has_device_keys", "read_keys"]
+__all__ = ["DeviceKeyring", "KeyChange", "KeySelection", "has_device_keys", "read_first_keys", "read_keys"]
 
 _WrappedKeys = dict[DeviceId, dict[str, bytes]]
 
@@ -223,6 +223,20 @@ def _unwrapped(keystore: KeyStore, wrapped: _WrappedKeys) -> dict[DeviceId, Devi
                 device=number,
             ) from error
     return opened
+
+
+async def read_first_keys(
+    connection: AsyncConnection, keystore: KeyStore, device_ids: Iterable[DeviceId]
+) -> dict[DeviceId, DeviceKeys | None]:
+    """Read the keys that devices came with, whatever they have now; None where one of them was destroyed since."""
+    hands = await read_hands(connection, device_ids)
+    found: dict[DeviceId, DeviceKeys | None] = {}
+    for number, hand in hands.items():
+        first = [each for each in hand.versions if each.version == 1 and not each.kind.is_certificate]
+        gone = any(each.wrapped is None for each in first)
+        opened = {str(each.kind): keystore.unwrap(each.wrapped) for each in first if each.wrapped is not None}
+        found[number] = None if gone else DeviceKeys(**opened)
+    return found
 
 
 async def has_device_keys(database: Database) -> bool:

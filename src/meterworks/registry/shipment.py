@@ -16,7 +16,7 @@ from meterworks.registry.installation import (
     insert_installations,
     installed_timeline,
 )
-from meterworks.registry.key import read_keys
+from meterworks.registry.key import read_first_keys
 from meterworks.registry.part import RegistryPart, chunks
 from meterworks.registry.shipment_file import RawRow, ShipmentFormat, read_rows
 from meterworks.registry.shipment_row import ShipmentDevice, shipment_device
@@ -96,7 +96,7 @@ class Shipments(RegistryPart):
         """Take a piece of a shipment in one transaction."""
         async with self._database.transaction() as connection:
             known = await _known(connection, candidates)
-            held_keys = await read_keys(connection, self._keystore, list(known.values()))
+            held_keys = await read_first_keys(connection, self._keystore, list(known.values()))
             places = await _Places.read(connection, candidates)
             results: list[RowResult] = []
             accepted: dict[str, _Candidate] = {}
@@ -207,8 +207,13 @@ async def _known(connection: AsyncConnection, candidates: Sequence[_Candidate]) 
     return await device_ids(connection, [candidate.identity for candidate in candidates])
 
 
-def _compared(candidate: _Candidate, number: DeviceId, held: DeviceKeys) -> RowResult:
-    """Tell apart a device shipped twice and another device, or other keys, under its identity."""
+def _compared(candidate: _Candidate, number: DeviceId, held: DeviceKeys | None) -> RowResult:
+    """Tell apart a device shipped twice and another device, or other keys, under its identity.
+
+    held: the keys it came with, None where they were destroyed since: then nothing is left to compare, or to change.
+    """
+    if held is None:
+        return _result(candidate, RowOutcome.ALREADY_THERE, number, "already there, with keys of ours: nothing changed")
     shipped = candidate.shipped.device.keys.present()
     mine = held.present()
     if shipped.keys() == mine.keys() and all(constant_time_equal(shipped[name], mine[name]) for name in mine):

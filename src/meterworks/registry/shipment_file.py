@@ -37,10 +37,13 @@ SHIPMENT_COLUMNS = (
     "guek",
     "gak",
     "kek",
+    "gbek",
+    "hls",
+    "suite",
     "usage_point",
     "installed_at",
 )
-_NUMBERS = frozenset({"phases", "interval_s"})
+_NUMBERS = frozenset({"phases", "interval_s", "suite"})
 _JSON_MEMBERS: Mapping[str, object] = {"schema": "meterworks-shipment", "version": 1}
 # Limits checked before a parser takes memory many times the size of the file.
 _LINE_ENDS_MAX = 4 * SHIPMENT_ROWS_MAX

@@ -10,6 +10,7 @@ from meterworks.catalogue import Medium
 from meterworks.errors import MeterworksError
 from meterworks.registry.device import ConnectionKind, DeviceKeys, IdentityScheme, NewDevice
 from meterworks.registry.errors import InvalidValueError
+from meterworks.registry.key_version import KeyOrigin
 from meterworks.registry.shipment_file import REQUIRED_COLUMNS
 from meterworks.registry.value import UsagePointId, checked_time, checked_usage_point_id
 from meterworks.trust import KeyUnwrapError, unwrap_key
@@ -18,7 +19,7 @@ __all__ = ["ShipmentDevice", "shipment_device"]
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _WRAPPED = re.compile(r"(?:[0-9a-fA-F]{48}|[0-9a-fA-F]{80})")
-_KEY_COLUMNS = ("guek", "gak", "kek")
+_KEY_COLUMNS = ("guek", "gak", "kek", "gbek", "hls")
 _DLMS_KEYS = ("guek", "gak")
 
 _Value = TypeVar("_Value")
@@ -53,6 +54,7 @@ def shipment_device(values: Mapping[str, str], transport_key: bytes) -> Shipment
     connection = read("connection", _one_of("connection", ConnectionKind), ConnectionKind.HEAD_END)
     phases = read("phases", _number("phases"), 0)
     interval_s = read("interval_s", _number("interval_s"), 1800)
+    suite = read("suite", _number("suite"), 0)
     keys = {name: read(name, _key(name, transport_key), None) for name in _KEY_COLUMNS}
     usage_point_id = read("usage_point", checked_usage_point_id, None)
     installed_at = read("installed_at", _instant, None)
@@ -70,7 +72,9 @@ def shipment_device(values: Mapping[str, str], transport_key: bytes) -> Shipment
         connection=connection,
         scheme=scheme,
         interval_s=interval_s,
+        suite=suite,
         keys=DeviceKeys(**keys),
+        key_origin=KeyOrigin.TRANSPORT,
     )
     return ShipmentDevice(device=device, usage_point_id=usage_point_id, installed_at=installed_at)
 

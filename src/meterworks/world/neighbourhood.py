@@ -205,6 +205,7 @@ class Neighbourhood:
         devices = []
         for index in range(len(self)):
             specification = self.specification(index)
+            assert specification.kek is not None  # all of ours have one
             devices.append(
                 {
                     "identity": specification.system_title.hex(),
@@ -219,6 +220,7 @@ class Neighbourhood:
                     "interval_s": self.interval_s,
                     "guek": wrap_key(transport_key, specification.guek).hex(),
                     "gak": wrap_key(transport_key, specification.gak).hex(),
+                    "kek": wrap_key(transport_key, specification.kek).hex(),
                     "usage_point": self.usage_point_id(index),
                     "installed_at": installed_at,
                 }

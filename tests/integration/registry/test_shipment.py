@@ -207,3 +207,12 @@ async def test_a_key_that_two_devices_have_is_refused(registry):
     results = await imported(registry, row(1, guek=shared), row(2, gak=shared), row(3))
     assert outcomes(results) == [RowOutcome.ADDED, RowOutcome.REFUSED, RowOutcome.ADDED]
     assert "each device needs keys of its own" in results[1][1]
+
+
+async def test_a_shipment_can_be_imported_again_whatever_keys_the_device_has_by_now(registry):
+    await imported(registry, row(1))
+    device = await registry.device_by_identity(f"4d5753{1:010x}")
+    for letter in (b"n", b"o"):  # the maker's keys are kept after the first rotation, and destroyed at the second
+        await registry.set_keys(device.id, DeviceKeys(guek=letter * 16, gak=letter.upper() * 16))
+        assert outcomes(await imported(registry, row(1))) == [RowOutcome.ALREADY_THERE]
+    assert (await registry.keys(device.id)).guek == b"o" * 16

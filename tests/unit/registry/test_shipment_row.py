@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from meterworks.catalogue import Medium
-from meterworks.registry import ConnectionKind, DeviceKeys, IdentityScheme, InvalidValueError
+from meterworks.registry import ConnectionKind, DeviceKeys, IdentityScheme, InvalidValueError, KeyOrigin
 from meterworks.registry.shipment_row import shipment_device
 from meterworks.trust import wrap_key
 
@@ -58,6 +58,15 @@ def test_what_is_left_out_is_the_usual():
     assert shipped.device.interval_s == 1800
     assert shipped.device.keys.kek is None
     assert (shipped.usage_point_id, shipped.installed_at) == (None, None)
+
+
+def test_the_keys_of_a_shipment_are_first_credentials():
+    row = ROW | {"suite": "1", "gbek": WRAPPED["guek"], "hls": WRAPPED["kek"]}
+    device = shipment_device(row, TRANSPORT_KEY).device
+    assert (device.key_origin, device.suite) == (KeyOrigin.TRANSPORT, 1)
+    assert (device.keys.gbek, device.keys.hls) == (KEYS["guek"], KEYS["kek"])
+    with pytest.raises(InvalidValueError, match="suite is 3: give 0, 1 or 2"):
+        shipment_device(ROW | {"suite": "3"}, TRANSPORT_KEY)
 
 
 def test_a_date_is_midnight_utc():

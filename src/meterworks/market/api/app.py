@@ -22,6 +22,7 @@ from meterworks.market.api import (
     consent,
     device,
     health,
+    key,
     metering_point,
     metrics,
     organisation,
@@ -53,6 +54,7 @@ _ROUTERS = (
     consent,
     privacy,
     collection,
+    key,
 )
 _TAGS = (
     ("health", "Is the system well?"),
@@ -60,6 +62,7 @@ _TAGS = (
     ("account", "One's own account: factors, fresh proof, API tokens, sessions."),
     ("users", "Accounts, for the operator."),
     ("approvals", "What needs two people: role grants, emergency accesses."),
+    ("keys", "Keys of meters: versions and states, campaigns that change them. Never a key."),
     ("devices", "Meters: add, find, look at, read now."),
     ("metering points", "Places where energy is delivered and accounted for, whatever meter hangs there."),
     ("readings", "Series as JSON, CSV, Arrow stream or Parquet, by the Accept header."),

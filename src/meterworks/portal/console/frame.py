@@ -10,7 +10,12 @@ from meterworks.portal.console.visit import Visit
 
 __all__ = ["button", "card", "frame", "html"]
 
-_NAVIGATION = (("/console/", "Overview"), ("/console/devices", "Devices"), ("/console/collection", "Collection"))
+_NAVIGATION = (
+    ("/console/", "Overview"),
+    ("/console/devices", "Devices"),
+    ("/console/collection", "Collection"),
+    ("/console/keys", "Keys"),
+)
 _ACCENT = "#0d857f"  # readable under white text and on both papers
 _MARK = (
     '<svg viewBox="0 0 24 24" fill="none" aria-hidden="true"><circle cx="12" cy="12" r="10" stroke="currentColor" '

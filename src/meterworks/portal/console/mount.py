@@ -13,6 +13,7 @@ from meterworks.portal.console.device_list_page import show_device_list
 from meterworks.portal.console.device_page import show_device
 from meterworks.portal.console.frame import frame, html
 from meterworks.portal.console.guard import CONSOLE_PATH, ConsoleGuard
+from meterworks.portal.console.key_page import show_keys
 from meterworks.portal.console.overview_page import show_overview
 from meterworks.portal.console.visit import visit_of
 from meterworks.portal.session import SessionSigner
@@ -57,6 +58,10 @@ def _register_pages() -> None:
         except NotFound:
             with frame(visit_of(request), "Not found", current="/console/devices"):
                 html("There is no such device.", tag="p")
+
+    @ui.page("/keys", response_timeout=RESPONSE_TIMEOUT_S)
+    async def keys(request: Request) -> None:
+        await show_keys(visit_of(request))
 
     @ui.page("/collection", response_timeout=RESPONSE_TIMEOUT_S)
     async def collection(request: Request) -> None:
