@@ -138,6 +138,9 @@ def measure_handshakes(seconds: float) -> dict[str, float]:
             "dtls_per_s": per_second(lambda: dtls_handshake(*dtls, ports), seconds),
         }
         assert connect(client, server)[0].wrapped.session_reused
+        older = client_context(headend, Interface.METER)
+        older.current.maximum_version = ssl.TLSVersion.TLSv1_2
+        found["resumed_by_tls12_per_s"] = per_second(lambda: connect(older, server), seconds)
     return found | {
         "full_to_bare": found["full_per_s"] / found["bare_full_per_s"],
         "resumed_to_full": found["resumed_per_s"] / found["full_per_s"],

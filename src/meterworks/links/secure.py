@@ -173,6 +173,7 @@ class _Entering(asyncio.Protocol):
         self._factory = factory
         self._early = b""
         self._below = b""
+        self._is_below = True
         self._is_lost = False
         self._plain: asyncio.Transport | None = None
         self._task: asyncio.Task[asyncio.Transport | None] | None = None
@@ -204,6 +205,8 @@ class _Entering(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_lost = True  # perhaps with the last words still to be heard
+        if self._is_below:
+            self.give_up()  # TLS would wait for who is gone
 
     def give_up(self) -> None:
         """End the handshake at once."""
@@ -215,6 +218,7 @@ class _Entering(asyncio.Protocol):
 
     def _taken_over(self, loop: asyncio.AbstractEventLoop) -> None:
         """From here on octets are those above TLS; what came before goes to TLS once it is connected, next turn."""
+        self._is_below = False
         self._below, self._early = self._early, b""
         if self._below:
             loop.call_soon(self._feed)

@@ -28,7 +28,15 @@ from meterworks.links import (
 )
 from meterworks.protocols.dlms import ClientSettings, CountUp, encode_wrapper
 from meterworks.trust.audit import MemoryAuditSink
-from meterworks.trust.tls import Guard, Interface, PeerRefused, TlsContext, client_context, server_context
+from meterworks.trust.tls import (
+    Guard,
+    Interface,
+    PeerRefused,
+    TlsContext,
+    client_context,
+    peer_of_certificate,
+    server_context,
+)
 
 TITLE = "4d57520000000002"
 PUBLIC = ClientSettings(client_sap=16)
@@ -303,3 +311,47 @@ async def test_a_half_sent_handshake_is_ended_with_the_server():
                 await asyncio.sleep(0)
     assert not door.pending
     plain.close()
+
+
+async def test_who_leaves_before_the_handshake_keeps_no_place():
+    door = meter_door(authority())
+    caller = door.before(asyncio.Protocol)()
+
+    class Gone(asyncio.Transport):
+        def get_extra_info(self, name: str, default: object = None) -> object:
+            return ("127.0.0.1", 4059)
+
+        def pause_reading(self) -> None:
+            pass
+
+        def is_closing(self) -> bool:
+            return True
+
+        def abort(self) -> None:
+            pass
+
+    caller.connection_made(Gone())
+    assert len(door.pending) == 1
+    caller.connection_lost(None)
+    assert not door.pending
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert door.failed == 1
+
+
+async def test_a_guard_looks_again_in_a_new_loop():
+    guard = Guard(Interface.METER, is_server=True)
+    peer = peer_of_certificate(ssl.PEM_cert_to_DER_cert(issued("headend", "headend-1").certificate_pem.decode()))
+    ended = asyncio.new_event_loop()
+
+    async def watch() -> None:
+        guard.watch(peer, lambda: None, lambda: True)
+
+    await asyncio.to_thread(ended.run_until_complete, watch())
+    ended.close()
+    first = guard._timer
+    await watch()
+    assert guard._timer is not first
+    assert guard.connections == 2
+    assert guard._timer is not None
+    guard._timer.cancel()

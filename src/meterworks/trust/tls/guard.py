@@ -86,6 +86,7 @@ class Guard:
         self._open: list[GuardedConnection] = []
         self._prune_at = GROWTH_MAX
         self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._told = 0
         self._minute_s = now()
 
@@ -125,8 +126,7 @@ class Guard:
         self._open.append(GuardedConnection(peer, end, is_open, self._now()))
         if len(self._open) >= self._prune_at:
             self._prune()
-        if self._timer is None:
-            self._arm()
+        self._arm()
 
     def refuse(self, refusal: Refusal, *, where: str = "") -> None:
         """Count and tell a refusal, also one that a handshake made."""
@@ -179,7 +179,9 @@ class Guard:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             return
-        self._timer = loop.call_later(SWEEP_S, self._tick)
+        if self._timer is None or self._loop is not loop:  # the timer of a loop that has ended never comes
+            self._loop = loop
+            self._timer = loop.call_later(SWEEP_S, self._tick)
 
     def _tick(self) -> None:
         self._timer = None
