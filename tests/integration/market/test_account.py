@@ -107,7 +107,7 @@ def _peer(identity: str, role: PeerRole = PeerRole.ORGANISATION, der: bytes = b"
 def _connected(api: FastAPI, peer: Peer) -> httpx.AsyncClient:
     """A client whose connection's certificate the listener took."""
 
-    async def app(scope, receive, send):  # type: ignore[no-untyped-def]  # an ASGI application
+    async def app(scope, receive, send):
         if scope["type"] == "http":
             scope = {**scope, "extensions": {PEER_EXTENSION: peer}}
         await api(scope, receive, send)

@@ -40,7 +40,7 @@ def _row(action: str, **changes: Any) -> Plant:
     return _replaced(catalogue, "PERMISSIONS", MappingProxyType(rows))
 
 
-def _without(**flags: bool) -> Callable[..., None]:
+def _without(**flags: Any) -> Callable[..., None]:
     """Checks the proof as if the row did not ask for it."""
 
     def check(sound: Any, self: Authoriser, holder: Any, permission: Permission) -> None:

@@ -14,6 +14,7 @@ from meterworks.market.attempt import Attempts
 from meterworks.market.errors import BadCredentials
 from meterworks.market.token import Tokens
 from meterworks.trust import KeyStore
+from meterworks.trust.factor import matching_step
 
 __all__ = ["DEFECTS"]
 
@@ -61,7 +62,7 @@ def _any_step(secret: bytes, code: str, *, epoch_s: float, after: int) -> int | 
     return None if step is None else max(step, after + 1)
 
 
-_matching = factor.matching_step
+_matching = matching_step
 
 
 async def _to_whoever(sound: Any, self: Tokens, user_id: int, token_id: int) -> None:

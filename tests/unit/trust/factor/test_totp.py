@@ -47,4 +47,5 @@ def test_an_authenticator_understands_the_picture():
     secret = new_totp_secret()
     read = pyotp.parse_uri(totp_uri(secret, account="olivia", issuer="Meterworks"))
     assert (read.name, read.issuer) == ("olivia", "Meterworks")
+    assert isinstance(read, pyotp.TOTP)
     assert matching_step(secret, read.at(59), epoch_s=59, after=-1) == 1
