@@ -109,8 +109,7 @@ def join(
     out: Annotated[Path, typer.Option(help="file of mode 0600 that the secret goes to; it may not be there yet")],
 ) -> None:
     """Put a secret together again out of enough shares."""
-    from meterworks.trust import join_secret
-    from meterworks.trust.secret_file import write_secret_once
+    from meterworks.trust import join_secret, write_secret_once
 
     if not write_secret_once(out, join_secret(read_shares(share)) + b"\n", "the secret"):
         _refuse_present(out)
@@ -147,8 +146,7 @@ def ceremony_protocol(folder: Path) -> "CeremonyProtocol":
 
 def read_shares(paths: Sequence[Path]) -> "list[Share]":
     """Read shares from files of mode 0600. Raises KeyFileError, QuorumError."""
-    from meterworks.trust import Share
-    from meterworks.trust.secret_file import read_secret_file
+    from meterworks.trust import Share, read_secret_file
 
     contents = (read_secret_file(path, "a share", size_max=_SECRET_SIZE_MAX) for path in paths)
     return [Share.parse(content.decode(errors="replace")) for content in contents]
@@ -165,7 +163,7 @@ def _protocol_key(folder: Path, *, may_create: bool = True) -> "PrivateKey":
 
 
 def _write_shares(folder: Path, holders: Sequence[str], shares: "Sequence[Share]") -> None:
-    from meterworks.trust.secret_file import write_secret_once
+    from meterworks.trust import write_secret_once
 
     for number, (holder, share) in enumerate(zip(holders, shares, strict=True), 1):
         path = folder / f"share-{number}-{holder}.txt"
