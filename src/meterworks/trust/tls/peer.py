@@ -9,6 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
+from urllib.parse import unquote
 
 from cryptography import x509
 
@@ -70,7 +71,7 @@ def _names(certificate: x509.Certificate) -> list[tuple[PeerRole, str]]:
     for uri in names.get_values_for_type(x509.UniformResourceIdentifier):
         role, _, identity = uri.removeprefix(_SCHEME).partition(":")
         if uri.startswith(_SCHEME) and role in _ROLES and identity:
-            found.append((_ROLES[role], identity))
+            found.append((_ROLES[role], unquote(identity)))  # as `peer_uri` escapes it
     return found
 
 
