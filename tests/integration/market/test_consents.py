@@ -2,14 +2,16 @@
 
 import io
 import zipfile
+from datetime import timedelta
 
 import pytest
 from tests.integration.market.conftest import ClientOf
 from tests.integration.market.small_neighbourhood import PASSWORD, SmallNeighbourhood
 
 from meterworks.catalogue import Role
-from meterworks.market import Accounts, NewUser
+from meterworks.market import Accounts, Acts, Admissions, NewUser
 from meterworks.registry import OrganisationKind
+from meterworks.trust.audit import MemoryAuditSink
 
 DIGEST = "ab" * 32
 WEEK = {"from": "2026-11-14T00:00:00Z", "to": "2026-11-21T00:00:00Z", "channel": "12"}
@@ -21,6 +23,9 @@ async def adviser(neighbourhood: SmallNeighbourhood) -> int:
     registry, now = neighbourhood.services.registry, neighbourhood.clock.now()
     number = await registry.add_organisation("Adviser", "90b3d51f30000077", OrganisationKind.MARKET)
     await registry.grant_role(number, Role.OTHER_USER, now)
+    await Admissions(neighbourhood.database, Acts(MemoryAuditSink()), now=lambda: now).admit(
+        int(number), assessor="olivia", document_digest=DIGEST, valid_until=now + timedelta(days=365)
+    )
     new = NewUser(name="eva", password=PASSWORD, role=Role.OTHER_USER, organisation_id=int(number))
     await Accounts(neighbourhood.database).add_user(new)
     return int(number)
