@@ -32,8 +32,8 @@ class OctetLink:
     @classmethod
     def open(cls, target: MeterTarget, *, timeout_s: float = 10.0, tap: Tap | None = None) -> "OctetLink":
         """Connect. tap: is shown all octets. Raises ConnectFailed, BadTarget where the target is not TCP."""
-        if target.transport is not Transport.TCP:
-            raise BadTarget(f"{target}: octets are played over TCP only")
+        if target.transport is not Transport.TCP or target.is_secured:
+            raise BadTarget(f"{target}: octets are played over TCP only, without TLS")
         try:
             link = socket.create_connection((target.host, target.port), timeout_s)
         except OSError as error:

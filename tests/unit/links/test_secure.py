@@ -20,6 +20,7 @@ from meterworks.links import (
     MeterServer,
     MeterTarget,
     NotificationListener,
+    OctetLink,
     PushReceived,
     TlsDemand,
     TlsDoor,
@@ -138,6 +139,8 @@ async def test_a_target_with_tls_needs_a_certificate():
         await DlmsClient.open(target, PUBLIC, counter=CountUp())
     with pytest.raises(BadTarget, match="give a certificate"):
         BlockingDlmsClient.open(target, PUBLIC, counter=CountUp())
+    with pytest.raises(BadTarget, match="without TLS"):
+        OctetLink.open(target)
 
 
 async def test_callers_who_stall_give_way_to_those_who_shake_hands(monkeypatch):
