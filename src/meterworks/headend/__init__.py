@@ -22,6 +22,7 @@ from meterworks.headend.key_desk import (
     campaign_document,
     job_document,
 )
+from meterworks.headend.key_inventory import escrow_entries
 from meterworks.headend.key_job import CampaignState, KeyCampaign, KeyJob, KeyJobState, KeyPurpose
 from meterworks.headend.key_ledger import KeyLedger, KeyProgress
 from meterworks.headend.last_value import LAST_BUCKET
@@ -89,6 +90,7 @@ __all__ = [
     "UnknownDeviceError",
     "UnknownSenderError",
     "campaign_document",
+    "escrow_entries",
     "job_document",
     "jump_all_counters",
 ]
