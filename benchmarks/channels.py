@@ -53,7 +53,7 @@ CLIENT_TITLE: Final = b"MWKbench"
 TASKS: Final = 16
 PATIENCE_S: Final = 120.0  # of a machine on which others work too
 COUNTERS_PER_ROUND: Final = 1_000_000
-SPANS_DAYS: Final = (1, 30)
+SPANS_DAYS: Final = (1, 365)  # a visit of each day, and the first fill
 
 
 @dataclass(frozen=True)

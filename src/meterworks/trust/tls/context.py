@@ -44,6 +44,15 @@ def session_name(host: str, port: int) -> str:
     return f"{host}{_SEPARATOR}{port}"
 
 
+def _keep(wrapped: "_ResumingObject | _ResumingSocket", name: str) -> bool:
+    """Keep the session of a full handshake; give whether no more is to be done.
+
+    A session that was resumed stays good for as long as its ticket. Taking a newer one each time would cost as much as
+    the handshake itself: Python copies a session by writing and reading it, certificate and all.
+    """
+    return bool(wrapped.session_reused) or cast(_Generation, wrapped.context).keep(name, wrapped.session)
+
+
 class _ResumingObject(ssl.SSLObject):
     """Keeps the session for the next connection as soon as the server has told it."""
 
@@ -53,7 +62,7 @@ class _ResumingObject(ssl.SSLObject):
         try:
             return super().read(*arguments)
         finally:  # a server that has nothing to say still sends tickets
-            if self.kept_as is not None and cast(_Generation, self.context).keep(self.kept_as, self.session):
+            if self.kept_as is not None and _keep(self, self.kept_as):
                 self.kept_as = None
 
 
@@ -66,7 +75,7 @@ class _ResumingSocket(ssl.SSLSocket):
         try:
             return super().read(*arguments)
         finally:
-            if self.kept_as is not None and cast(_Generation, self.context).keep(self.kept_as, self.session):
+            if self.kept_as is not None and _keep(self, self.kept_as):
                 self.kept_as = None
 
 
