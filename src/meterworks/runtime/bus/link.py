@@ -11,7 +11,7 @@ import itertools
 import json
 import re
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 
 from meterworks.errors import MeterworksError
@@ -23,6 +23,7 @@ from meterworks.runtime.telemetry import get_logger
 __all__ = ["Link", "LinkLost", "NoResponder", "status_of"]
 
 RECONNECT_WAIT_S = 0.2
+CANCEL_AGAIN_S = 0.1
 PING_INTERVAL_S = 5  # a server that is silent for two of them is taken for lost
 PENDING_SIZE_MAX = (
     256 * 2**20
@@ -62,27 +63,7 @@ class Link:
         """Connect for the first time, trying until the time is up."""
         settings = self.settings
         try:
-            async with asyncio.timeout(settings.connect_timeout_s):
-                await self._client.connect(
-                    servers=[url.strip() for url in settings.url.split(",")],
-                    name=settings.client_name,
-                    tls=settings.tls,
-                    tls_handshake_first=settings.tls_first,
-                    inbox_prefix=settings.inbox_prefix,
-                    max_reconnect_attempts=-1,
-                    reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]  # the library sleeps any number
-                    connect_timeout=2,
-                    ping_interval=PING_INTERVAL_S,
-                    pending_size=PENDING_SIZE_MAX,
-                    error_cb=self._on_error,
-                    disconnected_cb=self._on_disconnected,
-                    reconnected_cb=self._on_reconnected,
-                )
-                self._inbox = self._client.new_inbox()
-                await self._client.subscribe(
-                    f"{self._inbox}.*", cb=self._on_reply, pending_msgs_limit=0, pending_bytes_limit=0
-                )
-                await self._client.flush()
+            await _within(settings.connect_timeout_s, self._connect())
         except (TimeoutError, OSError, errors.Error) as error:
             await self.close()
             reason = self._last_error or str(error) or type(error).__name__
@@ -92,6 +73,27 @@ class Link:
                 waited_s=settings.connect_timeout_s,
             ) from error
         self._up.set()
+
+    async def _connect(self) -> None:
+        settings = self.settings
+        await self._client.connect(
+            servers=[url.strip() for url in settings.url.split(",")],
+            name=settings.client_name,
+            tls=settings.tls,
+            tls_handshake_first=settings.tls_first,
+            inbox_prefix=settings.inbox_prefix,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]  # the library sleeps any number
+            connect_timeout=2,
+            ping_interval=PING_INTERVAL_S,
+            pending_size=PENDING_SIZE_MAX,
+            error_cb=self._on_error,
+            disconnected_cb=self._on_disconnected,
+            reconnected_cb=self._on_reconnected,
+        )
+        self._inbox = self._client.new_inbox()
+        await self._client.subscribe(f"{self._inbox}.*", cb=self._on_reply, pending_msgs_limit=0, pending_bytes_limit=0)
+        await self._client.flush()
 
     async def wait_up(self, limit_s: float) -> None:
         """Wait until connected. Raises BusUnreachableError when closed or not back within the time."""
@@ -295,3 +297,23 @@ def status_of(message: Msg) -> str:
 
 def _without_password(url: str) -> str:
     return ",".join(part.rpartition("@")[2] if "@" in part else part for part in url.split(","))
+
+
+async def _within(limit_s: float, work: Coroutine[Any, Any, None]) -> None:
+    """Await the work, and raise TimeoutError when it takes longer.
+
+    The library waits in a way that can swallow a cancellation and then tries on for ever, so it is cancelled until it
+    has ended.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait({task}, timeout=limit_s)
+        if not task.done():
+            raise TimeoutError
+        task.result()
+    finally:
+        while not task.done():
+            task.cancel()
+            await asyncio.wait({task}, timeout=CANCEL_AGAIN_S)
+        if not task.cancelled():
+            task.exception()  # told above, or of a work that nobody waits for any more

@@ -40,11 +40,21 @@ class GuardedClient(Client):
 
     def _connect_command(self) -> bytes:
         writer = getattr(self._transport, "_io_writer", None)
-        connection = None if writer is None else writer.get_extra_info("ssl_object")
-        if writer is not None and connection is not None:
-            writer._protocol._over_ssl = True  # the library leaves it out, and asyncio then warns at the end
-        self._judge(connection)
+        self._judge(None if writer is None else writer.get_extra_info("ssl_object"))
         return super()._connect_command()
+
+    async def _connect_to_server(self, s: Any) -> None:
+        await super()._connect_to_server(s)
+        transport = cast("Any", self._transport)
+        if "connect_tls" in vars(transport):
+            return
+        secure = transport.connect_tls
+
+        async def connect_tls(*given: Any) -> None:
+            await secure(*given)
+            transport._io_writer._protocol._over_ssl = True  # the library leaves it out, and asyncio then warns
+
+        transport.connect_tls = connect_tls
 
     async def _send_ping(self, future: "asyncio.Future[Any] | None" = None) -> None:
         """A ping asks whether the server has all that went before, so it must not overtake what is not written yet."""
