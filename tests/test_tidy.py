@@ -153,6 +153,7 @@ def test_other_packages_are_imported_at_their_door():
         "runtime.warehouse",  # Iceberg and the query engine
         "trust.pki",  # certificates
         "trust.tls",  # channels, which need them
+        "trust.factor",  # second factors of people, for where they log in
         "trust.audit",  # the database
         "market.api",  # the web framework
         "system.authorities",

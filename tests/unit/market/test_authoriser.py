@@ -81,7 +81,8 @@ async def test_a_proof_is_fresh_until_its_end_and_not_at_it(authoriser):
 
 
 async def test_somebody_without_a_factor_may_enrol_one(authoriser):
-    await authoriser.admit(holder(factors=frozenset({"password"})), "factor.change")
+    newcomer = holder(factors=frozenset({"password"}))
+    assert await authoriser.admit(newcomer, "factor.change") == newcomer
 
 
 async def test_each_refusal_is_told_with_its_cause(authoriser, audit):
