@@ -241,7 +241,8 @@ async def download(
     market = market_of(request)
     assert principal.consumer_id is not None
     try:
-        await market.accounts.verify(principal.name, password, address=address_of(request))
+        # whoever has enrolled a second factor gives its code instead
+        await market.accounts.step_up(principal, password=password, code=password, address=address_of(request))
     except MeterworksError as error:
         return await _back(request, principal, error)
     package = await market.subject_export.package(
