@@ -18,6 +18,7 @@ from meterworks.errors import MeterworksError
 from meterworks.market.api import (
     account,
     approval,
+    audit,
     collection,
     consent,
     device,
@@ -55,6 +56,7 @@ _ROUTERS = (
     privacy,
     collection,
     key,
+    audit,
 )
 _TAGS = (
     ("health", "Is the system well?"),
@@ -69,6 +71,7 @@ _TAGS = (
     ("organisations", "Market parties, consumers, and their dated rights to metering points."),
     ("consents", "What may be read why, and who agreed to what."),
     ("privacy", "A consumer's own data, holds, and what was deleted."),
+    ("audit", "Who did what, for auditors, with proofs."),
     ("collection", "How collection is going: runs, sessions, missing ranges, rates."),
 )
 
