@@ -141,6 +141,7 @@ def stranger_of(running: Running, name: str) -> ssl.SSLContext:
     return client(certificate, key)
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated:DeprecationWarning")
 def test_every_listener_refuses_who_has_no_business_there(running: Running) -> None:
     tls = [row for row in endpoints(running.layout) if row.interface is not None]
     assert {row.purpose for row in endpoints(running.layout) if row not in tls} == {"portal and API"}
