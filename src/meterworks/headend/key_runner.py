@@ -80,7 +80,7 @@ class KeyRunner:
     ) -> None:
         """tell: hears what happened. random: of new keys."""
         self._ledger = ledger
-        self._counters = counters
+        self.counters = counters
         self._clock = clock
         self._tell = tell
         self._random = random
@@ -141,7 +141,7 @@ class KeyRunner:
         return link, held_keys(run.hand, KeyEra.PRESENT, self._ledger.open)
 
     async def _open_present(self, run: "KeyRun", held: HeldKeys, door: KeyDoor) -> OpenClient:
-        counter = await self._counters.last_ones(run.device.device_id)
+        counter = await self.counters.last_ones(run.device.device_id)
         for tries_left in reversed(range(COUNTER_TRIES)):
             try:
                 return await self._open(run, held, counter, door)
@@ -243,7 +243,7 @@ class KeyRunner:
         held = held_keys(run.hand, KeyEra.NEW, self._ledger.open)
         changes_guek = KeyKind.GUEK in pending
         counter: InvocationCounter = (
-            await self._reserved(run, held) if changes_guek else await self._counters.last_ones(run.device.device_id)
+            await self._reserved(run, held) if changes_guek else await self.counters.last_ones(run.device.device_id)
         )
         try:
             link = await self._open(run, held, counter, door)
@@ -275,14 +275,14 @@ class KeyRunner:
         """Another key of ours comes in force: keep how far we counted under the one before, and count its own."""
         device_id = run.device.device_id
         active = run.hand.active()[KeyKind.GUEK]
-        used = min(self._counters.counter(device_id).bound, COUNTER_LAST + 1)
+        used = min(self.counters.counter(device_id).bound, COUNTER_LAST + 1)
 
         async def write() -> None:
             await self._write(
                 run, events=events, change=lambda hand: change(hand.reserved(active, used)), counter=bound
             )
 
-        await self._counters.restart(device_id, bound, write)
+        await self.counters.restart(device_id, bound, write)
 
     # Writing.
 

@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from meterworks.errors import MeterworksError, OutcomeUnknown, UnreachableError
-from meterworks.headend.counters import CounterBlocks
 from meterworks.headend.device import DeviceRecord
 from meterworks.headend.errors import KeyJobError
 from meterworks.headend.key_door import CallDoor, DialDoor
@@ -69,7 +68,6 @@ class KeyService:
         self,
         ledger: KeyLedger,
         runner: KeyRunner,
-        counters: CounterBlocks,
         fleet: KeyFleet,
         slots: SessionSlots,
         dialer: Dialer,
@@ -96,8 +94,8 @@ class KeyService:
         self._open_count: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._telegraph = telegraph
-        counters.on_low = self._counter_low
-        counters.low_mark = settings.counter_low_mark
+        runner.counters.on_low = self._counter_low
+        runner.counters.low_mark = settings.counter_low_mark
 
     def now(self) -> datetime:
         """The time by the system's clock."""

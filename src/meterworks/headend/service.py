@@ -72,12 +72,10 @@ class HeadEnd:
         dialer: Dialer | None = None,
         registry: Registry | None = None,
         audit: AuditSink | None = None,
-        restore_mark: Path | None = None,
     ) -> None:
         """dialer: opens connections to devices; by default over TCP.
 
         registry: whose keys are rotated; without it keys are used as the directory gives them. audit: where acts go.
-        restore_mark: a file outside the database that shows when an older copy of the database was put back.
         """
         self.settings = settings or HeadendSettings()
         self._bus = bus
@@ -88,7 +86,9 @@ class HeadEnd:
         self._registry = registry
         self._audit = audit
         self._database = database
-        self._restore_mark = RestoreMark(restore_mark)
+        self._restore_mark = RestoreMark(None)
+        self.restore_mark: Path | None = None
+        """A file outside the database that shows when an older copy of the database was put back; set before `run`."""
         self.keys: KeyDesk | None = None
         """The desk of key campaigns, once assembled with a registry."""
         self.channels: HeadendChannels | None = None
@@ -148,6 +148,7 @@ class HeadEnd:
             self.table.load(rows)
         memories = await self._store.load_devices()
         self._stored_position = await self._store.position(COMMITTED_STREAM)
+        self._restore_mark = RestoreMark(self.restore_mark)
         if await self._restore_mark.shows_restore(self._store):
             await self._after_restore()
             memories = await self._store.load_devices()
@@ -194,7 +195,7 @@ class HeadEnd:
         ledger = KeyLedger(self._database, self._registry)
         runner = KeyRunner(ledger, self._counters, self._clock, tell=telegraph.tell)
         service = KeyService(
-            ledger, runner, self._counters, self.collector, self.slots, dialer,
+            ledger, runner, self.collector, self.slots, dialer,
             clock=self._clock, settings=self.settings, telegraph=telegraph,
         )  # fmt: skip
         await service.load()

@@ -131,8 +131,9 @@ class KeyField:
         settings = HeadendSettings(**{**SETTINGS, **self.settings, **changes})
         self.head_end = HeadEnd(
             bus=self.bus, database=self.database, directory=RegistryDirectory(self.registry), clock=self.clock,
-            settings=settings, registry=self.registry, audit=self.audit, restore_mark=self.folder / "mark",
+            settings=settings, registry=self.registry, audit=self.audit,
         )  # fmt: skip
+        self.head_end.restore_mark = self.folder / "mark"
         self._running = asyncio.create_task(self.head_end.run())
         ready = asyncio.create_task(self.head_end.ready.wait())
         await asyncio.wait((self._running, ready), return_when=asyncio.FIRST_COMPLETED)

@@ -214,7 +214,7 @@ class Bench:
     def restarted(self):
         runner = KeyRunner(self.ledger, self.counters, self.clock, tell=self.telegraph.tell)
         return KeyService(
-            self.ledger, runner, self.counters, self.fleet, SessionSlots(self.settings, self.clock), self.line,
+            self.ledger, runner, self.fleet, SessionSlots(self.settings, self.clock), self.line,
             clock=self.clock, settings=self.settings, telegraph=self.telegraph,
         )  # fmt: skip
 

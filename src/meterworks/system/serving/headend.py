@@ -18,8 +18,8 @@ async def serve(ground: Ground, stopping: asyncio.Event) -> None:
         settings=ground.layout.headend,
         registry=ground.registry,
         audit=ground.audit,
-        restore_mark=ground.layout.counter_mark,
     )
+    headend.restore_mark = ground.layout.counter_mark
     if ground.layout.configuration.fleet.tls:
         headend.channels = HeadendChannels(ground.tls, audit=ground.audit)
     running = asyncio.create_task(until_stopped(stopping, headend.run(), headend.stop))
