@@ -68,6 +68,17 @@ def _one_of(option: str, text: str, known: dict[str, Any]) -> Any:
     return known[text.lower()]
 
 
+_Data = Annotated[
+    Path, typer.Option(help="tls://: the system whose certificate for commands is shown, and whose meters are trusted")
+]
+_Target = Annotated[
+    str,
+    typer.Argument(
+        help="HOST, HOST:PORT, tls://HOST, udp://HOST, hdlc+tcp://HOST:PORT or serial:///dev/ttyUSB0; docs/dlms.md"
+    ),
+]
+
+
 def _asked(
     *,
     client: Annotated[int, typer.Option(help="client address: 16 public, 2 reader, 1 management")] = 16,
@@ -107,16 +118,8 @@ def _asked(
     no_cache: Annotated[bool, typer.Option("--no-cache", help="keep no object list, and use none")] = False,
     trace: Annotated[Path | None, typer.Option(help="write the session to this .pcap file")] = None,
     timeout_s: Annotated[float, typer.Option(help="longest wait for one answer, seconds")] = 10.0,
-    data: Annotated[
-        Path,
-        typer.Option(help="tls://: the system whose certificate for commands is shown, and whose meters are trusted"),
-    ] = Path("var"),
-    target: Annotated[
-        str,
-        typer.Argument(
-            help="HOST, HOST:PORT, tls://HOST, udp://HOST, hdlc+tcp://HOST:PORT or serial:///dev/ttyUSB0; docs/dlms.md"
-        ),
-    ],
+    data: _Data = Path("var"),
+    target: _Target,
 ) -> Asked:
     """Make what the options say of them."""
     access = MeterAccess(
@@ -130,9 +133,12 @@ def _asked(
     )  # fmt: skip
     if access.target.is_secured:
         access = replace(access, tls=command_tls(data))
-    folder = None if no_cache else cache or Path(typer.get_app_dir("meterworks")) / "meters"
-    file = Path(target) if Path(target).is_file() else None
-    return Asked(access=with_title(access, system_title), cache=folder, trace=trace, file=file)
+    return Asked(
+        access=with_title(access, system_title),
+        cache=None if no_cache else cache or Path(typer.get_app_dir("meterworks")) / "meters",
+        trace=trace,
+        file=Path(target) if Path(target).is_file() else None,
+    )
 
 
 def _tolerance(*, tolerant: bool, unverified: bool) -> Tolerance:

@@ -1,6 +1,6 @@
 """The consumer's page about their data: who may read it, who did, and the data itself. No scripts, no state."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
@@ -160,32 +160,40 @@ async def _back(request: Request, principal: Principal, error: MeterworksError) 
     )
 
 
+def _consent(
+    request: Request,
+    organisation: Annotated[int, Form(ge=1, le=2**63 - 1)],
+    metering_point: Annotated[str, Form(min_length=1, max_length=128)],
+    purpose: FormText,
+    detail: Annotated[Literal["month", "day", "interval", "instant"], Form()],
+    history: Annotated[int, Form(ge=0, le=800)] = 0,
+    days: Annotated[int, Form(ge=1, le=731)] = 365,
+) -> Callable[[], ConsentTerms]:
+    """What the form asks for; made when it is asked for, so that what does not fit is told above the page."""
+    now = market_of(request).clock.now()
+    return lambda: ConsentTerms(
+        organisation_id=organisation,
+        usage_point_id=metering_point,
+        purpose=purpose,
+        detail=Detail[detail.upper()],
+        data_from=now - timedelta(days=history),
+        ends_at=now + timedelta(days=days),
+    )
+
+
 @router.post("/home/privacy/consents")
 async def give(
     request: Request,
     principal: Annotated[Principal, _may("consent.give")],
-    organisation: Annotated[int, Form(ge=1, le=2**63 - 1)],
-    metering_point: Annotated[str, Form(min_length=1, max_length=128)],
-    purpose: FormText,
-    detail: Literal["month", "day", "interval", "instant"] = Form(),
-    history: Annotated[int, Form(ge=0, le=800)] = 0,
-    days: Annotated[int, Form(ge=1, le=731)] = 365,
+    consent: Annotated[Callable[[], ConsentTerms], Depends(_consent)],
     form_token: FormText = "",
 ) -> Response:
     """Give a consent."""
     check_form(request, form_token)
     market = market_of(request)
     assert principal.consumer_id is not None
-    now = market.clock.now()
     try:
-        terms = ConsentTerms(
-            organisation_id=organisation,
-            usage_point_id=metering_point,
-            purpose=purpose,
-            detail=Detail[detail.upper()],
-            data_from=now - timedelta(days=history),
-            ends_at=now + timedelta(days=days),
-        )
+        terms = consent()
         await market.consents.give(principal.consumer_id, terms, via="portal", actor=f"account:{principal.name}")
     except MeterworksError as error:
         return await _back(request, principal, error)

@@ -21,8 +21,11 @@ WITHOUT_FLEET_TLS = "fleet.tls is off; DLMS protects its own messages"
 
 def endpoints(layout: Layout) -> list[Endpoint]:
     """What the system of this configuration is going to listen on."""
-    configuration = layout.configuration
-    web, with_tls = configuration.web, configuration.fleet.tls
+    return [*_doors_of_people(layout), *_doors_of_meters(layout), *_doors_of_processes(layout)]
+
+
+def _doors_of_people(layout: Layout) -> list[Endpoint]:
+    web = layout.configuration.web
     rows = [
         Endpoint(
             purpose="portal and API",
@@ -32,7 +35,25 @@ def endpoints(layout: Layout) -> list[Endpoint]:
             setting="web.port",
             interface=Interface.WEB if web.tls else None,
             plain_because="" if web.tls else FOR_BROWSERS,
-        ),
+        )
+    ]
+    if web.market_port >= 0:
+        rows.append(
+            Endpoint(
+                purpose="API for organisations with certificates",
+                process="web",
+                host=web.market_host,
+                port=layout.port(web.market_port),
+                setting="web.market_port",
+                interface=Interface.MARKET,
+            )
+        )
+    return rows
+
+
+def _doors_of_meters(layout: Layout) -> list[Endpoint]:
+    with_tls = layout.configuration.fleet.tls
+    return [
         Endpoint(
             purpose="emulated meters",
             process="fleet",
@@ -46,25 +67,18 @@ def endpoints(layout: Layout) -> list[Endpoint]:
         Endpoint(
             purpose="head-end's push port",
             process="headend",
-            host=configuration.headend.push_host,
+            host=layout.configuration.headend.push_host,
             port=layout.headend.push_port,
             setting="headend.push_port",
             interface=Interface.PUSH if with_tls else None,
             plain_because="" if with_tls else WITHOUT_FLEET_TLS,
         ),
     ]
-    if web.market_port >= 0:
-        rows.append(
-            Endpoint(
-                purpose="API for organisations with certificates",
-                process="web",
-                host=web.market_host,
-                port=layout.port(web.market_port),
-                setting="web.market_port",
-                interface=Interface.MARKET,
-            )
-        )
-    rows.append(
+
+
+def _doors_of_processes(layout: Layout) -> list[Endpoint]:
+    configuration = layout.configuration
+    rows = [
         Endpoint(
             purpose="enrolment and revocation lists",
             process="pki",
@@ -73,7 +87,7 @@ def endpoints(layout: Layout) -> list[Endpoint]:
             setting="pki.port",
             interface=Interface.EST,
         )
-    )
+    ]
     if not configuration.bus.url:
         rows.append(
             Endpoint(

@@ -302,7 +302,7 @@ async def test_octets_right_behind_the_handshake_are_not_lost():
     test_plain_octets_are_no_handshake,
 ], ids=lambda work: work.__name__.removeprefix("test_"))  # fmt: skip
 def test_under_the_event_loop_of_the_system_too(work):
-    uvloop.run(work())
+    assert uvloop.run(work()) is None
 
 
 async def test_a_half_sent_handshake_is_ended_with_the_server():

@@ -82,8 +82,10 @@ def test_a_key_by_chance_is_not_known(key):
 
 def test_fresh_key_pairs_are_taken():
     refuse_known_key_pair(ec.generate_private_key(ec.SECP384R1()).public_key(), "the root")
-    refuse_known_key(bytes.fromhex("9f3c5a7de1024b688d11f0a7c35e9b42"), "meter 7, guek")
+    key = bytes.fromhex("9f3c5a7de1024b688d11f0a7c35e9b42")
+    refuse_known_key(key, "meter 7, guek")
     refuse_known_key(b"", "nothing")
+    assert known_key(key) == ""
 
 
 def test_the_table_holds_digests_only():
