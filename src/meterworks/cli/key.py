@@ -23,9 +23,7 @@ from meterworks.trust import KeyStore
 
 __all__ = ["app"]
 
-app = typer.Typer(
-    help="Keys of meters: rotate, status, pause, resume, stop, retry, show, alarms.", no_args_is_help=True
-)
+app = typer.Typer(help="Keys of meters: rotate them, watch campaigns, see states; never a key.", no_args_is_help=True)
 
 _COMMAND = "command"
 _ANSWER_S = 30.0

@@ -28,7 +28,9 @@ from meterworks.trust.audit import MemoryAuditSink
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Personal data: export, erase, consents, retention, holds, flows.", no_args_is_help=True)
+app = typer.Typer(
+    help="Personal data: export, erase, consents, retention, holds, register of flows.", no_args_is_help=True
+)
 retention_app = typer.Typer(help="What is past its limit.", no_args_is_help=True)
 hold_app = typer.Typer(help="Orders to keep data.", no_args_is_help=True)
 app.add_typer(retention_app, name="retention")
