@@ -1,8 +1,8 @@
 """Seeded defects: a fault put into the product on purpose, which exactly one check must notice.
 
 Each part of `tests/security` has a `defects.py` with `DEFECTS`. Every check of the part runs once as the product is,
-and once under each defect of the part: the defect's own check must then fail, every other one must still pass. So a
-check that proves nothing, and a check that fails for the wrong reason, both show.
+and once under its own defects, which must make it fail: so a check that proves nothing shows. In `make soak` it runs
+under every other defect of the part as well and must still pass: so a check that fails for the wrong reason shows too.
 """
 
 import importlib

@@ -1,6 +1,6 @@
 """`make soak`: what takes too long for every change. Fresh seeds each time; what fails prints how to repeat it.
 
-python -m tests.soak [kills] [replays] [slow_meters] [key_campaign] [fuzz]
+python -m tests.soak [kills] [replays] [defects] [tls_matrix] [slow_meters] [key_campaign] [fuzz]
 """
 
 import argparse
@@ -37,6 +37,16 @@ def replays() -> bool:
     return run("-m", "pytest", "-q", shared, killed, SOAK_REPLAYS="1", FRESH_SEEDS=seeds)
 
 
+def defects() -> bool:
+    """Every security check under every seeded defect of its part: its own make it fail, no other does."""
+    return run("-m", "pytest", "-q", "-n", "2", "tests/security", EVERY_DEFECT="1")
+
+
+def tls_matrix() -> bool:
+    """Every version, suite and group that openssl can offer, at every interface."""
+    return run("-m", "tests.soak.tls_matrix")
+
+
 def slow_meters() -> bool:
     """10,000 sessions at once with meters that take 8 s and lose 2 %."""
     return run("-m", "tests.soak.slow_meters")
@@ -55,6 +65,8 @@ def fuzz() -> bool:
 PARTS: dict[str, Callable[[], bool]] = {
     "kills": kills,
     "replays": replays,
+    "defects": defects,
+    "tls_matrix": tls_matrix,
     "slow_meters": slow_meters,
     "key_campaign": key_campaign,
     "fuzz": fuzz,
