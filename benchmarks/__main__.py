@@ -17,7 +17,10 @@ from pathlib import Path
 
 from benchmarks.aim import Verdict, judge
 
-BENCHMARKS = ("decode", "apdu", "protection", "sessions", "fleet_memory", "warehouse", "api", "end_to_end")
+BENCHMARKS = (
+    *("decode", "apdu", "protection", "sessions", "fleet_memory", "warehouse", "api", "end_to_end"),
+    *("keystore", "pki", "channels", "audit"),
+)
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT_S = 1200
 

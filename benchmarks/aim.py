@@ -43,6 +43,8 @@ AIMS = (
     Aim("api", "13 months, device, *.p99_ms", at_most=50, unit="ms", text="13 months, device, p99"),
     Aim("api", "13 months, metering point, *.p99_ms", at_most=50, unit="ms", text="13 months, point, p99"),
     Aim("end_to_end", "load_import.readings_per_s", at_least=300_000, unit="readings/s", text="meter to committed row"),
+    Aim("channels", "reading.tls_cost_365_days_percent", at_most=25, unit="%", text="TLS on reading a year, resumed"),
+    Aim("channels", "reading.tls_cost_1_days_percent", at_most=25, unit="%", text="TLS on reading a day, resumed"),
     Aim("end_to_end", "bytes_per_reading_compacted", at_most=2, unit="bytes", text="per stored reading, compacted"),
 )
 

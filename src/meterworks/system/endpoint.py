@@ -113,7 +113,7 @@ def is_loopback(host: str) -> bool:
 
 
 def portal_url(layout: Layout) -> str:
-    """Where a browser finds the portal."""
+    """Where a browser finds the portal: by name on this machine, since passkeys are for names."""
     web = layout.configuration.web
-    host = "127.0.0.1" if web.host in ANY_ADDRESS else web.host
+    host = "localhost" if web.host in ANY_ADDRESS or web.host == "127.0.0.1" else web.host
     return f"{'https' if web.tls else 'http'}://{host}:{layout.port(web.port)}/"

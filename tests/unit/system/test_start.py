@@ -46,7 +46,7 @@ def test_the_offset_moves_every_port_of_the_system(tmp_path):
     plain, moved = Layout(load_configuration().configuration), started(tmp_path, system__port_offset=100)[1]
     assert [row.port + 100 for row in endpoints(plain)] == [row.port for row in endpoints(moved)]
     assert 4322 in [row.port for row in endpoints(moved)]
-    assert portal_url(moved) == "http://127.0.0.1:8180/"
+    assert portal_url(moved) == "http://localhost:8180/"
     assert moved.fleet.push_destination == f"127.0.0.1:{moved.headend.push_port}"
 
 
