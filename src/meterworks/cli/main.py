@@ -36,9 +36,14 @@ class Commands(LateGroup):
             ),
             "meter": Row(module="meterworks.cli.meter", help="Meters: read one, or be one."),
             "readings": Row(module="meterworks.cli.readings", help="Readings of the warehouse."),
+            "account": Row(
+                module="meterworks.cli.account",
+                help="Accounts: list, make one for an operator or auditor, close, reset factors.",
+            ),
             "device": Row(module="meterworks.cli.device", help="Devices of the registry."),
             "keys": Row(
-                module="meterworks.cli.key", help="Keys of meters: rotate them, watch campaigns, see states; never a key."
+                module="meterworks.cli.key",
+                help="Keys of meters: rotate them, watch campaigns, see states; never a key.",
             ),
             "decode": Row(
                 module="meterworks.cli.decode",

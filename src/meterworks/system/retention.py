@@ -13,8 +13,7 @@ from meterworks.registry import Registry
 from meterworks.runtime import Clock, Database, SystemClock, get_logger, load_clock
 from meterworks.runtime.warehouse import Warehouse
 from meterworks.system.configuration import Layout
-from meterworks.system.errors import ConfigurationError
-from meterworks.system.trail import tell
+from meterworks.system.trail import started_database, tell
 from meterworks.trust import KeyStore
 from meterworks.trust.audit import AuditEvent, AuditSink
 
@@ -131,11 +130,7 @@ async def open_keeper(layout: Layout) -> AsyncIterator[Keeper]:
 
     A running writer and this may commit to the warehouse at once: whoever comes second is refused and tries again.
     """
-    if not layout.configuration.database.url and not layout.data.joinpath("db").exists():
-        raise ConfigurationError(
-            f"there is no system in {layout.data} yet: start one with `meterworks up`, or name --data"
-        )
-    database, acts = Database(layout.database("command")), _CommandActs(layout)
+    database, acts = started_database(layout), _CommandActs(layout)
     warehouse = await asyncio.to_thread(Warehouse, layout.warehouse)
     clock = SystemClock(load_clock(layout.clock))
     ground = _CommandGround(layout=layout, clock=clock, database=database, audit=acts)

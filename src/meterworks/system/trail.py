@@ -41,7 +41,7 @@ from meterworks.trust.audit import (
     verify_stored,
 )
 
-__all__ = ["TrailStore", "open_trail", "tell"]
+__all__ = ["TrailStore", "open_trail", "started_database", "tell"]
 
 log = get_logger("system.trail")
 COMMAND = "command"  # the identity of a person's commands
@@ -114,6 +114,18 @@ def _outcome(verdict: Verdict) -> Outcome:
     return Outcome.SUCCESS if verdict.sound else Outcome.FAILURE
 
 
+def started_database(layout: Layout) -> Database:
+    """The database of record, opened for a command; the caller closes it.
+
+    Raises ConfigurationError where no system was started on the data folder yet: a command makes no empty database.
+    """
+    if not layout.configuration.database.url and not layout.data.joinpath("db", "meterworks.sqlite3").exists():
+        raise ConfigurationError(
+            f"there is no system in {layout.data} yet: start one with `meterworks up`, or name --data"
+        )
+    return Database(layout.database(COMMAND))
+
+
 @contextlib.asynccontextmanager
 async def open_trail(layout: Layout, public_keys: Sequence[Path] = ()) -> AsyncIterator[TrailStore]:
     """Open the trail for reading. public_keys: PEM files; if none, those that the appender laid beside its heads.
@@ -121,12 +133,8 @@ async def open_trail(layout: Layout, public_keys: Sequence[Path] = ()) -> AsyncI
     Raises ConfigurationError where no system has been started on the data folder yet, AuditStoreError for heads that
     disagree or cannot be read.
     """
-    if not layout.configuration.database.url and not layout.data.joinpath("db").exists():
-        raise ConfigurationError(
-            f"there is no system in {layout.data} yet: start one with `meterworks up`, or name --data"
-        )
+    database = started_database(layout)
     paths = list(public_keys) or sorted(path for folder in layout.heads for path in folder.glob("audit-*.pem"))
-    database = Database(layout.database(COMMAND))
     try:
         yield TrailStore(
             layout=layout,
