@@ -89,6 +89,7 @@ def show(
             "connection": found.connection.value,
             "interval_s": found.interval_s,
             "state": found.state.value,
+            "sealed_by": found.sealed_by or None,
             "installations": [
                 {"usage_point": row.usage_point_id, "from": row.starts_at, "to": row.ends_at} for row in installations
             ],
@@ -106,7 +107,9 @@ def _form_of(path: Path) -> ShipmentFormat:
 
 @app.command()
 def add(
-    shipment: Annotated[Path, typer.Argument(help="shipment file: .csv, .json or .xml, see docs/shipment.md")],
+    shipment: Annotated[
+        Path, typer.Argument(help="shipment file, also sealed: .csv, .json or .xml (docs/shipment.md)")
+    ],
     transport_key: Annotated[Path, typer.Option(help="file that holds the transport key, hex digits")],
     data: DataFolder = None,
     config: ConfigFile = None,
@@ -125,6 +128,8 @@ def add(
     async def load() -> list[dict[str, object]]:
         async with open_records(layout_of(data, config, settings)) as records:
             result = await records.registry.import_shipment(content, form, transport_key=key)
+        if result.sealed_by:
+            notice(f"sealed by {result.sealed_by}")
         return [
             {"line": row.line, "identity": row.identity, "outcome": row.outcome.value, "message": row.message}
             for row in result.rows

@@ -12,6 +12,7 @@ from meterworks.registry.errors import (
     KeyStateError,
     OverlapError,
     ShipmentError,
+    ShipmentSealError,
     UnknownRecordError,
 )
 from meterworks.registry.installation import Installation
@@ -30,6 +31,7 @@ from meterworks.registry.key_version import (
 from meterworks.registry.organisation import Organisation, OrganisationKind, OrganisationRole
 from meterworks.registry.registration import Registration
 from meterworks.registry.registry import Registry
+from meterworks.registry.seal_rule import SealRule
 from meterworks.registry.shipment import RowOutcome, RowResult, ShipmentResult
 from meterworks.registry.shipment_file import (
     SHIPMENT_COLUMNS,
@@ -37,6 +39,7 @@ from meterworks.registry.shipment_file import (
     SHIPMENT_SIZE_MAX,
     ShipmentFormat,
 )
+from meterworks.registry.shipment_seal import sealed_file
 from meterworks.registry.usage_point import UsagePoint, UsagePointFilter
 from meterworks.registry.value import PAGE_SIZE_MAX, ConsumerId, DeviceId, OrganisationId, Page, UsagePointId
 from meterworks.registry.viewer import Viewer
@@ -86,9 +89,11 @@ __all__ = [
     "Registry",
     "RowOutcome",
     "RowResult",
+    "SealRule",
     "ShipmentError",
     "ShipmentFormat",
     "ShipmentResult",
+    "ShipmentSealError",
     "Span",
     "UnknownRecordError",
     "UsagePoint",
@@ -97,4 +102,5 @@ __all__ = [
     "Viewer",
     "channel_rows",
     "has_device_keys",
+    "sealed_file",
 ]

@@ -107,6 +107,7 @@ class NewDevice:
     key_origin: KeyOrigin = KeyOrigin.IMPORTED
     certificates: Mapping[KeyKind, bytes] = field(default_factory=dict)  # of pairs the device made, DER
     state: DeviceState = DeviceState.STOCK
+    sealed_by: str = ""  # the maker under whose seal it came; empty: it came without
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "identity", checked_identity(self.identity))
@@ -140,6 +141,7 @@ class Device:
     state: DeviceState
     created_at: datetime
     suite: int = 0  # security suite of DLMS
+    sealed_by: str = ""  # the maker under whose seal it came; empty: it came without
 
 
 DEVICE_COLUMNS = tuple(DeviceRow.__table__.c[column.name] for column in fields(Device))

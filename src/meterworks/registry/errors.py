@@ -1,6 +1,6 @@
 """Errors of the registry."""
 
-from meterworks.errors import UsageError
+from meterworks.errors import SecurityError, UsageError
 
 __all__ = [
     "AlreadyThereError",
@@ -9,6 +9,7 @@ __all__ = [
     "KeyStateError",
     "OverlapError",
     "ShipmentError",
+    "ShipmentSealError",
     "UnknownRecordError",
 ]
 
@@ -47,6 +48,12 @@ class ShipmentError(UsageError):
     """A shipment file cannot be read as a whole: format, size, columns. Single bad rows are results, not errors."""
 
     code = "shipment"
+
+
+class ShipmentSealError(SecurityError):
+    """A shipment's seal does not hold, or is missing where one is needed; nothing was imported. Facts: maker, cause."""
+
+    code = "shipment-seal"
 
 
 class KeyStateError(UsageError):

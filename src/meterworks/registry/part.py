@@ -1,13 +1,14 @@
 """What every part of the registry stands on: the database, the key store and the clock."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from meterworks.registry.errors import AlreadyThereError, UnknownRecordError
+from meterworks.registry.seal_rule import SealRule
 from meterworks.registry.tables import DeviceRow, UsagePointRow
 from meterworks.registry.value import DeviceId, UsagePointId, checked_number, storable
 from meterworks.runtime import Clock, Database, SystemClock
@@ -23,10 +24,19 @@ _Item = TypeVar("_Item")
 class RegistryPart:
     """Base of the parts `Registry` is put together from."""
 
-    def __init__(self, database: Database, keystore: KeyStore, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        keystore: KeyStore,
+        *,
+        clock: Clock | None = None,
+        seals: Callable[[], SealRule] | None = None,
+    ) -> None:
+        """seals: which seals of shipments are honoured now; read at each import, off the event loop."""
         self._database = database
         self._keystore = keystore
         self._clock = clock or SystemClock()
+        self._seals = seals
 
 
 def chunks(items: Iterable[_Item], size: int = CHUNK_SIZE) -> Iterator[Sequence[_Item]]:

@@ -20,6 +20,7 @@ from meterworks.registry.key import read_first_keys
 from meterworks.registry.part import RegistryPart, chunks
 from meterworks.registry.shipment_file import RawRow, ShipmentFormat, read_rows
 from meterworks.registry.shipment_row import ShipmentDevice, shipment_device
+from meterworks.registry.shipment_seal import ShipmentSeal, open_sealed
 from meterworks.registry.tables import UsagePointRow
 from meterworks.registry.value import DeviceId, UsagePointId
 from meterworks.runtime import get_logger
@@ -57,6 +58,7 @@ class ShipmentResult:
     """What became of a shipment, in the order of its rows."""
 
     rows: tuple[RowResult, ...]
+    sealed_by: str = ""  # the maker whose seal it has; empty: it has none
 
     def count(self, outcome: RowOutcome) -> int:
         """Count the rows of an outcome."""
@@ -77,20 +79,26 @@ class Shipments(RegistryPart):
     """Importing shipment files."""
 
     async def import_shipment(self, data: bytes, format_: ShipmentFormat, *, transport_key: bytes) -> ShipmentResult:
-        """Import a shipment file (format: docs/shipment.md). Importing it again changes nothing.
+        """Import a shipment file, sealed or not (format: docs/shipment.md). Importing it again changes nothing.
 
         A bad row is a result, never an error, and stops no other row. Raises ShipmentError when the file as a whole
-        cannot be read, or the transport key has no lawful size: then nothing was imported.
+        cannot be read, or the transport key has no lawful size, ShipmentSealError for a seal that does not hold or is
+        missing where one is needed: then nothing was imported.
         """
         if len(transport_key) not in TRANSPORT_KEY_SIZES:
             raise ShipmentError(f"a transport key has 16 or 32 octets, this one has {len(transport_key)}")
-        results, candidates = await asyncio.to_thread(_parse, data, format_, transport_key)
+        seal, content = await asyncio.to_thread(self._opened, data)
+        results, candidates = await asyncio.to_thread(_parse, content, format_, transport_key, seal)
         for chunk in chunks(candidates, ROWS_PER_TRANSACTION):
             results += await self._import_rows(chunk)
-        result = ShipmentResult(rows=tuple(sorted(results, key=lambda row: row.line)))
+        sealed_by = "" if seal is None else seal.maker
+        result = ShipmentResult(rows=tuple(sorted(results, key=lambda row: row.line)), sealed_by=sealed_by)
         counts = {outcome.name.lower(): result.count(outcome) for outcome in RowOutcome}
-        _log.info("shipment imported", **counts)
+        _log.info("shipment imported", sealed_by=sealed_by, number="" if seal is None else seal.number, **counts)
         return result
+
+    def _opened(self, data: bytes) -> tuple[ShipmentSeal | None, bytes]:
+        return open_sealed(data, None if self._seals is None else self._seals())
 
     async def _import_rows(self, candidates: Sequence[_Candidate]) -> list[RowResult]:
         """Take a piece of a shipment in one transaction."""
@@ -174,14 +182,16 @@ def _installation(shipped: ShipmentDevice, number: DeviceId) -> Installation | N
     return Installation(device_id=number, usage_point_id=shipped.usage_point_id, starts_at=shipped.installed_at)
 
 
-def _parse(data: bytes, format_: ShipmentFormat, transport_key: bytes) -> tuple[list[RowResult], list[_Candidate]]:
+def _parse(
+    data: bytes, format_: ShipmentFormat, transport_key: bytes, seal: ShipmentSeal | None
+) -> tuple[list[RowResult], list[_Candidate]]:
     """Read the file and open its keys; gives the results of rows that end here, and the others."""
     results: list[RowResult] = []
     candidates: list[_Candidate] = []
     register = KeyRegister()
     for row in read_rows(data, format_):
         try:
-            shipped = _device(row, transport_key)
+            shipped = _device(row, transport_key, seal)
             _refuse_shared(register, shipped)
             candidates.append(_Candidate(line=row.line, shipped=shipped))
         except InvalidValueError as error:
@@ -197,10 +207,14 @@ def _refuse_shared(register: KeyRegister, shipped: ShipmentDevice) -> None:
             raise InvalidValueError(f"{name} is a key of device {holder} too: each device needs keys of its own")
 
 
-def _device(row: RawRow, transport_key: bytes) -> ShipmentDevice:
+def _device(row: RawRow, transport_key: bytes, seal: ShipmentSeal | None) -> ShipmentDevice:
     if row.problem is not None:
         raise InvalidValueError(row.problem)
-    return shipment_device(row.values, transport_key)
+    if seal is None:
+        return shipment_device(row.values, transport_key)
+    shipped = shipment_device(row.values, transport_key, sealed_by=seal.maker)
+    seal.check(shipped.device)
+    return shipped
 
 
 async def _known(connection: AsyncConnection, candidates: Sequence[_Candidate]) -> Mapping[str, DeviceId]:

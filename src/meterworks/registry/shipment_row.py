@@ -34,8 +34,11 @@ class ShipmentDevice:
     installed_at: datetime | None
 
 
-def shipment_device(values: Mapping[str, str], transport_key: bytes) -> ShipmentDevice:
-    """Build the device of a row. Raises InvalidValueError that names everything wrong with the row; never a key."""
+def shipment_device(values: Mapping[str, str], transport_key: bytes, *, sealed_by: str = "") -> ShipmentDevice:
+    """Build the device of a row. Raises InvalidValueError that names everything wrong with the row; never a key.
+
+    sealed_by: the maker whose seal the shipment has.
+    """
     problems: list[str] = []
 
     def read(column: str, convert: Callable[[str], _Value], default: _Value) -> _Value:
@@ -75,6 +78,7 @@ def shipment_device(values: Mapping[str, str], transport_key: bytes) -> Shipment
         suite=suite,
         keys=DeviceKeys(**keys),
         key_origin=KeyOrigin.TRANSPORT,
+        sealed_by=sealed_by,
     )
     return ShipmentDevice(device=device, usage_point_id=usage_point_id, installed_at=installed_at)
 

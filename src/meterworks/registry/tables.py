@@ -81,6 +81,7 @@ class DeviceRow(Base):
     connection: Mapped[str] = mapped_column(sa.String(16))
     interval_s: Mapped[int] = mapped_column(sa.Integer())
     suite: Mapped[int] = mapped_column(sa.SmallInteger())
+    sealed_by: Mapped[str] = mapped_column(sa.String(64))
     keys_ref: Mapped[str] = mapped_column(sa.String(64))
     state: Mapped[str] = mapped_column(sa.String(16), index=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime())

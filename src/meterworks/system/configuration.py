@@ -155,6 +155,10 @@ class PkiSection:
 
     host: str = "127.0.0.1"
     port: int = 8444
+    makers: Path | None = None
+    """Folder of further makers whose seals are honoured: their roots as .pem, their revocation lists as .crl."""
+    owner: str = "meterworks"
+    """What makers call this utility: their seals have to be for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """The emulated neighbourhood of a data folder: made on the first start, enrolled in the registry, found again later."""
 
+import asyncio
 import secrets
 import socket
 import time
@@ -10,6 +11,7 @@ from meterworks.runtime import ClockSettings, SystemClock, get_logger, load_cloc
 from meterworks.system.configuration import Layout
 from meterworks.system.device_credential import supply_devices
 from meterworks.system.errors import ConfigurationError
+from meterworks.system.seal import seal_file
 from meterworks.trust.pki import SystemPki
 from meterworks.world import Neighbourhood, open_neighbourhood
 
@@ -71,8 +73,8 @@ def certify_neighbourhood(neighbourhood: Neighbourhood, layout: Layout, pki: Sys
         log.info("meters certified", meters=len(titles))
 
 
-async def enrol_neighbourhood(neighbourhood: Neighbourhood, registry: Registry) -> None:
-    """Bring usage points and meters into the registry, the way a maker's shipment comes in; what is there stays."""
+async def enrol_neighbourhood(neighbourhood: Neighbourhood, registry: Registry, layout: Layout, pki: SystemPki) -> None:
+    """Bring usage points and meters into the registry, as a maker's sealed shipment comes in; what is there stays."""
     points = neighbourhood.usage_points()
     known = await registry.usage_points_by_id([UsagePointId(point.id) for point in points])
     await registry.add_usage_points([point for point in points if point.id not in known])
@@ -80,7 +82,8 @@ async def enrol_neighbourhood(neighbourhood: Neighbourhood, registry: Registry) 
     if counts.total >= len(neighbourhood):
         return
     transport_key = secrets.token_bytes(TRANSPORT_KEY_SIZE)
-    result = await registry.import_shipment(neighbourhood.shipment(transport_key), "json", transport_key=transport_key)
+    sealed = await asyncio.to_thread(_sealed_shipment, neighbourhood, transport_key, layout, pki)
+    result = await registry.import_shipment(sealed, "json", transport_key=transport_key)
     refused = [row for row in result.rows if row.outcome is RowOutcome.REFUSED]
     if refused:
         raise ConfigurationError(
@@ -88,3 +91,8 @@ async def enrol_neighbourhood(neighbourhood: Neighbourhood, registry: Registry) 
             " start with an empty data folder"
         )
     log.info("neighbourhood enrolled", meters=len(result.rows))
+
+
+def _sealed_shipment(neighbourhood: Neighbourhood, transport_key: bytes, layout: Layout, pki: SystemPki) -> bytes:
+    """The neighbourhood's shipment under the seal of this system's own maker, for this system."""
+    return seal_file(neighbourhood.shipment(transport_key), pki, owner=layout.configuration.pki.owner)

@@ -12,6 +12,7 @@ from meterworks.runtime import Clock, Database, SystemClock, load_clock
 from meterworks.runtime.warehouse import Warehouse
 from meterworks.system.configuration import Layout
 from meterworks.system.errors import ConfigurationError
+from meterworks.system.seal import seal_rule
 from meterworks.trust import KeyStore
 
 __all__ = ["Records", "open_records"]
@@ -51,7 +52,12 @@ async def open_records(layout: Layout) -> AsyncIterator[Records]:
     try:
         yield Records(
             clock=clock,
-            registry=Registry(database, KeyStore.open(layout.master_key, may_create=False), clock=clock),
+            registry=Registry(
+                database,
+                KeyStore.open(layout.master_key, may_create=False),
+                clock=clock,
+                seals=lambda: seal_rule(layout),
+            ),
             readings=ReadingStore(warehouse=Warehouse(layout.warehouse), database=database),
         )
     finally:

@@ -49,6 +49,7 @@ from meterworks.system.identity import BusAdmission, prepared_identities
 from meterworks.system.migration import migrate
 from meterworks.system.neighbourhood import certify_neighbourhood, enrol_neighbourhood, find_neighbourhood
 from meterworks.system.occupied import refuse_occupied
+from meterworks.system.seal import seal_rule
 from meterworks.system.serving import STORES, answering_as_ready, wait_until_ready
 from meterworks.system.serving.renewal import renew_certificates
 from meterworks.system.settings import ENVIRONMENT_PREFIX, Origin, Resolved
@@ -249,9 +250,9 @@ async def _prepare(layout: Layout, pki: SystemPki) -> list[Credential]:
             await asyncio.to_thread(certify_neighbourhood, neighbourhood, layout, pki)
         clock = SystemClock(load_clock(layout.clock))
         keystore = open_keystore(layout, may_create=not await has_device_keys(database))
-        registry = Registry(database, keystore, clock=clock)
+        registry = Registry(database, keystore, clock=clock, seals=lambda: seal_rule(layout))
         await registry.seed_channels()
-        await enrol_neighbourhood(neighbourhood, registry)
+        await enrol_neighbourhood(neighbourhood, registry, layout, pki)
         password = await ensure_operator(database)
         made = [] if password is None else [_operator(password)]
         if layout.configuration.system.demo:

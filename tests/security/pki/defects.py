@@ -6,6 +6,7 @@ from pathlib import Path
 import cryptography.x509
 from tests.security.seeded import Defect
 
+import meterworks.registry.shipment_seal as shipment_seal
 import meterworks.trust.pki.anatomy as anatomy
 import meterworks.trust.pki.authority as authority
 import meterworks.trust.pki.der as der
@@ -129,6 +130,10 @@ def _seal_unchecked(monkeypatch):
     monkeypatch.setattr(shipment, "_check_seal", _nothing)
 
 
+def _file_unread(monkeypatch):
+    monkeypatch.setattr(shipment_seal, "constant_time_equal", lambda *_: True)
+
+
 DEFECTS: tuple[Defect, ...] = (
     Defect("signatures are not checked", "test_a_path_is_judged_by_every_rule", _unread_signature),
     Defect(
@@ -147,6 +152,7 @@ DEFECTS: tuple[Defect, ...] = (
     Defect("a token serves twice", "test_a_device_enrols_once_with_its_own_token_and_key", _tokens_stay),
     Defect("possession is taken for granted", "test_a_request_proves_possession_of_its_key", _possession_unproven),
     Defect("a seal is not checked", "test_a_shipment_is_what_its_maker_sealed_for_this_owner", _seal_unchecked),
+    Defect("a seal's file is another", "test_the_file_behind_a_seal_is_the_one_that_was_sealed", _file_unread),
     Defect("the maker keeps its access", "test_after_commissioning_the_maker_opens_nothing", _maker_stays),
     Defect("scrapping is forgotten", "test_a_scrapped_device_does_not_come_back", _scrap_is_forgotten),
     Defect("a key is certified twice", "test_a_key_that_two_devices_share_is_caught", _keys_shared),

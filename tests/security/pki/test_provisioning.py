@@ -1,5 +1,6 @@
 """From maker to operator: sealed shipments, one-time enrolment, commissioning, renewal."""
 
+import hashlib
 import tempfile
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 from tests.unit.trust.pki import forge
 
+from meterworks.registry import SealRule, ShipmentSealError, sealed_file
+from meterworks.registry.shipment_seal import open_sealed
 from meterworks.trust.pki import (
     Authority,
     CertificateSubject,
@@ -129,6 +132,20 @@ def test_a_shipment_is_what_its_maker_sealed_for_this_owner(bench):
             opened(bad)
     with pytest.raises(ShipmentRefused):
         opened(sealed, owner="another utility")
+
+
+@pytest.mark.requirement("SEC-122")
+def test_the_file_behind_a_seal_is_the_one_that_was_sealed(bench):
+    _, seal, _ = parties()
+    content = b'{"devices": []}'
+    shipment = replace(bench.shipped(), file_digest=hashlib.sha256(content).hexdigest())
+    sealed = sealed_file(seal_shipment(shipment, seal.key, [seal.certificate]), content)
+    rule = SealRule(maker_anchors=[bench.maker_root], owner="utility", at=NOW + timedelta(hours=1), is_required=True)
+    opened, behind = open_sealed(sealed, rule)
+    assert (opened.maker, behind) == ("Acme", content)
+    for bad in (sealed + b" ", content):
+        with pytest.raises(ShipmentSealError):
+            open_sealed(bad, rule)
 
 
 @pytest.mark.requirement("SEC-123")

@@ -256,6 +256,7 @@ async def import_shipment(
 ) -> Response:
     """Take devices from a file of their maker: CSV, JSON or XML by Content-Type, keys wrapped under the transport key.
 
+    A sealed shipment has its maker's seal as a line in front of the file; one that does not hold is refused: 403.
     A bad row stops no other: each has a result. Sending the file again changes nothing.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -269,6 +270,7 @@ async def import_shipment(
     await market.announce_registry_change()
     return OrjsonResponse(
         {
+            "sealed_by": result.sealed_by or None,
             "counts": {outcome.value: result.count(outcome) for outcome in RowOutcome},
             "rows": [
                 {

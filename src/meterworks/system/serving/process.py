@@ -17,6 +17,7 @@ from meterworks.runtime import Bus, Clock, Database, SystemClock, configure_logg
 from meterworks.system.configuration import Layout
 from meterworks.system.errors import PrivilegeError
 from meterworks.system.privilege import PRIVILEGES, Store
+from meterworks.system.seal import seal_rule
 from meterworks.system.serving.renewal import renewing
 from meterworks.system.stop import stop_requested
 from meterworks.system.vault import Secrets, open_keystore, open_vault
@@ -89,7 +90,7 @@ class Ground:
     @property
     def registry(self) -> Registry:
         """The registry on this ground's database."""
-        return Registry(self.database, self.keystore, clock=self.clock)
+        return Registry(self.database, self.keystore, clock=self.clock, seals=lambda: seal_rule(self.layout))
 
     def _require(self, store: Store) -> None:
         if not PRIVILEGES[self.name].may_open(store):

@@ -61,6 +61,8 @@ REVOCATION_POLICIES: Final[Mapping[str, RevocationPolicy]] = MappingProxyType(
         "wan": RevocationPolicy(grace=timedelta(days=1)),
         # A device in the field fetches nothing: it is told, and trusts its anchors meanwhile.
         "device": RevocationPolicy(missing=MissingList.WARN, grace=timedelta(days=30), refreshed=timedelta(days=1)),
+        # A maker's seal: other makers may publish no list, and what has been unpacked is not sent back for that.
+        "shipment": RevocationPolicy(missing=MissingList.WARN),
         # Evidence years later is judged by the lists kept with it.
         "archive": RevocationPolicy(refreshed=timedelta(days=1)),
     }
