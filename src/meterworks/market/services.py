@@ -64,6 +64,6 @@ class MarketServices:
     keystore: KeyStore
     """Wraps the secrets of one-time codes."""
     audit: AuditSink = field(default_factory=LoggedActs)
+    """Where acts go. A process that has the trail hands it in; without it acts go to the log."""
     audit_heads: tuple[Path, ...] = ()
     """Folders of the signed heads of the audit trail."""
-    """Where acts go. A process that has the trail hands it in; without it acts go to the log."""

@@ -79,3 +79,36 @@ async def test_a_campaign_is_begun_by_the_operator_alone_and_in_its_name(
     assert (question["purpose"], question["devices"], question["kinds"]) == ("emergency", [1], ["guek", "gak"])
     wrong = await (await client_of("olivia")).post("/key-campaigns", content=json.dumps({"started_by": "sam"}))
     assert wrong.status_code == 422
+
+
+async def test_a_campaign_is_held_and_let_go_by_the_head_end(
+    neighbourhood: SmallNeighbourhood, client_of: ClientOf
+) -> None:
+    ledger = KeyLedger(neighbourhood.services.database, neighbourhood.services.registry)
+    campaign = KeyCampaign(
+        id=CAMPAIGN,
+        purpose=KeyPurpose.ROTATE,
+        kinds=(KeyKind.GUEK,),
+        selection=KeySelection(),
+        reason="",
+        started_by="olivia",
+        created_at=NOW,
+    )
+    await ledger.add_campaign(campaign, [DeviceId(1)])
+    asked: list[dict[str, object]] = []
+
+    async def control(question: bytes) -> bytes:
+        asked.append(orjson.loads(question))
+        return b'{"id": "x", "state": "paused"}'
+
+    client, path = await client_of("olivia"), f"/key-campaigns/{CAMPAIGN}"
+    assert (await client.post(path, json={"act": "pause"})).status_code == 503, "no head-end answers"
+    await neighbourhood.bus.respond("headend.keys.control", control)
+    for act in ("pause", "resume", "stop", "retry"):
+        answer = await client.post(path, json={"act": act})
+        assert (answer.status_code, answer.json()["state"]) == (200, "paused")
+    assert asked == [
+        {"campaign": CAMPAIGN, "act": act, "started_by": "olivia"} for act in ("pause", "resume", "stop", "retry")
+    ]
+    assert (await client.post(path, json={"act": "burn"})).status_code == 422
+    assert (await (await client_of("sam")).post(path, json={"act": "stop"})).status_code == 403
