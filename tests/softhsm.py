@@ -22,7 +22,7 @@ MODULES = (
     "/usr/lib64/softhsm/libsofthsm2.so",
     "/usr/local/lib/softhsm/libsofthsm2.so",
 )
-BATCH = 6
+BATCH = 80
 
 
 @dataclass(frozen=True)

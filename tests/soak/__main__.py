@@ -34,7 +34,8 @@ def replays() -> bool:
     seeds = " ".join(str(secrets.randbelow(10**6)) for _ in range(KILL_SEEDS))
     shared = "tests/integration/system/test_shared_replays.py"
     killed = "tests/faults/readings/test_writer_killed.py"
-    return run("-m", "pytest", "-q", shared, killed, SOAK_REPLAYS="1", FRESH_SEEDS=seeds)
+    up = "tests/integration/system/test_up.py"
+    return run("-m", "pytest", "-q", shared, killed, up, SOAK_REPLAYS="1", FRESH_SEEDS=seeds)
 
 
 def defects() -> bool:

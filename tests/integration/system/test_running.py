@@ -33,7 +33,7 @@ from meterworks.system.occupied import Endpoint
 from meterworks.system.privilege import IDENTITIES
 from meterworks.trust.tls import Interface
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("test_running")]
 METER_HOST = "127.16.0.1"
 GREETING = b"GET /api/v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 STRANGERS = {Interface.METER: "fleet", Interface.PUSH: "web", Interface.MARKET: "fleet", Interface.BUS: "meter"}

@@ -13,7 +13,7 @@ from tests.security.keys.canary import Canaries, forms
 from meterworks.system.backup import create_backup, restore_backup
 from meterworks.trust import FileKeyVault, KeyStore, KeyUsage
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("test_secrets")]
 
 
 def secrets_of(data):

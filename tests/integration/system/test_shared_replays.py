@@ -1,7 +1,7 @@
 """Every measured file through the whole system: each household's readings out of the API are the file's.
 
-The file is read here with plain pyarrow, never with the reader that is under test. One file of each kind of label and
-direction is replayed in `make test`; SOAK_REPLAYS=1 (`make soak`) replays them all.
+The file is read here with plain pyarrow, never with the reader that is under test. One file is replayed in `make test`;
+SOAK_REPLAYS=1 (`make soak`) replays them all.
 """
 
 import os
@@ -38,9 +38,9 @@ class Replayed:
 
 FILES = [
     Replayed("lcl_2013_hh.parquet", "label_utc", 1800, 250, limit_s=150.0, soak=True),
-    Replayed("zonnedael_2013h1_15min.parquet", "label_local", 900, 56),
+    Replayed("zonnedael_2013h1_15min.parquet", "label_local", 900, 56, soak=True),
     Replayed("sgsc_2012_2014_hh.parquet", "label_as_published", 1800, 10, soak=True),
-    Replayed("fontana_2016_17_hourly.parquet", "start_local_standard", 3600, 17, pairs=True),
+    Replayed("fontana_2016_17_hourly.parquet", "start_local_standard", 3600, 17, pairs=True, soak=True),
     Replayed("ausgrid_c12_2011_12_hh.csv.gz", "start_local_as_published", 1800, 2, watt_hours=1000, soak=True),
     Replayed(
         "hue_r1_2012_2015_hourly.csv.gz", "hour_local_as_published", 3600, 1, watt_hours=1000, zone="America/Vancouver"

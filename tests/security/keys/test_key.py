@@ -86,7 +86,7 @@ def test_a_shipment_in_which_two_devices_have_one_key_is_caught():
         f"4d57530000000001,{rows[0]},{one},{two}\n"
         f"4d57530000000002,{rows[1]},{three},{one}\n"
     )
-    results, candidates = shipment._parse(text.encode(), "csv", TRANSPORT_KEY)
+    results, candidates = shipment._parse(text.encode(), "csv", TRANSPORT_KEY, None)
     assert [candidate.identity for candidate in candidates] == ["4d57530000000001"] or len(candidates) == 1
     assert [row.line for row in results] == [3]
     assert "keys of its own" in results[0].message

@@ -21,7 +21,9 @@ from meterworks.trust.pki import (
     make_device_credentials,
 )
 
-NOW = datetime.now(UTC)
+
+def now():
+    return datetime.now(UTC)
 
 
 @pytest.fixture(scope="module")
@@ -35,14 +37,14 @@ def asked(operation: str, *, method: str = "POST", csr: bytes = b"", **more) -> 
 
 
 def refused(service: EstService, request: EstRequest) -> EstResponse:
-    answer = service.prepare(request, now=NOW)
+    answer = service.prepare(request, now=now())
     assert isinstance(answer, EstResponse)
     assert answer.status >= 400
     return answer
 
 
 def test_the_authorities_are_for_everybody(service, pki):
-    answer = service.prepare(asked("cacerts", method="GET"), now=NOW)
+    answer = service.prepare(asked("cacerts", method="GET"), now=now())
     found = certificates_of(answer.body)
     assert set(pki.anchors) <= set(found)
     assert not set(pki.maker_anchors) & set(found)
@@ -50,7 +52,7 @@ def test_the_authorities_are_for_everybody(service, pki):
 
 @pytest.mark.parametrize(("label", "curve"), [("", "P-256"), ("dlms-2-tls/", "P-384")])
 def test_a_client_is_told_which_key_to_make(service, label, curve):
-    answer = service.prepare(asked(f"{label}csrattrs", method="GET"), now=NOW)
+    answer = service.prepare(asked(f"{label}csrattrs", method="GET"), now=now())
     oid = {"P-256": "06082a8648ce3d030107", "P-384": "06052b81040022"}[curve]
     assert bytes.fromhex(oid) in base64.b64decode(answer.body)
 
@@ -94,11 +96,11 @@ def test_a_service_is_planned_first_and_certified_then(service, pki):
     before = len(pki.ledger.certificates(identity="writer"))
     key = new_key()
     request = asked("simplereenroll", csr=certification_request(key, held), peer=(held.public_bytes(Encoding.DER),))
-    plan = service.prepare(request, now=NOW)
+    plan = service.prepare(request, now=now())
     assert isinstance(plan, EnrolmentPlan)
     assert (plan.identity, plan.profile, plan.first) == ("writer", "tls-service", False)
     assert len(pki.ledger.certificates(identity="writer")) == before
-    answer = service.complete(plan, now=NOW)
+    answer = service.complete(plan, now=now())
     made = next(entry for entry in certificates_of(answer.body) if entry.public_key() == key.public_key())
     assert certificate_identity(made) == "writer"
     assert made.subject == held.subject
@@ -109,13 +111,13 @@ def test_an_organisation_enrols_with_its_token_once(service, pki):
     token = Provisioning(pki.ledger).new_token(identity)
     basic = "Basic " + base64.b64encode(f"{identity}:{token}".encode()).decode()
     request = asked("tls-client/simpleenroll", csr=certification_request(new_key(), name=identity), authorization=basic)
-    plan = service.prepare(request, now=NOW)
+    plan = service.prepare(request, now=now())
     assert isinstance(plan, EnrolmentPlan)
     assert plan.subject.role is PeerRole.ORGANISATION
-    assert service.complete(plan, now=NOW).status == 200
-    again = service.prepare(request, now=NOW)
+    assert service.complete(plan, now=now()).status == 200
+    again = service.prepare(request, now=now())
     assert isinstance(again, EnrolmentPlan)
-    answer = service.complete(again, now=NOW)
+    answer = service.complete(again, now=now())
     assert (answer.status, answer.identity) == (403, identity)
 
 
