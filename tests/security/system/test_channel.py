@@ -59,7 +59,9 @@ async def called(issued, name: str) -> tuple[FakeTransport, list[object]]:
     async def application(scope, _receive, _send) -> None:
         peers.append(scope["extensions"][PEER_EXTENSION])
 
-    config = uvicorn.Config(application, http=peer_protocol(Guard(Interface.MARKET, is_server=True)), lifespan="off")
+    config = uvicorn.Config(
+        application, http=peer_protocol(Guard(Interface.MARKET, is_server=True)), lifespan="off", log_config=None
+    )
     config.load()
     protocol = cast("type", config.http_protocol_class)(config=config, server_state=ServerState(), app_state={})
     transport = FakeTransport(ShownCertificate(issued[1][name].public_bytes(Encoding.DER)))
