@@ -34,13 +34,14 @@ def replays() -> bool:
     seeds = " ".join(str(secrets.randbelow(10**6)) for _ in range(KILL_SEEDS))
     shared = "tests/integration/system/test_shared_replays.py"
     killed = "tests/faults/readings/test_writer_killed.py"
-    up = "tests/integration/system/test_up.py"
-    return run("-m", "pytest", "-q", shared, killed, up, SOAK_REPLAYS="1", FRESH_SEEDS=seeds)
+    others = ("tests/integration/system/test_up.py", "tests/integration/system/test_odd_replays.py")
+    return run("-m", "pytest", "-q", shared, killed, *others, SOAK_REPLAYS="1", FRESH_SEEDS=seeds)
 
 
 def defects() -> bool:
     """Every security check under every seeded defect of its part: its own make it fail, no other does."""
-    return run("-m", "pytest", "-q", "-n", "2", "tests/security", EVERY_DEFECT="1")
+    tokens = run("-m", "pytest", "-q", "tests/unit/trust/keystore/test_pkcs11_vault.py", SOAK_TOKENS="1")
+    return run("-m", "pytest", "-q", "-n", "2", "tests/security", EVERY_DEFECT="1") and tokens
 
 
 def tls_matrix() -> bool:

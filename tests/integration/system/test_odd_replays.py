@@ -1,5 +1,6 @@
 """A file as strangers make them, through the whole system: three years, odd homes, odd names, an odd end."""
 
+import os
 from urllib.parse import quote
 
 import numpy as np
@@ -9,7 +10,11 @@ import pytest
 from tests.replayed import Household, differences, readings, settled
 from tests.running import running_system
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(not os.environ.get("SOAK_REPLAYS"), reason="make soak replays it"),
+]
 STEP = 1800
 SLOTS = 3 * 365 * 48 + 25  # ends at 12:30
 FIRST = 1_451_606_400  # 2016-01-01

@@ -8,6 +8,7 @@ import json
 import select
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -174,11 +175,12 @@ def command(*words: str) -> str:
     return done.output
 
 
-def heard(ports: set[int], is_over: Callable[[], bool]) -> bytes:
+def heard(ports: set[int], begun: threading.Event, is_over: Callable[[], bool]) -> bytes:
     """What crosses the loopback device from or to these ports, in octets, until it is over."""
     found = bytearray()
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL)) as tap:
         tap.bind(("lo", 0))
+        begun.set()
         while not is_over():
             if select.select([tap], [], [], 0.2)[0]:
                 frame = tap.recv(65_536)
@@ -197,8 +199,9 @@ async def test_a_command_reads_a_meter_and_nothing_of_it_crosses_the_wire_in_the
         pytest.skip("only root may listen on the loopback device")
     layout = running.layout
     rows = [row for row in endpoints(layout) if row.interface is not None]
-    done = asyncio.Event()
-    listening = asyncio.create_task(asyncio.to_thread(heard, {row.port for row in rows}, done.is_set))
+    begun, done = threading.Event(), threading.Event()
+    listening = asyncio.create_task(asyncio.to_thread(heard, {row.port for row in rows}, begun, done.is_set))
+    assert await asyncio.to_thread(begun.wait, 30)
     target = f"tls://{METER_HOST}:{layout.meter_port}"
     try:
         await asyncio.to_thread(command, "meter", "read", target, "--data", str(layout.data), "--no-cache")

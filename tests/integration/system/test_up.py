@@ -51,6 +51,7 @@ def test_a_replayed_file_comes_out_as_it_went_in(tmp_path):
         assert 0 <= time.time() - last < 2 * DAY_S, "the replayed file ends today"
 
 
+@pytest.mark.skipif(not os.environ.get("SOAK_REPLAYS"), reason="make soak replays it")
 def test_an_unshifted_file_keeps_its_dates_and_sets_the_clock(tmp_path):
     table = write_replay_file(tmp_path / "homes.parquet", homes=2, days=5, seed=8)
     with running_system(tmp_path / "var", "--replay", str(tmp_path / "homes.parquet"), "--unshifted") as system:
