@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import getpass
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import orjson
 import typer
@@ -205,52 +205,31 @@ def _control(campaign: str, act: str, layout: Layout, as_json: bool) -> None:
         print_rows([_row(document)], as_json=False)
 
 
-@app.command()
-def pause(
-    campaign: Campaign,
-    data: DataFolder = None,
-    config: ConfigFile = None,
-    settings: Settings = None,
-    as_json: AsJson = False,
-) -> None:
-    """Let a campaign begin no further jobs; what is half done is finished."""
-    _control(campaign, "pause", layout_of(data, config, settings), as_json)
+_CONTROLS: Final = {
+    "pause": "Let a campaign begin no further jobs; what is half done is finished.",
+    "resume": "Let a paused campaign go on.",
+    "stop": "End a campaign; what is half done is finished, what was not begun is not done.",
+    "retry": "Let the failed jobs of a campaign begin anew.",
+}
 
 
-@app.command()
-def resume(
-    campaign: Campaign,
-    data: DataFolder = None,
-    config: ConfigFile = None,
-    settings: Settings = None,
-    as_json: AsJson = False,
-) -> None:
-    """Let a paused campaign go on."""
-    _control(campaign, "resume", layout_of(data, config, settings), as_json)
+def _controlling(act: str) -> Callable[..., None]:
+    """The command of one act."""
+
+    def control(
+        campaign: Campaign,
+        data: DataFolder = None,
+        config: ConfigFile = None,
+        settings: Settings = None,
+        as_json: AsJson = False,
+    ) -> None:
+        _control(campaign, act, layout_of(data, config, settings), as_json)
+
+    return control
 
 
-@app.command()
-def stop(
-    campaign: Campaign,
-    data: DataFolder = None,
-    config: ConfigFile = None,
-    settings: Settings = None,
-    as_json: AsJson = False,
-) -> None:
-    """End a campaign; what is half done is finished, what was not begun is not done."""
-    _control(campaign, "stop", layout_of(data, config, settings), as_json)
-
-
-@app.command()
-def retry(
-    campaign: Campaign,
-    data: DataFolder = None,
-    config: ConfigFile = None,
-    settings: Settings = None,
-    as_json: AsJson = False,
-) -> None:
-    """Let the failed jobs of a campaign begin anew."""
-    _control(campaign, "retry", layout_of(data, config, settings), as_json)
+for _act, _help in _CONTROLS.items():
+    app.command(_act, help=_help)(_controlling(_act))
 
 
 @app.command()

@@ -1,6 +1,6 @@
 """The consumer's page about their data: who may read it, who did, and the data itself. No scripts, no state."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
@@ -181,6 +181,15 @@ def _consent(
     )
 
 
+async def _after(request: Request, principal: Principal, work: Awaitable[object]) -> Response:
+    """Do what a form asked for, and show the page anew; where it was refused, with the reason above it."""
+    try:
+        await work
+    except MeterworksError as error:
+        return await _back(request, principal, error)
+    return RedirectResponse("/home/privacy", 303)
+
+
 @router.post("/home/privacy/consents")
 async def give(
     request: Request,
@@ -190,14 +199,13 @@ async def give(
 ) -> Response:
     """Give a consent."""
     check_form(request, form_token)
-    market = market_of(request)
     assert principal.consumer_id is not None
     try:
         terms = consent()
-        await market.consents.give(principal.consumer_id, terms, via="portal", actor=f"account:{principal.name}")
     except MeterworksError as error:
         return await _back(request, principal, error)
-    return RedirectResponse("/home/privacy", 303)
+    consents, actor = market_of(request).consents, f"account:{principal.name}"
+    return await _after(request, principal, consents.give(principal.consumer_id, terms, via="portal", actor=actor))
 
 
 @router.post("/home/privacy/consents/{reference}/confirm")
@@ -210,11 +218,8 @@ async def confirm(
     """Confirm what an organisation recorded."""
     check_form(request, form_token)
     assert principal.consumer_id is not None
-    try:
-        await market_of(request).consents.confirm(principal.consumer_id, reference, actor=f"account:{principal.name}")
-    except MeterworksError as error:
-        return await _back(request, principal, error)
-    return RedirectResponse("/home/privacy", 303)
+    consents, actor = market_of(request).consents, f"account:{principal.name}"
+    return await _after(request, principal, consents.confirm(principal.consumer_id, reference, actor=actor))
 
 
 @router.post("/home/privacy/consents/{reference}/withdraw")
@@ -227,13 +232,10 @@ async def withdraw(
     """Withdraw or decline; from the next access on nothing is given out under it."""
     check_form(request, form_token)
     assert principal.consumer_id is not None
-    try:
-        await market_of(request).consents.end(
-            reference, by="consumer", actor=f"account:{principal.name}", consumer_id=principal.consumer_id
-        )
-    except MeterworksError as error:
-        return await _back(request, principal, error)
-    return RedirectResponse("/home/privacy", 303)
+    ending = market_of(request).consents.end(
+        reference, by="consumer", actor=f"account:{principal.name}", consumer_id=principal.consumer_id
+    )
+    return await _after(request, principal, ending)
 
 
 @router.post("/home/privacy/data")
@@ -270,11 +272,8 @@ async def correct(
     """Correct name and e-mail address."""
     check_form(request, form_token)
     assert principal.consumer_id is not None
-    try:
-        await market_of(request).registry.change_consumer(ConsumerId(principal.consumer_id), name=name, email=email)
-    except MeterworksError as error:
-        return await _back(request, principal, error)
-    return RedirectResponse("/home/privacy", 303)
+    change = market_of(request).registry.change_consumer(ConsumerId(principal.consumer_id), name=name, email=email)
+    return await _after(request, principal, change)
 
 
 @router.post("/home/privacy/erasure")
@@ -284,5 +283,4 @@ async def ask_erasure(
     """Ask to be erased."""
     check_form(request, form_token)
     assert principal.consumer_id is not None
-    await market_of(request).wishes.ask(principal.consumer_id, by="consumer")
-    return RedirectResponse("/home/privacy", 303)
+    return await _after(request, principal, market_of(request).wishes.ask(principal.consumer_id, by="consumer"))
