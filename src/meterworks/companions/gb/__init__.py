@@ -1,0 +1,7 @@
+"""GB: service requests become protected messages, messages become results, and what was built is checked."""
+
+from meterworks.companions.gb.element import Element
+from meterworks.companions.gb.request import CommandVariant, Request, RequestId
+from meterworks.companions.gb.situation import Situation
+
+__all__ = ["CommandVariant", "Element", "Request", "RequestId", "Situation"]
