@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from meterworks.cli.key_escrow import escrow, take_over
 from meterworks.cli.option import AsJson, ConfigFile, DataFolder, Settings, layout_of
 from meterworks.cli.output import notice, print_json, print_rows
 from meterworks.headend import KEYS_CONTROL_SUBJECT, KEYS_START_SUBJECT, KeyJobState, KeyLedger, job_document
@@ -230,6 +231,10 @@ def _controlling(act: str) -> Callable[..., None]:
 
 for _act, _help in _CONTROLS.items():
     app.command(_act, help=_help)(_controlling(_act))
+
+
+app.command("escrow")(escrow)
+app.command("take-over")(take_over)
 
 
 @app.command()

@@ -22,7 +22,7 @@ from meterworks.headend.key_desk import (
     campaign_document,
     job_document,
 )
-from meterworks.headend.key_inventory import escrow_entries
+from meterworks.headend.key_inventory import TakenOver, escrow_entries, take_over_keys
 from meterworks.headend.key_job import CampaignState, KeyCampaign, KeyJob, KeyJobState, KeyPurpose
 from meterworks.headend.key_ledger import KeyLedger, KeyProgress
 from meterworks.headend.last_value import LAST_BUCKET
@@ -87,10 +87,12 @@ __all__ = [
     "SeenEvent",
     "SessionLine",
     "SessionRecord",
+    "TakenOver",
     "UnknownDeviceError",
     "UnknownSenderError",
     "campaign_document",
     "escrow_entries",
     "job_document",
     "jump_all_counters",
+    "take_over_keys",
 ]
