@@ -9,19 +9,31 @@ from meterworks.catalogue.gb.alert import (
 )
 from meterworks.catalogue.gb.service_request import DeviceKind, RequestMode, ServiceRequest, load_service_requests
 from meterworks.catalogue.gb.use_case import RemoteParty, UseCase, UseCaseKind, load_use_cases
+from meterworks.catalogue.gb.use_case_choice import (
+    Condition,
+    PayloadKind,
+    Sender,
+    UseCaseChoice,
+    load_use_case_choices,
+)
 
 __all__ = [
     "AlertKind",
     "CarrierAlert",
+    "Condition",
     "DeviceAlert",
     "DeviceKind",
+    "PayloadKind",
     "RemoteParty",
     "RequestMode",
+    "Sender",
     "ServiceRequest",
     "UseCase",
+    "UseCaseChoice",
     "UseCaseKind",
     "load_carrier_alerts",
     "load_device_alerts",
     "load_service_requests",
+    "load_use_case_choices",
     "load_use_cases",
 ]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from meterworks.catalogue.gb import DeviceKind
+from meterworks.catalogue.gb import DeviceKind, RemoteParty
 
 __all__ = ["Situation"]
 
@@ -13,15 +13,26 @@ __all__ = ["Situation"]
 class Situation:
     """What the carrier knows when it makes a command of a request.
 
-    device: kind of the target. broker: EUI-64 of the access control broker, and broker_counter the counter it sends
-    with where it is the originator (for unknown remote parties, and in its own name). knows_originator: whether the
-    device holds the user's certificates; otherwise the broker speaks for it. certificates: DER by EUI-64 and usage
-    ("sign" or "agree"). device_kinds: of other devices a request names (joins, hub logs).
+    device: kind of the target. device_codes: message codes the target's model knows, None where they are not listed;
+    they settle what no request says (one phase or three, an older issue of GBCS or a newer one).
+    party: the role of the user towards the device. knows_originator: whether the device holds the user's certificates;
+    otherwise the broker speaks for it. user: EUI-64 of the user in whose behalf the broker asks by itself (a request
+    in the broker's name), None elsewhere.
+    broker: EUI-64 of the access control broker, and broker_counter the counter it sends with where it is the originator
+    (for unknown remote parties, and in its own name). change_of_supplier, change_of_supplier_counter: the same of the
+    carrier's party for change of supplier.
+    certificates: DER by EUI-64 and usage ("sign" or "agree"). device_kinds: of other devices a request names (joins,
+    hub logs).
     """
 
     device: DeviceKind
     broker: bytes
     broker_counter: int | None = None
+    change_of_supplier: bytes | None = None
+    change_of_supplier_counter: int | None = None
+    device_codes: frozenset[int] | None = None
+    party: RemoteParty = RemoteParty.SUPPLIER
     knows_originator: bool = True
+    user: bytes | None = None
     certificates: Mapping[tuple[bytes, str], bytes] = field(default_factory=lambda: MappingProxyType({}))
     device_kinds: Mapping[bytes, DeviceKind] = field(default_factory=lambda: MappingProxyType({}))

@@ -1,0 +1,24 @@
+"""Builders of payloads, one a way of writing them, behind one small protocol."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Protocol
+
+from meterworks.catalogue.gb import PayloadKind, UseCaseChoice
+from meterworks.companions.gb.request import Request
+from meterworks.companions.gb.situation import Situation
+
+__all__ = ["PayloadBuilder", "load_builders"]
+
+
+class PayloadBuilder(Protocol):
+    """What builds the payloads of one kind. A module with this function is one."""
+
+    def payload_of(self, use_case: UseCaseChoice, request: Request, situation: Situation) -> bytes:
+        """The payload of a request's command. Raises TransformError naming path, value and what is expected."""
+
+
+def load_builders(additions: Sequence[Path] = ()) -> Mapping[PayloadKind, PayloadBuilder]:
+    """The builders by kind. additions: folders of makers with rows of their own. Raises CatalogueError."""
+    return MappingProxyType({})

@@ -1,0 +1,162 @@
+"""The frame of a command: its use case, whose name it goes out in, and what its header says besides.
+
+Choice and sender are rows (`use_case_choices.csv`); this reads them. A command is given as the originator has to sign
+it or the broker to MAC it: critical requests as pre-commands, which end behind their payload, others whole but for MAC.
+Source: GBCS 7.2 (message structure), DUIS 5.4 (request header); fact sheet gb/GBCS.md sections 2, 3 and 14.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from meterworks.catalogue.gb import (
+    Condition,
+    PayloadKind,
+    Sender,
+    UseCase,
+    UseCaseChoice,
+    load_use_case_choices,
+    load_use_cases,
+)
+from meterworks.companions.errors import TransformError
+from meterworks.companions.gb.element import Element
+from meterworks.companions.gb.request import CommandVariant, Request
+from meterworks.companions.gb.situation import Situation
+from meterworks.companions.gb.transform.builder import PayloadBuilder, load_builders
+from meterworks.protocols.errors import EncodeError
+from meterworks.protocols.gbcs import Message, MessageKind, OtherInformation
+
+__all__ = ["Rulebook", "choose", "load_rulebook", "signer_of", "transform"]
+
+_WHOLE = frozenset({CommandVariant.SEND, CommandVariant.RETURN, CommandVariant.SEND_AND_RETURN})
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """All tables a transform reads, compiled: choices by service request variant, use cases by code, builders."""
+
+    choices: Mapping[str, tuple[UseCaseChoice, ...]]
+    use_cases: Mapping[int, UseCase]
+    builders: Mapping[PayloadKind, PayloadBuilder]
+
+
+@cache
+def load_rulebook(additions: tuple[Path, ...] = ()) -> Rulebook:
+    """Load and compile the tables, once. additions: folders of makers. Raises CatalogueError."""
+    folders: Sequence[Path] = additions
+    return Rulebook(load_use_case_choices(folders), load_use_cases(folders), load_builders(folders))
+
+
+def transform(request: Request, situation: Situation, *, rulebook: Rulebook | None = None) -> Message:
+    """The pre-command of a critical request, the command of another before its MAC.
+
+    Raises TransformError where no use case fits, a value is missing or out of range, or the situation lacks a fact.
+    """
+    rules = rulebook or load_rulebook()
+    choice = choose(request, situation, rulebook=rules)
+    originator, counter, other = _header(choice, request, situation)
+    builder = rules.builders.get(choice.payload)
+    if builder is None:
+        raise TransformError(f"{choice.use_case}: nothing builds {choice.payload} payloads", use_case=choice.use_case)
+    try:
+        return Message(
+            kind=MessageKind.COMMAND,
+            counter=counter,
+            originator=originator,
+            recipient=request.request_id.target,
+            other=other,
+            payload=builder.payload_of(choice, request, situation),
+            ends_behind_payload=request.command_variant is CommandVariant.PREPARE,
+        )
+    except EncodeError as error:
+        raise TransformError(f"{choice.use_case}: {error}", use_case=choice.use_case) from error
+
+
+def choose(request: Request, situation: Situation, *, rulebook: Rulebook | None = None) -> UseCaseChoice:
+    """The use case a request becomes in a situation: the first row whose conditions hold and whose use case the device
+    knows. Raises TransformError where there is none."""
+    rules = rulebook or load_rulebook()
+    if request.command_variant is not CommandVariant.PREPARE and request.command_variant not in _WHOLE:
+        raise TransformError(
+            f"command variant {request.command_variant.value} makes no command of a request; 1, 2, 3 or 4 does",
+            path="CommandVariant", value=str(request.command_variant.value), expected="1, 2, 3 or 4",
+        )  # fmt: skip
+    known = situation.device_codes
+    for choice in rules.choices.get(request.variant, ()):
+        if (
+            situation.device in choice.devices
+            and (choice.party is None or choice.party is situation.party)
+            and (known is None or choice.code in known)
+            and all(_holds(condition, request.body) for condition in choice.conditions)
+        ):
+            return choice
+    raise TransformError(
+        f"service request {request.variant} with this body has no use case on a {situation.device} asked by a "
+        f"{situation.party}; look at use_case_choices.csv",
+        path=request.body.name, value=request.variant, expected="a service request of this kind of device",
+    )  # fmt: skip
+
+
+def signer_of(request: Request, situation: Situation, *, rulebook: Rulebook | None = None) -> bytes | None:
+    """EUI-64 of who signs a request's command, None where nobody does."""
+    rules = rulebook or load_rulebook()
+    choice = choose(request, situation, rulebook=rules)
+    sender = _header(choice, request, situation)[0]
+    if request.command_variant is CommandVariant.PREPARE:
+        return sender
+    # What is critical for the device and not for the user, the carrier's own parties sign.
+    use_case = rules.use_cases[choice.code]
+    return sender if use_case.is_critical and sender != request.request_id.originator else None
+
+
+def _holds(condition: Condition, body: Element) -> bool:
+    found = any(condition.text is None or leaf.text == condition.text for leaf in body.all(condition.path))
+    return found is not condition.negated
+
+
+def _header(choice: UseCaseChoice, request: Request, situation: Situation) -> tuple[bytes, int, OtherInformation]:
+    """Originator, counter and other information of a command."""
+    identity = request.request_id
+    bare = OtherInformation(message_code=choice.code)
+    match _sender(choice.sender, situation):
+        case Sender.USER:
+            return identity.originator, identity.counter, bare
+        case Sender.BROKER:
+            return situation.broker, _counter(situation.broker_counter, "broker_counter"), bare
+        case Sender.CHANGE_OF_SUPPLIER:
+            if situation.change_of_supplier is None:
+                raise _missing("change_of_supplier")
+            counter = _counter(situation.change_of_supplier_counter, "change_of_supplier_counter")
+            return situation.change_of_supplier, counter, bare
+    party = situation.user or identity.originator
+    certificate = situation.certificates.get((party, "agree"), b"") if choice.sealed else b""
+    other = OtherInformation(
+        message_code=choice.code,
+        supplementary_party=party,
+        supplementary_counter=identity.counter,
+        certificate=certificate,
+    )
+    return situation.broker, _counter(situation.broker_counter, "broker_counter"), other
+
+
+def _sender(sender: Sender, situation: Situation) -> Sender:
+    """Who it is in this situation."""
+    match sender:
+        case Sender.USER if not situation.knows_originator:
+            return Sender.BROKER_FOR_USER
+        case Sender.USER_OR_BROKER:
+            return Sender.USER if situation.knows_originator else Sender.BROKER
+    return sender
+
+
+def _counter(counter: int | None, name: str) -> int:
+    if counter is None:
+        raise _missing(name)
+    return counter
+
+
+def _missing(name: str) -> TransformError:
+    return TransformError(
+        f"the situation lacks {name}, and this command goes out in the carrier's name", path=f"Situation.{name}"
+    )
