@@ -8,6 +8,7 @@ from meterworks.catalogue.gb.alert import (
     load_device_alerts,
 )
 from meterworks.catalogue.gb.service_request import DeviceKind, RequestMode, ServiceRequest, load_service_requests
+from meterworks.catalogue.gb.table_file import Cells, load_table, truth, words
 from meterworks.catalogue.gb.use_case import RemoteParty, UseCase, UseCaseKind, load_use_cases
 from meterworks.catalogue.gb.use_case_choice import (
     Condition,
@@ -20,6 +21,7 @@ from meterworks.catalogue.gb.use_case_choice import (
 __all__ = [
     "AlertKind",
     "CarrierAlert",
+    "Cells",
     "Condition",
     "DeviceAlert",
     "DeviceKind",
@@ -34,6 +36,9 @@ __all__ = [
     "load_carrier_alerts",
     "load_device_alerts",
     "load_service_requests",
+    "load_table",
     "load_use_case_choices",
     "load_use_cases",
+    "truth",
+    "words",
 ]

@@ -23,13 +23,19 @@ FILE_SIZE_MAX: Final = 4 * 2**20
 
 
 def load_table(
-    name: str, columns: Sequence[str], read: Callable[[Cells], Row], key: Callable[[Row], str], folders: Sequence[Path]
+    name: str,
+    columns: Sequence[str],
+    read: Callable[[Cells], Row],
+    key: Callable[[Row], str],
+    folders: Sequence[Path],
+    *,
+    package: str = "meterworks.catalogue.gb",
 ) -> Mapping[str, Row]:
     """Read a table of the standard and the additions of some folders. Raises CatalogueError, which names file and line.
 
-    folders: of makers; one that has no file of this name adds nothing.
+    folders: of makers; one that has no file of this name adds nothing. package: where the table of the standard lies.
     """
-    texts = [(name, (resources.files("meterworks.catalogue.gb") / name).read_text(encoding="utf-8"))]
+    texts = [(name, (resources.files(package) / name).read_text(encoding="utf-8"))]
     texts += [(str(path), _addition(path)) for folder in folders if (path := folder / name).is_file()]
     table: dict[str, Row] = {}
     for source, text in texts:
