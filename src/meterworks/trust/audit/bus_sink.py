@@ -66,6 +66,7 @@ class BusAuditSink:
         self._idle = asyncio.Event()
         self._away = False
         self._spooled = True  # whether the spool may hold something: an earlier run may have left it
+        self._file = asyncio.Lock()  # of the spool: what is kept while another part is forgotten would be lost
         self._sending: asyncio.Task[None] | None = None
 
     @property
@@ -168,31 +169,34 @@ class BusAuditSink:
     async def _keep(self, batch: Sequence[_Entry]) -> None:
         if not batch:
             return
-        self._spooled = True
-        try:
-            await asyncio.to_thread(self._spool.keep, [entry.event for entry in batch])
-            _SPOOLED.inc(len(batch))
-        except AuditStoreError as error:
-            _LOST.inc(len(batch))
-            log.exception("acts are lost: no appender and no room", acts=len(batch), reason=str(error))
+        async with self._file:
+            self._spooled = True
+            try:
+                await asyncio.to_thread(self._spool.keep, [entry.event for entry in batch])
+                _SPOOLED.inc(len(batch))
+            except AuditStoreError as error:
+                _LOST.inc(len(batch))
+                log.exception("acts are lost: no appender and no room", acts=len(batch), reason=str(error))
         for entry in batch:
             entry.tell()
 
     async def _drain(self) -> None:
         """Hand over the spool, while the appender answers."""
         while self._spooled:
-            events, size = await asyncio.to_thread(self._spool.read, BATCH_EVENTS_MAX)
-            dropped = self._spool.dropped
-            if dropped:
-                events = [*events, self._told_of(dropped)]
-            if not events and not size:
-                self._spooled = False
-                return
+            async with self._file:
+                events, size = await asyncio.to_thread(self._spool.read, BATCH_EVENTS_MAX)
+                dropped = self._spool.dropped
+                if dropped:
+                    events = [*events, self._told_of(dropped)]
+                if not events and not size:
+                    self._spooled = False
+                    return
             if events and await self._ask(events) is not None:
                 return
-            self._spool.dropped -= dropped
-            if size:
-                await asyncio.to_thread(self._spool.forget, size)
+            async with self._file:
+                self._spool.dropped -= dropped
+                if size:
+                    await asyncio.to_thread(self._spool.forget, size)
 
     def _told_of(self, dropped: int) -> AuditEvent:
         return self._timed(

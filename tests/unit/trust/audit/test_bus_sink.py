@@ -1,6 +1,9 @@
 """Acts over the bus: one appender, spools while it is away, refusals of privileged acts."""
 
 import asyncio
+import itertools
+import time
+from pathlib import Path
 
 import pytest
 from tests.audited import START, event, place_in, until
@@ -17,6 +20,7 @@ from meterworks.trust.audit import (
     TrailSink,
     serve_appends,
 )
+from meterworks.trust.audit.bus_sink import _Entry
 from meterworks.trust.audit.spool import Spool
 from meterworks.trust.audit.wire import APPEND_SUBJECT, encode_events
 
@@ -98,10 +102,29 @@ async def test_while_the_appender_is_away_acts_go_to_the_spool_and_are_handed_ov
     assert sink.away
     assert len((tmp_path / "web.jsonl").read_bytes().splitlines()) == 2
     async with place.appending() as trail, serve_appends(bus, trail, ["web"]):
-        await until(lambda: trail.size == 3)
+        await until(lambda: trail.size == 3 and not sink.away and not (tmp_path / "web.jsonl").exists())
         await sink.append(event(3))
         assert not (tmp_path / "web.jsonl").exists()
     assert await recorded(place) == [1, 2, 3]
+
+
+async def test_an_act_that_is_kept_while_others_are_handed_over_is_not_lost(place, bus, sink, tmp_path, monkeypatch):
+    def slow(path, read=Path.read_bytes):
+        found = read(path)
+        time.sleep(0.05)
+        return found
+
+    monkeypatch.setattr(Path, "read_bytes", slow)  # a part of the spool is being forgotten
+    acts = itertools.count(1)
+    await sink.append(event(next(acts)))
+    async with place.appending() as trail, serve_appends(bus, trail, ["web"]):
+        overlaps = 0
+        while overlaps < 10:
+            await sink._keep([_Entry(event(next(acts)), None)])
+            await asyncio.sleep(0.01)
+            overlaps += trail.size > 1
+        await until(lambda: not (tmp_path / "web.jsonl").exists())
+        assert await recorded(place) == list(range(1, next(acts)))
 
 
 async def test_a_privileged_act_is_refused_while_the_appender_is_away(sink, tmp_path):
