@@ -2,7 +2,7 @@
 
 from meterworks.errors import PeerError, SecurityError, UsageError
 
-__all__ = ["RequestError", "RequestMismatchError", "TransformError"]
+__all__ = ["DocumentSignatureError", "RequestError", "RequestMismatchError", "SchemaError", "TransformError"]
 
 
 class RequestError(PeerError):
@@ -21,3 +21,15 @@ class RequestMismatchError(SecurityError):
     """A message would do something else than what was asked. Facts: path, asked, found."""
 
     code = "request-mismatch"
+
+
+class SchemaError(UsageError):
+    """A schema or a table of what documents hold is missing, or cannot be used. Facts: path (of the file)."""
+
+    code = "schema"
+
+
+class DocumentSignatureError(SecurityError):
+    """The signature of an XML document is false, missing, of another form, or of a key that is not known."""
+
+    code = "document-signature"

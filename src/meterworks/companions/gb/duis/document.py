@@ -1,0 +1,145 @@
+"""Whole DUIS documents: a request or a response with all that stands around it, read and written again unchanged.
+
+A `Document` keeps what canonical XML tells apart: elements, attributes and texts as they were written, declared name
+spaces, comments, whether it was indented, and the signature as octets. What it does not keep: comments outside the
+root, the way a hint to a schema was given, and any other layout than none or two blanks a level.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Final
+
+from lxml import etree
+
+from meterworks.companions.errors import RequestError
+from meterworks.companions.gb.duis.markup import (
+    COMMENT,
+    DUIS,
+    MMC,
+    SIGNATURE_TAG,
+    XMLDSIG,
+    element_of,
+    line_at,
+    line_of,
+    markup_of,
+    parse,
+)
+from meterworks.companions.gb.duis.structure import check_element
+from meterworks.companions.gb.duis.table import load_table
+from meterworks.companions.gb.element import Element
+
+__all__ = ["Comment", "Document", "document_of", "read_document", "root_and_signature", "write_document"]
+
+ROOTS: Final = ("Request", "Response")
+DECLARATION: Final = b'<?xml version="1.0" encoding="UTF-8"?>\n'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comment:
+    """A comment inside the root. parent: which child of which child it stands in; before: which child follows it."""
+
+    parent: tuple[int, ...]
+    before: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A document. root: Request or Response, without its signature. namespaces: as declared at the root, by prefix.
+
+    signature: the ds:Signature element as it stood, None where there is none.
+    """
+
+    root: Element
+    namespaces: Mapping[str | None, str] = field(default_factory=lambda: MappingProxyType({"sr": DUIS}))
+    is_indented: bool = False
+    comments: tuple[Comment, ...] = ()
+    signature: bytes | None = None
+
+    def __post_init__(self) -> None:
+        """Declare what the root needs and nobody declared."""
+        declared = dict(self.namespaces)
+        for space, prefix in ((DUIS, "sr"), (MMC, "ra"), (XMLDSIG, "ds")):
+            if space not in declared.values() and (space == DUIS or _uses(self.root, f"{prefix}:")):
+                declared[prefix] = space
+        object.__setattr__(self, "namespaces", MappingProxyType(declared))
+
+
+def read_document(xml: bytes) -> Document:
+    """Read a request or a response with all around it. The signature is kept, not verified.
+
+    Raises RequestError, which names path and line, where it is no XML within bounds, or not what the table says.
+    """
+    node = parse(xml)
+    signature = root_and_signature(node)
+    return Document(
+        root=document_of(node, signature),
+        namespaces=MappingProxyType(dict(node.nsmap)),
+        is_indented=bool(len(node)) and (node.text or "").startswith("\n"),
+        comments=tuple(_comments(node, ())),
+        signature=None if signature is None else etree.tostring(signature, with_tail=False),
+    )
+
+
+def root_and_signature(root: etree._Element) -> etree._Element | None:
+    """The signature of a document, None where it has none. Raises RequestError where it is not last and alone."""
+    found = [child for child in root if child.tag == SIGNATURE_TAG]
+    if len(found) > 1 or (found and next(root.iterchildren(reversed=True, tag=etree.Element)) is not found[0]):
+        line = line_of(found[0])
+        raise RequestError(
+            f"line {line}: a document has one signature, and it stands last", path=str(root.tag), line=line
+        )
+    return found[0] if found else None
+
+
+def document_of(node: etree._Element, signature: etree._Element | None) -> Element:
+    """The root of a parsed document as an element, checked by the table. Raises RequestError."""
+    root = element_of(node, without=signature)
+    if root.name not in ROOTS:
+        line = line_of(node)
+        fault = f"line {line}: the root is {root.name}; Request or Response expected"
+        raise RequestError(fault, path=root.name, line=line)
+    try:
+        check_element(root, load_table().structures[root.name])
+    except RequestError as error:
+        path = str(error.facts["path"])
+        line = line_at(node, path)
+        raise RequestError(f"line {line}, {error}", path=path, line=line) from error
+    return root
+
+
+def write_document(document: Document) -> bytes:
+    """Write a document: canonical XML, with a declaration before it."""
+    root = document.root
+    if document.comments:
+        root = _with_comments(root, (), document.comments)
+    octets = markup_of(root, document.namespaces, is_indented=document.is_indented).encode()
+    if document.signature is not None:
+        end = octets.rindex(b"</")
+        head, tail = octets[:end], octets[end:]
+        head = head.removesuffix(b"\n") + b"\n  " if document.is_indented else head
+        octets = head + document.signature + (b"\n" if document.is_indented else b"") + tail
+    return DECLARATION + octets
+
+
+def _with_comments(element: Element, path: tuple[int, ...], comments: Sequence[Comment]) -> Element:
+    """Put comments among the children they stood among, as elements that the writer knows."""
+    children = [_with_comments(child, (*path, at), comments) for at, child in enumerate(element.children)]
+    for comment in reversed([one for one in comments if one.parent == path]):
+        children.insert(comment.before, Element(COMMENT, comment.text))
+    return replace(element, children=tuple(children))
+
+
+def _comments(node: etree._Element, path: tuple[int, ...]) -> Iterator[Comment]:
+    count = 0
+    for child in node:
+        if isinstance(child, etree._Comment):
+            yield Comment(parent=path, before=count, text=child.text or "")
+        elif child.tag != SIGNATURE_TAG:
+            yield from _comments(child, (*path, count))
+            count += 1
+
+
+def _uses(element: Element, prefix: str) -> bool:
+    return element.name.startswith(prefix) or any(_uses(child, prefix) for child in element.children)
