@@ -1,5 +1,6 @@
 """GB messages (GBCS): frames, their protection, gas payloads, prepayment tokens. Sans-I/O; keys come in as objects."""
 
+from meterworks.protocols.gbcs.asn1 import PAYLOADS, Asn1Payload, payload_type
 from meterworks.protocols.gbcs.gbz import NEVER, Component, GbzAlert, GbzMessage, GbzOutcome, ZclFrame
 from meterworks.protocols.gbcs.message import (
     COUNTER_MAX,
@@ -41,9 +42,11 @@ __all__ = [
     "MAC_SIZE",
     "MESSAGE_SIZE_MAX",
     "NEVER",
+    "PAYLOADS",
     "SIGNATURE_SIZE",
     "TOKEN_LENGTH",
     "VALUE_MAX",
+    "Asn1Payload",
     "Component",
     "GbzAlert",
     "GbzMessage",
@@ -65,6 +68,7 @@ __all__ = [
     "has_check_digit",
     "identity_text",
     "message_key",
+    "payload_type",
     "with_mac",
     "with_signature",
 ]
