@@ -13,6 +13,7 @@ from meterworks.protocols.gbcs.message import (
     OtherInformation,
     identity_text,
 )
+from meterworks.protocols.gbcs.payload import Payload, decode_payload
 from meterworks.protocols.gbcs.protection import (
     KeyPurpose,
     SharedSecrets,
@@ -55,6 +56,7 @@ __all__ = [
     "Message",
     "MessageKind",
     "OtherInformation",
+    "Payload",
     "SharedSecrets",
     "Token",
     "ValueClass",
@@ -63,6 +65,7 @@ __all__ = [
     "check_mac",
     "check_signature",
     "compute_mac",
+    "decode_payload",
     "decrypt_attribute",
     "encrypt_attribute",
     "has_check_digit",
