@@ -112,7 +112,7 @@ class Collector:
         found = {**await self._directory.devices()}
         for device_id, device in self._fresh_keys.items():  # changed while the registry was being read
             if device_id in found:
-                found[device_id] = replace(found[device_id], guek=device.guek, gak=device.gak)
+                found[device_id] = replace(found[device_id], guek=device.guek, gak=device.gak, suite=device.suite)
         await self.meet(found)
         for device_id in self.devices.keys() - found.keys():
             self._schedule.drop(device_id)
@@ -383,7 +383,7 @@ class Collector:
         """Use other keys with a device from now on, whatever the registry said a moment ago."""
         known = self.devices.get(device.device_id)
         if known is not None:
-            self.devices[device.device_id] = replace(known, guek=device.guek, gak=device.gak)
+            self.devices[device.device_id] = replace(known, guek=device.guek, gak=device.gak, suite=device.suite)
         self._fresh_keys[device.device_id] = device
         memory = self._book.memory(device.device_id)
         if memory.push_counter >= PUSH_COUNTER_FAR:

@@ -3,8 +3,10 @@
 from meterworks.errors import PeerError, RefusedError, SecurityError, UnreachableError, UsageError
 
 __all__ = [
+    "CertificateUnfitError",
     "CounterExhaustedError",
     "DeviceQuarantinedError",
+    "KeyAgreementFailed",
     "KeyJobError",
     "KeyTransferRefused",
     "LeaseLostError",
@@ -83,6 +85,18 @@ class KeyTransferRefused(RefusedError):
     """A device refused new keys although we proved that we know its present ones. Facts: device, result."""
 
     code = "key-transfer-refused"
+
+
+class KeyAgreementFailed(SecurityError):
+    """A device's answer to a key agreement is not signed with its certified key. Facts: device (system title)."""
+
+    code = "key-agreement-failed"
+
+
+class CertificateUnfitError(SecurityError):
+    """A device's certification request, or the certificate it shows, is not what it should be. Facts: device, kind."""
+
+    code = "certificate-unfit"
 
 
 class RestoreMarkError(UsageError):

@@ -14,6 +14,7 @@ from meterworks.headend.errors import RequestError
 from meterworks.headend.key_job import CampaignState, KeyCampaign, KeyJob, KeyJobState, KeyPurpose
 from meterworks.headend.key_ledger import KeyLedger
 from meterworks.headend.key_service import ROTATED_KINDS, KeyService
+from meterworks.protocols.dlms import SecuritySuite
 from meterworks.registry import DeviceId, KeyKind, KeyOrigin, KeySelection
 
 __all__ = [
@@ -112,7 +113,9 @@ def campaign_document(campaign: KeyCampaign, jobs: Mapping[KeyJobState, int]) ->
         "id": campaign.id,
         "purpose": str(campaign.purpose),
         "state": str(campaign.state),
+        "task": str(campaign.task),
         "kinds": [str(kind) for kind in campaign.kinds],
+        "suite": campaign.suite,
         "reason": campaign.reason,
         "started_by": campaign.started_by,
         "pace_per_minute": campaign.pace_per_minute,
@@ -130,6 +133,7 @@ def job_document(job: KeyJob) -> dict[str, Any]:
     return {
         "device": job.device_id,
         "state": str(job.state),
+        "step": job.step,
         "attempts": job.attempts,
         "reason": job.reason,
         "changed_at": job.changed_at.isoformat(),
@@ -161,6 +165,7 @@ def _wanted(body: Mapping[str, Any], now: datetime) -> dict[str, Any]:
             older_than=None if days is None else now - timedelta(days=float(days)),
         )
         pace = int(body.get("pace_per_minute", 0))
+        suite = None if body.get("suite") is None else SecuritySuite(int(body["suite"]))
     except (TypeError, ValueError, OverflowError, MeterworksError) as error:
         raise RequestError(f"this is no key campaign: {error}") from error
     if purpose not in _STARTED_BY_HAND or any(kind not in ROTATED_KINDS for kind in kinds):
@@ -174,4 +179,5 @@ def _wanted(body: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         "reason": str(body.get("reason", "")),
         "started_by": str(body.get("started_by", "operator")),
         "pace_per_minute": pace,
+        "suite": None if suite is None else int(suite),
     }

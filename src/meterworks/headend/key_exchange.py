@@ -1,6 +1,6 @@
-"""New keys on the wire: which sets of keys there are, how they are sent, and how a device proves them.
+"""New keys on the wire: which sets of keys there are, how they are sent, and how a device is raised to another suite.
 
-Source: Security setup (class 64), method 2 key_transfer; Association LN (class 15), method 2 change_HLS_secret.
+Source: Security setup (class 64), attribute 3 security_suite and method 2 key_transfer.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -14,6 +14,7 @@ from meterworks.headend.schedule import Failure, classify
 from meterworks.headend.session import DeviceClient
 from meterworks.protocols.dlms import (
     SUITES,
+    AttributeAddress,
     MethodAddress,
     ObisCode,
     SecuritySuite,
@@ -33,11 +34,13 @@ __all__ = [
     "draw_keys",
     "held_keys",
     "is_refused",
+    "raise_suite",
     "record_with",
     "transfer_keys",
 ]
 
 KEY_TRANSFER = MethodAddress(64, ObisCode("0.0.43.0.0.255"), 2)
+SECURITY_SUITE = AttributeAddress(64, ObisCode("0.0.43.0.0.255"), 3)
 _KEY_IDS: Mapping[KeyKind, int] = {KeyKind.GUEK: 0, KeyKind.GBEK: 1, KeyKind.GAK: 2, KeyKind.KEK: 3}
 TRANSFERRED_KINDS = tuple(_KEY_IDS)
 
@@ -57,36 +60,35 @@ class HeldKeys:
     era: KeyEra
     versions: Mapping[KeyKind, KeyVersion]
     keys: Mapping[KeyKind, bytes] = field(repr=False)
+    suite: int = 0
 
     @property
     def is_complete(self) -> bool:
-        """Whether an association can be opened with it."""
-        return KeyKind.GUEK in self.keys and KeyKind.GAK in self.keys
-
-    @property
-    def master_key(self) -> bytes | None:
-        """The key under which new ones are wrapped for a device with this set."""
-        return self.keys.get(KeyKind.KEK)
+        """Whether an association can be opened with it: both keys are there, of the suite's size."""
+        size = SUITES[SecuritySuite(self.suite)].key_size
+        return all(len(self.keys.get(kind, b"")) == size for kind in (KeyKind.GUEK, KeyKind.GAK))
 
 
-def held_keys(hand: KeyHand, era: KeyEra, open_key: Callable[[KeyVersion], bytes]) -> HeldKeys:
-    """Give a set: what is in force, with what is pending, or with what was before, in its place."""
+def held_keys(hand: KeyHand, era: KeyEra, open_key: Callable[[KeyVersion], bytes], *, suite: int = 0) -> HeldKeys:
+    """Give a set: what is in force, with what is pending, or with what was before, in its place. suite: it is for."""
     versions = {kind: each for kind, each in hand.usable().items() if each.wrapped is not None}
     if era is KeyEra.NEW:
         versions |= {kind: each for kind, each in hand.pending().items() if each.wrapped is not None}
     elif era is KeyEra.PREVIOUS:
         versions |= hand.previous()
-    return HeldKeys(era=era, versions=versions, keys={kind: open_key(each) for kind, each in versions.items()})
+    keys = {kind: open_key(each) for kind, each in versions.items()}
+    return HeldKeys(era=era, versions=versions, keys=keys, suite=suite)
 
 
 def record_with(device: DeviceRecord, keys: HeldKeys) -> DeviceRecord:
     """Give the device as one that has these keys. Raises KeyJobError where they open no association."""
     if not keys.is_complete:
         raise KeyJobError(
-            f"device {device.device_id} has no {keys.era.value} encryption and authentication key: enter them",
+            f"device {device.device_id} has no {keys.era.value} encryption and authentication key of suite"
+            f" {keys.suite}: enter them",
             device=device.device_id,
         )
-    return replace(device, guek=keys.keys[KeyKind.GUEK], gak=keys.keys[KeyKind.GAK])
+    return replace(device, guek=keys.keys[KeyKind.GUEK], gak=keys.keys[KeyKind.GAK], suite=keys.suite)
 
 
 def draw_keys(
@@ -101,17 +103,11 @@ def draw_keys(
     return drawn
 
 
-async def transfer_keys(link: DeviceClient, device: DeviceRecord, old: HeldKeys, new: Mapping[KeyKind, bytes]) -> None:
-    """Send new keys in one transfer, wrapped under the master key that the device has now.
+async def transfer_keys(link: DeviceClient, device: DeviceRecord, master: bytes, new: Mapping[KeyKind, bytes]) -> None:
+    """Send new keys in one transfer, wrapped under a master key.
 
-    Raises KeyJobError for a device without one, KeyTransferRefused, and what the link raises: then nobody knows.
+    Raises KeyTransferRefused, and what the link raises: then nobody knows.
     """
-    master = old.master_key
-    if master is None:
-        raise KeyJobError(
-            f"device {device.device_id} has no master key that we know, so no key can be sent to it: enter its KEK",
-            device=device.device_id,
-        )
     rows = [
         encode_structure(encode_enum(_KEY_IDS[kind]), encode_octet_string(wrap_key(master, key)))
         for kind, key in new.items()
@@ -124,6 +120,19 @@ async def transfer_keys(link: DeviceClient, device: DeviceRecord, old: HeldKeys,
             f"device {device.device_id} refused the new keys: {error}; check that its master key is the one we hold",
             device=device.device_id,
             result=error.facts.get("result"),
+        ) from error
+
+
+async def raise_suite(link: DeviceClient, device: DeviceRecord, suite: int) -> None:
+    """Write the suite that counts from the next association on, or with keys of its size if those are missing.
+
+    The present one takes a higher one back that waits. Raises KeyTransferRefused, and what the link raises.
+    """
+    try:
+        await link.set(SECURITY_SUITE, encode_enum(suite))
+    except ServiceRefused as error:
+        raise KeyTransferRefused(
+            f"device {device.device_id} refused security suite {suite}: {error}", device=device.device_id
         ) from error
 
 

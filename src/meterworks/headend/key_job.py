@@ -14,7 +14,11 @@ and the ones before those, and goes on from what it finds.
 
 All symmetric keys of a job travel in one transfer, which the device takes whole or not at all, all wrapped under its
 present master key. So there are two key sets a device can have, not two to the power of the number of keys, and a new
-master key is never alone: the keys that came with it prove it.  Source: PKI fact sheet section 6; SEC-124.
+master key is never alone: the keys that came with it prove it.
+
+Some tasks take several steps at the device, one after the other: a master key is agreed and then wraps the others; a
+key pair is made, certified, brought back and shown. `step` names the one that the state is about; a step that is over
+leads back to prepared or planned with the name of the next.  Source: PKI fact sheet section 6; SEC-124.
 """
 
 from collections.abc import Mapping
@@ -34,6 +38,7 @@ __all__ = [
     "KeyJob",
     "KeyJobState",
     "KeyPurpose",
+    "KeyTask",
 ]
 
 
@@ -50,6 +55,16 @@ class KeyPurpose(StrEnum):
     def goes_first(self) -> bool:
         """Whether nothing else is asked of a device before its keys are changed."""
         return self in (KeyPurpose.PERSONALISE, KeyPurpose.EMERGENCY)
+
+
+class KeyTask(StrEnum):
+    """What is done at each device of a campaign."""
+
+    KEYS = "keys"  # its symmetric keys are replaced; with a suite, it is raised to that one
+    CERTIFICATE = "certificate"  # it makes new key pairs, and their certificates replace the old ones
+    CLIENT = "client"  # it is given our newest certificate
+    SECRET = "secret"  # the secret by which readers prove themselves is replaced  # noqa: S105  # a task's name
+    POLICY = "policy"  # it is to ask for more protection
 
 
 class KeyJobState(StrEnum):
@@ -74,6 +89,7 @@ class KeyEvent(StrEnum):
     SENDING = "sending"
     ANSWERED = "answered"
     PROVED = "proved"
+    NEXT = "next"  # a step is over and another one follows
     STILL_OLD = "still old"  # an association under the old keys worked: the device never got the new ones
     REFUSED = "refused"  # the device refused the transfer, under the old keys
     GAVE_UP = "gave up"  # no key we know opens the device, or there is no way to send it one
@@ -86,6 +102,9 @@ _TRANSITIONS: Mapping[tuple[KeyJobState, KeyEvent], KeyJobState] = {
     (_S.PLANNED, _E.MADE): _S.PREPARED,
     (_S.PREPARED, _E.MADE): _S.PREPARED,  # a fresh set in place of one that was never sent
     (_S.PREPARED, _E.SENDING): _S.SENT,
+    (_S.PLANNED, _E.SENDING): _S.SENT,  # what is asked for needs nothing made before
+    (_S.ANSWERED, _E.MADE): _S.PREPARED,  # what the device answered is part of what is sent next
+    (_S.ANSWERED, _E.NEXT): _S.PLANNED,
     (_S.SENT, _E.ANSWERED): _S.ANSWERED,
     (_S.SENT, _E.PROVED): _S.DONE,
     (_S.SENT, _E.STILL_OLD): _S.PREPARED,
@@ -110,7 +129,7 @@ class CampaignState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyCampaign:
-    """A rotation over devices. pace_per_minute: jobs begun in a minute at most, 0 for as fast as slots allow.
+    """One task over devices. pace_per_minute: jobs begun in a minute at most, 0 for as fast as slots allow.
 
     due_at: when an emergency must be through, by the system's clock.
     """
@@ -126,6 +145,9 @@ class KeyCampaign:
     pace_per_minute: int = 0
     due_at: datetime | None = None
     ended_at: datetime | None = None
+    task: KeyTask = KeyTask.KEYS
+    suite: int | None = None  # what devices below it are raised to
+    policy: int | None = None  # security policy (version 1) that devices are to have at least
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +161,7 @@ class KeyJob:
     attempts: int = 0  # sessions tried
     next_try_epoch_s: float = 0.0
     reason: str = ""  # of the last failure
+    step: str = ""  # of a task that takes several: which one the state is about
 
     @property
     def is_open(self) -> bool:
@@ -150,8 +173,11 @@ class KeyJob:
         """Whether the device may have keys other than those in force: nothing else can be asked of it before."""
         return self.state in (KeyJobState.SENT, KeyJobState.ANSWERED)
 
-    def after(self, event: KeyEvent, now: datetime, reason: str = "") -> "KeyJob":
-        """Give the job after an event. Raises KeyJobError where its state does not know that event."""
+    def after(self, event: KeyEvent, now: datetime, reason: str = "", *, step: str | None = None) -> "KeyJob":
+        """Give the job after an event, at another step where one is named.
+
+        Raises KeyJobError where its state does not know that event.
+        """
         state = _TRANSITIONS.get((self.state, event))
         if state is None:
             raise KeyJobError(
@@ -159,7 +185,8 @@ class KeyJob:
                 device=self.device_id,
                 state=str(self.state),
             )
-        return replace(self, state=state, changed_at=now, reason=reason[:REASON_LENGTH_MAX])
+        at = self.step if step is None else step
+        return replace(self, state=state, changed_at=now, reason=reason[:REASON_LENGTH_MAX], step=at)
 
     def tried(self, next_try_epoch_s: float, now: datetime, reason: str) -> "KeyJob":
         """Give the job after a session that came to nothing."""

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from meterworks.errors import MeterworksError
-from meterworks.headend.key_job import OPEN_STATES, CampaignState, KeyCampaign, KeyJob, KeyJobState, KeyPurpose
+from meterworks.headend.key_job import OPEN_STATES, CampaignState, KeyCampaign, KeyJob, KeyJobState, KeyPurpose, KeyTask
 from meterworks.headend.key_models import KeyCampaignRow, KeyJobRow
 from meterworks.headend.models import DeviceRow
 from meterworks.headend.store import DeviceMemory
@@ -57,6 +57,7 @@ class _Write:
     change: KeyChange | None
     job: KeyJob | None
     counter: int | None
+    suite: int | None
     done: "asyncio.Future[KeyHand | None]" = field(repr=False)
 
 
@@ -124,13 +125,17 @@ class KeyLedger:
         change: KeyChange | None = None,
         job: KeyJob | None = None,
         counter: int | None = None,
+        suite: int | None = None,
     ) -> KeyHand | None:
         """Write a change of keys, a job, and a new start of our invocation counter as one. Returns when it is durable.
 
-        Gives the new hand where keys changed. A write that has begun is brought to its end though its caller is gone.
+        suite: that the device turned out to have. Gives the new hand where keys changed. A write that has begun is
+        brought to its end though its caller is gone.
         """
         done: asyncio.Future[KeyHand | None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Write(device_id=device_id, change=change, job=job, counter=counter, done=done))
+        self._waiting.append(
+            _Write(device_id=device_id, change=change, job=job, counter=counter, suite=suite, done=done)
+        )
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._write_waiting())
         return await done
@@ -171,8 +176,10 @@ class KeyLedger:
         changes = {write.device_id: write.change for write in batch if write.change is not None}
         jobs = [write.job for write in batch if write.job is not None]
         counters = {write.device_id: write.counter for write in batch if write.counter is not None}
+        suites = {write.device_id: write.suite for write in batch if write.suite is not None}
         async with self._database.transaction() as connection:
             hands = await self._registry.change_keys_within(connection, changes) if changes else {}
+            await self._registry.set_suites_within(connection, suites)
             await upsert(connection, KeyJobRow, [_job_row(job) for job in jobs], keys=_JOB_KEYS)
             await _restart_counters(connection, counters)
         return hands
@@ -297,6 +304,7 @@ def _campaign_row(campaign: KeyCampaign) -> dict[str, Any]:
         **row,
         "purpose": str(campaign.purpose),
         "state": str(campaign.state),
+        "task": str(campaign.task),
         "kinds": ",".join(map(str, campaign.kinds)),
         "selection": json.dumps(_selection_document(campaign.selection)),
     }
@@ -308,6 +316,7 @@ def _campaign(row: Mapping[str, Any]) -> KeyCampaign:
             **row,
             "purpose": KeyPurpose(row["purpose"]),
             "state": CampaignState(row["state"]),
+            "task": KeyTask(row["task"]),
             "kinds": tuple(KeyKind(kind) for kind in row["kinds"].split(",") if kind),
             "selection": _selection(json.loads(row["selection"])),
         }

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Float, ForeignKey, Index, Integer, String, Text
+from sqlalchemy import BigInteger, Float, ForeignKey, Index, Integer, SmallInteger, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from meterworks.runtime import Base, UtcDateTime
@@ -28,6 +28,9 @@ class KeyCampaignRow(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime())
     due_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
+    task: Mapped[str] = mapped_column(String(12), server_default="keys")
+    suite: Mapped[int | None] = mapped_column(SmallInteger)
+    policy: Mapped[int | None] = mapped_column(SmallInteger)
 
 
 class KeyJobRow(Base):
@@ -42,5 +45,6 @@ class KeyJobRow(Base):
     next_try_epoch_s: Mapped[float] = mapped_column(Float)
     reason: Mapped[str] = mapped_column(String(REASON_LENGTH_MAX))
     changed_at: Mapped[datetime] = mapped_column(UtcDateTime())
+    step: Mapped[str] = mapped_column(String(20), server_default="")
 
     __table_args__ = (Index("ix_headend_key_job_state", "state"),)

@@ -17,9 +17,10 @@ from meterworks.errors import MeterworksError, OutcomeUnknown, UnreachableError
 from meterworks.headend.device import DeviceRecord
 from meterworks.headend.errors import KeyJobError
 from meterworks.headend.key_door import CallDoor, DialDoor
-from meterworks.headend.key_job import CampaignState, KeyCampaign, KeyEvent, KeyJob, KeyJobState, KeyPurpose
+from meterworks.headend.key_job import CampaignState, KeyCampaign, KeyEvent, KeyJob, KeyJobState, KeyPurpose, KeyTask
 from meterworks.headend.key_ledger import KeyLedger
-from meterworks.headend.key_runner import KeyDoor, KeyNews, KeyRunner
+from meterworks.headend.key_run import KeyDoor, KeyNews
+from meterworks.headend.key_runner import KeyRunner
 from meterworks.headend.key_telegraph import KeyTelegraph
 from meterworks.headend.schedule import TokenBucket
 from meterworks.headend.settings import HeadendSettings
@@ -126,9 +127,11 @@ class KeyService:
         reason: str = "",
         started_by: str = "head-end",
         pace_per_minute: int = 0,
+        suite: int | None = None,
     ) -> KeyCampaign:
         """Begin a campaign over the devices that a selection finds now. An emergency declares their keys compromised.
 
+        suite: what devices below it are raised to with their new keys.
         A device that has an open job of the same purpose is left out: it is on its way. Raises KeyJobError where nobody
         is left.
         """
@@ -143,13 +146,14 @@ class KeyService:
         campaign = KeyCampaign(
             id=uuid.uuid4().hex,
             purpose=purpose,
-            kinds=tuple(kinds),
+            kinds=_with_company(kinds),
             selection=selection,
             reason=reason[:300],
             started_by=started_by[:80],
             created_at=now,
             pace_per_minute=pace_per_minute,
             due_at=now + timedelta(seconds=self._settings.key_emergency_s) if emergency else None,
+            suite=suite,
         )
         await self._telegraph.started(campaign, len(wanted))
         jobs = await self._ledger.add_campaign(campaign, wanted)
@@ -247,9 +251,11 @@ class KeyService:
 
     async def possible(self, device: DeviceRecord) -> DeviceRecord | None:
         """The device with the keys it may have taken without our knowing it; None where none are on their way."""
-        if not any(job.is_half_done for job in self._open_jobs(device.device_id)):
-            return None
-        return await self._runner.with_new_keys(device)
+        for job in self._open_jobs(device.device_id):
+            campaign = self._campaigns[job.campaign_id]
+            if job.is_half_done and campaign.task is KeyTask.KEYS:
+                return await self._runner.with_new_keys(device, campaign.suite)
+        return None
 
     # When.
 
@@ -426,6 +432,12 @@ class KeyService:
                 counts[job.state] += 1
         for state, count in counts.items():
             OPEN_JOBS.labels(str(state)).set(count)
+
+
+def _with_company(kinds: Sequence[KeyKind]) -> tuple[KeyKind, ...]:
+    """The kinds of a campaign: a master key is never changed alone, for nothing would prove it."""
+    wanted = {*kinds, KeyKind.GUEK, KeyKind.GAK} if KeyKind.KEK in kinds else set(kinds)
+    return tuple(kind for kind in KeyKind if kind in wanted)
 
 
 def _urgency(campaign: KeyCampaign) -> tuple[int, str, str]:

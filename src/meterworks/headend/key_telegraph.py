@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from meterworks.headend.key_job import KeyCampaign
-from meterworks.headend.key_runner import KeyNews
+from meterworks.headend.key_run import KeyNews
 from meterworks.headend.workbook import Workbook
 from meterworks.trust.audit import AuditEvent, AuditSink, Outcome
 
@@ -62,6 +62,7 @@ class KeyTelegraph:
 _ACT_OF: Final[Mapping[str, str]] = {
     "key-changed": "key.rotated",
     "key-recovered": "key.fell_back",
+    "key-not-agreed": "key.change_failed",
     "key-job-failed": "key.change_failed",
     "counter-low": "key.exhausting",
 }

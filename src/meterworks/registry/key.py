@@ -1,7 +1,7 @@
 """Keys of devices: wrapped in the database, in clear only in the hands of who talks to the device."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, overload
@@ -106,6 +106,12 @@ class DeviceKeyring(RegistryPart):
             connection, (version for number, hand in after.items() for version in hand.changed_from(before[number]))
         )
         return after
+
+    async def set_suites_within(self, connection: AsyncConnection, suites: Mapping[DeviceId, int]) -> None:
+        """Note the security suites that devices turned out to have, in a transaction that does more than that."""
+        for number, suite in suites.items():
+            statement = sa.update(DeviceRow).where(DeviceRow.id == checked_number(number)).values(suite=suite)
+            await connection.execute(statement)
 
     def wrap_key(self, key: bytes) -> NewKey:
         """Wrap a key to be stored. Raises KeyMaterialError."""

@@ -209,13 +209,15 @@ class KeyHand:
                 changed.append(previous[kind].destroyed(now))
         return self._replaced(changed)
 
-    def abandoned(self, now: datetime) -> "KeyHand":
-        """Destroy what is pending: the device has not taken it, and will not."""
-        return self._replaced(each.destroyed(now) for each in self.pending().values())
+    def abandoned(self, now: datetime, kinds: Iterable[KeyKind] = tuple(KeyKind)) -> "KeyHand":
+        """Destroy what is pending of these kinds: the device has not taken it, and will not."""
+        wanted = set(kinds)
+        return self._replaced(each.destroyed(now) for each in self.pending().values() if each.kind in wanted)
 
-    def reinstated(self, now: datetime) -> "KeyHand":
-        """The device turned out to use the keys before the present ones: take them back in force."""
-        previous = self.previous()
+    def reinstated(self, now: datetime, kinds: Iterable[KeyKind] = SYMMETRIC_KINDS) -> "KeyHand":
+        """The device turned out to use the keys before the present ones: take those of these kinds back in force."""
+        wanted = set(kinds)
+        previous = {kind: each for kind, each in self.previous().items() if kind in wanted}
         changed = [
             replace(
                 each if each.state is KeyState.COMPROMISED else each.moved(KeyState.ACTIVE),

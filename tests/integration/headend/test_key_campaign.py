@@ -92,6 +92,25 @@ async def test_a_rotation_replaces_all_keys_of_a_meter(field):
     assert {each.state for each in hand.previous().values()} == {KeyState.REPLACED}
 
 
+@pytest.mark.parametrize(("suite", "raised"), [(0, 1), (0, 2)])
+async def test_meters_are_raised_to_a_higher_suite_without_a_visit(field, suite, raised):
+    meters = [specification(number, suite=suite) for number in range(2)]
+    await field.serve(meters)
+    await field.enrol(meters)
+    await field.start()
+    body = orjson.dumps({"purpose": "rotate", "suite": raised})
+    begun = orjson.loads(await field.bus.request("headend.keys.start", body, timeout_s=60.0))
+    assert begun["suite"] == raised
+    assert await settled(field, begun["id"]) == {"done": 2}
+    assert [(await field.registry.device(number)).suite for number in field.ids] == [raised] * 2
+    assert await field.lost() == []
+    await field.stop()
+    await field.start()  # and it is opened in that suite from then on
+    campaign = await field.keys.start(KeyPurpose.ROTATE, KeySelection())
+    assert await settled(field, campaign.id) == {"done": 2}
+    assert await field.lost() == []
+
+
 async def test_no_meter_is_lost_whatever_is_lost_on_the_way(field):
     result = await campaign_under_losses(field, METERS, seed=7)
     assert result["jobs"] == {"done": METERS}

@@ -1,21 +1,25 @@
-"""Emulated meters behind a line that fails on command, and key jobs on them: no socket, no cipher, no database."""
+"""Emulated meters behind a line that fails on command, and key jobs on them: no socket, no cipher, no database.
+
+Meters of suites 1 and 2 have certified key pairs, and hold ours.
+"""
 
 import asyncio
 import hashlib
 from dataclasses import dataclass, field, replace
 
 from tests.integration.headend.field import device_record
+from tests.security.device_keys.certified import OwnPairs, Registrar, certify_meter
 from tests.unit.devices.plain_load import PlainLoad
 
 from meterworks.devices import METER_MODELS, ElectricityMeter, FleetState, MeterSpecification, MeterView
-from meterworks.devices.meter_key import keys_of, put_keys_in_force
+from meterworks.devices.meter_key import keys_of, put_keys_in_force, suite_of
 from meterworks.headend import HeadendSettings, KeyJob, KeyPurpose, key_service
 from meterworks.headend.counters import CounterBlocks
 from meterworks.headend.key_runner import KeyRunner
 from meterworks.headend.key_service import KeyService
 from meterworks.headend.slots import SessionSlots
 from meterworks.links import ConnectionLost, WriteOutcomeUnknown
-from meterworks.protocols.dlms import ActionResult, Diagnostic
+from meterworks.protocols.dlms import ActionResult, DataAccessResult, Diagnostic, SecuritySuite
 from meterworks.protocols.errors import AssociationRefused, ServiceRefused
 from meterworks.registry import STORE_KEY, KeyHand, KeyKind, KeyOrigin, KeySelection, NewKey
 from meterworks.runtime import ManualClock
@@ -25,18 +29,19 @@ HEAD_END = b"MWR\0\0\0\0\1"
 STEPS = ("request", "answer", "death")
 
 
-def first_key(number, kind):
-    return hashlib.sha256(f"{number}/{kind}".encode()).digest()[:16]
+def first_key(number, kind, suite=0):
+    return hashlib.sha256(f"{number}/{kind}".encode()).digest()[: 32 if suite == 2 else 16]
 
 
 def title_of(number):
     return b"SEC" + number.to_bytes(5, "big")
 
 
-def new_meter(number, *, kek=True):
+def new_meter(number, *, kek=True, suite=0):
     specification = MeterSpecification(
-        system_title=title_of(number), serial=f"S{number}", guek=first_key(number, "guek"),
-        gak=first_key(number, "gak"), kek=first_key(number, "kek") if kek else None,
+        system_title=title_of(number), serial=f"S{number}", guek=first_key(number, "guek", suite),
+        gak=first_key(number, "gak", suite), kek=first_key(number, "kek", suite) if kek else None,
+        suite=SecuritySuite(suite),
     )  # fmt: skip
     model = METER_MODELS[1]
     view = MeterView(
@@ -80,12 +85,30 @@ class Link:
             raise ConnectionLost("the request got lost")
         put_keys_in_force(self.meter.view)
         mine = keys_of(self.meter.view)
-        if (self.device.guek, self.device.gak) != (mine.guek, mine.gak):
+        if (self.device.guek, self.device.gak, self.device.suite) != (mine.guek, mine.gak, suite_of(self.meter.view)):
             raise AssociationRefused("refused", diagnostic=Diagnostic.AUTHENTICATION_FAILURE)
         if not self.meter.accept_invocation_counter(HEAD_END, counter):
             raise AssociationRefused("used", counter=self.meter.lowest_acceptable_counter(HEAD_END))
         if fault is not None:
             raise ConnectionLost("the answer got lost")
+
+    async def get(self, address, selection=None):
+        if self.line.fault() is not None:
+            raise ConnectionLost("request or answer got lost")
+        answer = self.meter.get(self.sap, address, selection)
+        if isinstance(answer, DataAccessResult):
+            raise ServiceRefused("refused", result=int(answer))
+        return answer
+
+    async def set(self, address, value):
+        fault = self.line.fault()
+        if fault == "request":
+            raise WriteOutcomeUnknown("the request got lost")
+        result = self.meter.set(self.sap, address, value)
+        if fault is not None:
+            raise WriteOutcomeUnknown("the answer got lost")
+        if result is not DataAccessResult.SUCCESS:
+            raise ServiceRefused("refused", result=int(result))
 
     async def action(self, address, parameter=None):
         fault = self.line.fault()
@@ -110,7 +133,7 @@ class MemoryLedger:
     """What the database would hold."""
 
     def __init__(self, clock):
-        self.clock, self.hands, self.kept, self.all_jobs = clock, {}, {}, {}
+        self.clock, self.hands, self.kept, self.all_jobs, self.suites = clock, {}, {}, {}, {}
 
     async def hand(self, device_id):
         return self.hands[device_id]
@@ -121,7 +144,9 @@ class MemoryLedger:
     def wrap(self, keys):
         return {kind: NewKey(wrapped=key) for kind, key in keys.items()}
 
-    async def write(self, device_id, *, change=None, job=None, counter=None):
+    async def write(self, device_id, *, change=None, job=None, counter=None, suite=None):
+        if suite is not None:
+            self.suites[device_id] = suite
         if job is not None:
             self.all_jobs[job.campaign_id, job.device_id] = job
         if change is None:
@@ -181,7 +206,8 @@ class Fleet:
         return False
 
     def keys_changed(self, device):
-        self.devices[device.device_id] = replace(self.devices[device.device_id], guek=device.guek, gak=device.gak)
+        known = self.devices[device.device_id]
+        self.devices[device.device_id] = replace(known, guek=device.guek, gak=device.gak, suite=device.suite)
 
 
 async def nothing(*_):
@@ -191,19 +217,27 @@ async def nothing(*_):
 class Bench:
     """Some meters, their keys at the head-end, and the service that changes them."""
 
-    def __init__(self, count=1, *, origin=KeyOrigin.TRANSPORT, kek=True, reserved=None, block=64):
+    def __init__(self, count=1, *, origin=KeyOrigin.TRANSPORT, kek=True, reserved=None, block=64, suite=0):
+        """suite: of all meters; certified says whether those of suites 1 and 2 begin with certificates."""
         self.clock = ManualClock(START)
-        self.line = Line({number: new_meter(number, kek=kek) for number in range(1, count + 1)})
+        self.suite = suite
+        self.line = Line({number: new_meter(number, kek=kek, suite=suite) for number in range(1, count + 1)})
         self.ledger, self.telegraph = MemoryLedger(self.clock), Telegraph()
+        self.registrar = Registrar(START)
+        self.own = OwnPairs(HEAD_END, self.registrar)
         devices = {}
-        for number in self.line.meters:
+        for number, meter in self.line.meters.items():
             kinds = [KeyKind.GUEK, KeyKind.GAK, *([KeyKind.KEK] if kek else [])]
-            keys = {kind: NewKey(wrapped=first_key(number, str(kind))) for kind in kinds}
+            keys = {kind: NewKey(wrapped=first_key(number, str(kind), suite)) for kind in kinds}
             hand = KeyHand(device_id=number).prepared(keys, origin, STORE_KEY, self.clock.now())
+            if suite:
+                certificate = NewKey(certificate=certify_meter(meter, self.registrar, self.own))
+                hand = hand.prepared({KeyKind.SIGNING: certificate}, KeyOrigin.CERTIFIED, "", self.clock.now())
+                kinds.append(KeyKind.SIGNING)
             self.ledger.hands[number] = hand.put_in_force(kinds, self.clock.now())
             devices[number] = replace(
-                device_record(number, "h", 1, starts=int(START)), system_title=title_of(number),
-                guek=first_key(number, "guek"), gak=first_key(number, "gak"),
+                device_record(number, "h", 1, starts=int(START)), system_title=title_of(number), suite=suite,
+                guek=first_key(number, "guek", suite), gak=first_key(number, "gak", suite),
             )  # fmt: skip
         self.first = dict(devices)
         self.fleet = Fleet(devices)
@@ -212,7 +246,7 @@ class Bench:
         self.service = self.restarted()
 
     def restarted(self):
-        runner = KeyRunner(self.ledger, self.counters, self.clock, tell=self.telegraph.tell)
+        runner = KeyRunner(self.ledger, self.counters, self.clock, tell=self.telegraph.tell, own=self.own)
         return KeyService(
             self.ledger, runner, self.fleet, SessionSlots(self.settings, self.clock), self.line,
             clock=self.clock, settings=self.settings, telegraph=self.telegraph,
@@ -243,7 +277,8 @@ class Bench:
 
     def in_force(self, number=1):
         hand = self.ledger.hands[number]
-        return {str(each.kind): each.wrapped for each in hand.versions if each.is_in_force}
+        symmetric = [each for each in hand.versions if each.is_in_force and not each.kind.is_certificate]
+        return {str(each.kind): each.wrapped for each in symmetric}
 
     def at_meter(self, number=1):
         put_keys_in_force(self.line.meters[number].view)

@@ -7,7 +7,7 @@ from tests.security.device_keys import test_device_keys
 from tests.security.seeded import Defect
 
 from meterworks.devices import MeterView, meter_key
-from meterworks.headend import key_runner, key_service
+from meterworks.headend import key_rotation, key_service
 from meterworks.headend.key_job import KeyPurpose
 from meterworks.headend.restore import RestoreMark
 from meterworks.protocols.dlms import SecuritySuite
@@ -32,14 +32,14 @@ def _one_key_for_all_kinds(patch: pytest.MonkeyPatch) -> None:
         key = random(16)
         return {kind: key for kind in kinds if kind in present}
 
-    patch.setattr(key_runner, "draw_keys", draw)
+    patch.setattr(key_rotation, "draw_keys", draw)
 
 
 def _same_keys_everywhere(patch: pytest.MonkeyPatch) -> None:
     def draw(kinds, present, suite, random):  # type: ignore[no-untyped-def]  # stands in for any draw
         return {kind: hashlib.sha256(kind.encode()).digest()[:16] for kind in kinds if kind in present}
 
-    patch.setattr(key_runner, "draw_keys", draw)
+    patch.setattr(key_rotation, "draw_keys", draw)
 
 
 def _maker_keeps_the_master_key(patch: pytest.MonkeyPatch) -> None:

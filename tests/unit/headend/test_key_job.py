@@ -22,6 +22,9 @@ def job(state=KeyJobState.PLANNED):
         ("made sending still-old sending answered proved", "done"),
         ("made sending answered still-old", "prepared"),
         ("made made", "prepared"),
+        ("sending answered made sending answered proved", "done"),  # agreed, then sent
+        ("sending answered next sending answered proved", "done"),  # one of two is over
+        ("sending still-old sending", "sent"),
         ("made sending refused", "failed"),
         ("made sending gave-up", "failed"),
         ("gave-up retried", "planned"),
@@ -38,12 +41,18 @@ def test_a_job_goes_where_its_events_lead(events, state):
 
 @pytest.mark.parametrize(
     ("state", "event"),
-    [("planned", "proved"), ("planned", "sending"), ("sent", "stopped"), ("answered", "stopped"), ("done", "made"),
-     ("done", "gave up"), ("stopped", "retried"), ("sent", "made")],
+    [("planned", "proved"), ("planned", "answered"), ("prepared", "next"), ("sent", "stopped"),
+     ("answered", "stopped"), ("done", "made"), ("done", "gave up"), ("stopped", "retried"), ("sent", "made")],
 )  # fmt: skip
 def test_what_cannot_happen_is_refused(state, event):
     with pytest.raises(KeyJobError, match=f"is {state}: '{event}' cannot happen"):
         job(KeyJobState(state)).after(KeyEvent(event), NOW)
+
+
+def test_a_job_keeps_its_step_until_another_is_named():
+    sent = job().after(KeyEvent.SENDING, NOW, step="agree")
+    assert sent.after(KeyEvent.ANSWERED, NOW).step == "agree"
+    assert sent.after(KeyEvent.ANSWERED, NOW).after(KeyEvent.MADE, NOW, step="transfer").step == "transfer"
 
 
 def test_only_a_sent_job_leaves_open_which_keys_the_device_has():
