@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from types import MappingProxyType
 
 from meterworks.catalogue.gb import DeviceKind, RemoteParty
@@ -22,7 +23,11 @@ class Situation:
     (for unknown remote parties, and in its own name). change_of_supplier, change_of_supplier_counter: the same of the
     carrier's party for change of supplier.
     certificates: DER by EUI-64 and usage ("sign" or "agree"). device_kinds: of other devices a request names (joins,
-    hub logs).
+    hub logs). device_logs: what the carrier kept of a hub's or its gas part's device log, by the EUI-64 of that hub:
+    the devices in the order of the log.
+    made_at: when the command is made, which tells it from earlier ones (issuer event of gas commands).
+    customer_number: what a meter is to show so that its customer can prove to be there (customer identification
+    number); the carrier draws it.
     """
 
     device: DeviceKind
@@ -36,3 +41,6 @@ class Situation:
     user: bytes | None = None
     certificates: Mapping[tuple[bytes, str], bytes] = field(default_factory=lambda: MappingProxyType({}))
     device_kinds: Mapping[bytes, DeviceKind] = field(default_factory=lambda: MappingProxyType({}))
+    device_logs: Mapping[bytes, tuple[bytes, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    made_at: datetime | None = None
+    customer_number: str = ""

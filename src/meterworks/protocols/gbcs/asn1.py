@@ -195,7 +195,7 @@ class Asn1Payload:
         try:
             made = _made(spec, value)
             made.dump()
-        except (TypeError, ValueError, KeyError) as error:
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
             raise EncodeError(f"these values make no {kind.name.lower()} {message_code:04X}: {error}") from error
         return cls(made)
 
@@ -223,7 +223,23 @@ def _made(spec: Any, value: Any) -> Any:
     if issubclass(spec, core.Choice):
         name, inner = ("accepted", core.Null()) if value is None else ("outcome", value)
         return spec(name=name, value=inner)
-    return spec() if value is None else spec(value)
+    return spec() if value is None else spec(_prepared(spec, value))
+
+
+def _prepared(spec: Any, value: Any) -> Any:
+    """Plain values with what others defined read from its octets, wherever it stands; None of an option is left out."""
+    if spec in _FOREIGN_TYPES:
+        return spec.load(value, strict=True) if isinstance(value, bytes) else value
+    if issubclass(spec, core.SequenceOf):
+        return [_prepared(spec._child_spec, one) for one in value]
+    if issubclass(spec, core.Sequence):
+        specs = {field[0]: field[1] for field in spec._fields}
+        return {
+            name: _prepared(specs[name], one)
+            for name, one in value.items()
+            if one is not None or specs[name] is core.Null
+        }
+    return value
 
 
 def _encode(element: Any, *, wide: bool, depth: int = 0) -> bytes:

@@ -8,6 +8,8 @@ from typing import Protocol
 from meterworks.catalogue.gb import PayloadKind, UseCaseChoice
 from meterworks.companions.gb.request import Request
 from meterworks.companions.gb.situation import Situation
+from meterworks.companions.gb.transform.asn1 import Asn1Builder
+from meterworks.companions.gb.transform.gbz import GbzBuilder
 
 __all__ = ["PayloadBuilder", "load_builders"]
 
@@ -21,4 +23,4 @@ class PayloadBuilder(Protocol):
 
 def load_builders(additions: Sequence[Path] = ()) -> Mapping[PayloadKind, PayloadBuilder]:
     """The builders by kind. additions: folders of makers with rows of their own. Raises CatalogueError."""
-    return MappingProxyType({})
+    return MappingProxyType({PayloadKind.GBZ: GbzBuilder.load(additions), PayloadKind.ASN1: Asn1Builder()})

@@ -13,7 +13,6 @@ from pathlib import Path
 from meterworks.catalogue.gb import (
     Condition,
     PayloadKind,
-    Sender,
     UseCase,
     UseCaseChoice,
     load_use_case_choices,
@@ -24,8 +23,9 @@ from meterworks.companions.gb.element import Element
 from meterworks.companions.gb.request import CommandVariant, Request
 from meterworks.companions.gb.situation import Situation
 from meterworks.companions.gb.transform.builder import PayloadBuilder, load_builders
+from meterworks.companions.gb.transform.header import header_of
 from meterworks.protocols.errors import EncodeError
-from meterworks.protocols.gbcs import Message, MessageKind, OtherInformation
+from meterworks.protocols.gbcs import Message, MessageKind
 
 __all__ = ["Rulebook", "choose", "load_rulebook", "signer_of", "transform"]
 
@@ -55,7 +55,7 @@ def transform(request: Request, situation: Situation, *, rulebook: Rulebook | No
     """
     rules = rulebook or load_rulebook()
     choice = choose(request, situation, rulebook=rules)
-    originator, counter, other = _header(choice, request, situation)
+    originator, counter, other = header_of(choice, request, situation)
     builder = rules.builders.get(choice.payload)
     if builder is None:
         raise TransformError(f"{choice.use_case}: nothing builds {choice.payload} payloads", use_case=choice.use_case)
@@ -102,7 +102,7 @@ def signer_of(request: Request, situation: Situation, *, rulebook: Rulebook | No
     """EUI-64 of who signs a request's command, None where nobody does."""
     rules = rulebook or load_rulebook()
     choice = choose(request, situation, rulebook=rules)
-    sender = _header(choice, request, situation)[0]
+    sender = header_of(choice, request, situation)[0]
     if request.command_variant is CommandVariant.PREPARE:
         return sender
     # What is critical for the device and not for the user, the carrier's own parties sign.
@@ -113,50 +113,3 @@ def signer_of(request: Request, situation: Situation, *, rulebook: Rulebook | No
 def _holds(condition: Condition, body: Element) -> bool:
     found = any(condition.text is None or leaf.text == condition.text for leaf in body.all(condition.path))
     return found is not condition.negated
-
-
-def _header(choice: UseCaseChoice, request: Request, situation: Situation) -> tuple[bytes, int, OtherInformation]:
-    """Originator, counter and other information of a command."""
-    identity = request.request_id
-    bare = OtherInformation(message_code=choice.code)
-    match _sender(choice.sender, situation):
-        case Sender.USER:
-            return identity.originator, identity.counter, bare
-        case Sender.BROKER:
-            return situation.broker, _counter(situation.broker_counter, "broker_counter"), bare
-        case Sender.CHANGE_OF_SUPPLIER:
-            if situation.change_of_supplier is None:
-                raise _missing("change_of_supplier")
-            counter = _counter(situation.change_of_supplier_counter, "change_of_supplier_counter")
-            return situation.change_of_supplier, counter, bare
-    party = situation.user or identity.originator
-    certificate = situation.certificates.get((party, "agree"), b"") if choice.sealed else b""
-    other = OtherInformation(
-        message_code=choice.code,
-        supplementary_party=party,
-        supplementary_counter=identity.counter,
-        certificate=certificate,
-    )
-    return situation.broker, _counter(situation.broker_counter, "broker_counter"), other
-
-
-def _sender(sender: Sender, situation: Situation) -> Sender:
-    """Who it is in this situation."""
-    match sender:
-        case Sender.USER if not situation.knows_originator:
-            return Sender.BROKER_FOR_USER
-        case Sender.USER_OR_BROKER:
-            return Sender.USER if situation.knows_originator else Sender.BROKER
-    return sender
-
-
-def _counter(counter: int | None, name: str) -> int:
-    if counter is None:
-        raise _missing(name)
-    return counter
-
-
-def _missing(name: str) -> TransformError:
-    return TransformError(
-        f"the situation lacks {name}, and this command goes out in the carrier's name", path=f"Situation.{name}"
-    )
