@@ -1,6 +1,7 @@
 """GB messages (GBCS): frames, their protection, gas payloads, prepayment tokens. Sans-I/O; keys come in as objects."""
 
 from meterworks.protocols.gbcs.asn1 import PAYLOADS, Asn1Payload, payload_type
+from meterworks.protocols.gbcs.firmware import FIRMWARE_SIZE_MAX, FirmwareFile
 from meterworks.protocols.gbcs.gbz import NEVER, Component, GbzAlert, GbzMessage, GbzOutcome, ZclFrame
 from meterworks.protocols.gbcs.message import (
     COUNTER_MAX,
@@ -39,6 +40,7 @@ from meterworks.protocols.gbcs.token import (
 __all__ = [
     "COUNTER_MAX",
     "COUNTER_STEP",
+    "FIRMWARE_SIZE_MAX",
     "IDENTITY_SIZE",
     "MAC_SIZE",
     "MESSAGE_SIZE_MAX",
@@ -49,6 +51,7 @@ __all__ = [
     "VALUE_MAX",
     "Asn1Payload",
     "Component",
+    "FirmwareFile",
     "GbzAlert",
     "GbzMessage",
     "GbzOutcome",
