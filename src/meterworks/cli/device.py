@@ -10,7 +10,7 @@ from meterworks.cli.option import AsJson, ConfigFile, DataFolder, Settings, layo
 from meterworks.cli.output import notice, print_json, print_rows
 from meterworks.registry import DeviceFilter, DeviceId, PlacedDevice, RowOutcome, ShipmentFormat
 from meterworks.system import ConfigurationError
-from meterworks.system.records import open_records
+from meterworks.system.records import import_shipment, open_records
 
 __all__ = ["app"]
 
@@ -126,8 +126,7 @@ def add(
     form = _form_of(shipment)
 
     async def load() -> list[dict[str, object]]:
-        async with open_records(layout_of(data, config, settings)) as records:
-            result = await records.registry.import_shipment(content, form, transport_key=key)
+        result = await import_shipment(layout_of(data, config, settings), content, form, transport_key=key)
         if result.sealed_by:
             notice(f"sealed by {result.sealed_by}")
         return [

@@ -4,7 +4,7 @@ from meterworks.devices.access import CLIENTS, Audience, Client, Rights, rights_
 from meterworks.devices.client_login import ClientLogin
 from meterworks.devices.companion_model import MODELS, STYLES, model_of
 from meterworks.devices.disconnect_control import Origin, SwitchOrder, operate
-from meterworks.devices.errors import FleetStateError, ImageRefused, ModelError, PushFailed
+from meterworks.devices.errors import FleetStateError, ImageRefused, ModelError, NotPersonalised, PushFailed
 from meterworks.devices.fault import FaultSettings
 from meterworks.devices.firmware_image import ChecksumVerifier, FirmwareImage, ImageVerifier, build_image
 from meterworks.devices.fleet import Fleet, FleetSettings, FleetStatus, describe_meter, serve_one
@@ -58,6 +58,7 @@ __all__ = [
     "MeterView",
     "ModelError",
     "ModelProposal",
+    "NotPersonalised",
     "Origin",
     "PushFailed",
     "PushSetup",

@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from meterworks.devices.errors import NotPersonalised
 from meterworks.devices.meter import ElectricityMeter
 from meterworks.devices.meter_tls import MeterChannels
 from meterworks.devices.push_message import push_frame
@@ -62,7 +63,7 @@ class Dialler:
         while True:
             try:
                 call = await self._call(index)
-            except (ConnectFailed, SecurityError) as error:
+            except (ConnectFailed, SecurityError, NotPersonalised) as error:
                 self.failed += 1
                 log.debug("head-end does not answer", meter=index, wait_s=wait_s, reason=str(error))
                 await self._clock.sleep(wait_s * self._chance.uniform(0.5, 1.5))
@@ -83,7 +84,7 @@ class Dialler:
         async with self._connecting:
             opening = push_frame(meter, CONNECTION_PUSH)
             local_address = own if same_machine else None
-            tls = None if self._channels is None else self._channels.demand(index)
+            tls = None if self._channels is None else await self._channels.demand(index)
             call = await call_head_end(meter, host, port, opening=opening, local_address=local_address, tls=tls)
         self.connected += 1
         return call

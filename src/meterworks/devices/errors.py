@@ -2,7 +2,15 @@
 
 from meterworks.errors import PeerError, RefusedError, UnreachableError, UsageError
 
-__all__ = ["CertificateRefused", "FleetStateError", "ImageRefused", "MalformedValue", "ModelError", "PushFailed"]
+__all__ = [
+    "CertificateRefused",
+    "FleetStateError",
+    "ImageRefused",
+    "MalformedValue",
+    "ModelError",
+    "NotPersonalised",
+    "PushFailed",
+]
 
 
 class ModelError(UsageError):
@@ -27,6 +35,12 @@ class PushFailed(UnreachableError):
     """The head-end's push port took no message; the meter tries again later."""
 
     code = "push-failed"
+
+
+class NotPersonalised(UnreachableError):
+    """The meter has no certificate of its operator, and could not get one now; it asks again at its next contact."""
+
+    code = "not-personalised"
 
 
 class ImageRefused(RefusedError):

@@ -1,12 +1,15 @@
 """TLS of emulated meters: each speaks with its own device certificate, as server and when it calls the head-end.
 
+A meter comes with its maker's certificate, which the head-end does not accept. At its first contact, whoever opens it,
+it gets the operator's, and the contact waits for that; from then on it shows no other.
+
 Contexts are made when a meter is first addressed and kept in a bounded list, the one not used for longest goes first:
 one takes some 40 kB and 2 ms of a processor (measured with P-256 and a short revocation list).
 """
 
 import ssl
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -35,7 +38,16 @@ class MeterCredentials(Protocol):
         """Anchors and revocation lists that all meters honour; certificate and key of it are not used."""
 
     def pair(self, index: int) -> tuple[bytes, bytes]:
-        """Give certificate chain and key of a meter by its number, in PEM. Raises TlsFilesError."""
+        """Give the operator's certificate chain and the key of a meter by its number, in PEM. Raises TlsFilesError."""
+
+    def is_personalised(self, index: int) -> bool:
+        """Whether a meter has its operator's certificate; false also for a number that no meter has."""
+
+    async def personalise(self, index: int) -> None:
+        """Get a meter its operator's certificate, if it has none; asked twice at once, it is done once.
+
+        Raises NotPersonalised.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +111,10 @@ class MeterChannels:
         """Give the door of one listening socket."""
         return TlsDoor(self._context_at, self._served)
 
-    def demand(self, index: int) -> TlsDemand:
-        """Give what a meter asks of the head-end that it calls. Raises TlsFilesError."""
+    async def demand(self, index: int) -> TlsDemand:
+        """Give what a meter asks of the head-end that it calls. Raises TlsFilesError, NotPersonalised."""
+        if not self._credentials.is_personalised(index):
+            await self._credentials.personalise(index)
         return TlsDemand(context=self._context(Interface.PUSH, index), guard=self._called)
 
     def forget(self, index: int) -> None:
@@ -108,9 +122,17 @@ class MeterChannels:
         for interface in (Interface.METER, Interface.PUSH):
             self._contexts.pop((interface, index), None)
 
-    def _context_at(self, host: str, port: int) -> TlsContext | None:
+    def _context_at(self, host: str, port: int) -> TlsContext | Awaitable[TlsContext] | None:
         index = self._index_at(host, port)
-        return None if index is None else self._context(Interface.METER, index)
+        if index is None:
+            return None
+        if self._credentials.is_personalised(index):
+            return self._context(Interface.METER, index)
+        return self._context_after_first_contact(index)
+
+    async def _context_after_first_contact(self, index: int) -> TlsContext:
+        await self._credentials.personalise(index)
+        return self._context(Interface.METER, index)
 
     def _context(self, interface: Interface, index: int) -> TlsContext:
         key = (interface, index)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from meterworks.devices.errors import PushFailed
+from meterworks.devices.errors import NotPersonalised, PushFailed
 from meterworks.devices.meter import ElectricityMeter
 from meterworks.devices.meter_tls import MeterChannels
 from meterworks.devices.push_message import PushMessage, confirms, make_push
@@ -180,17 +180,19 @@ class PushSender:
                     writer.close()
                     with contextlib.suppress(OSError):
                         await writer.wait_closed()
-        except (OSError, TimeoutError, SecurityError) as error:
+        except (OSError, TimeoutError, SecurityError, NotPersonalised) as error:
             host, port = destination
             raise PushFailed(f"no push from meter {due.index} to {host}:{port}: {error}") from error
 
     async def _connect(
         self, index: int, destination: tuple[str, int]
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Connect to the head-end; over TLS nothing is said before it was judged. Raises OSError, SecurityError."""
+        """Connect to the head-end; over TLS nothing is said before it was judged. Raises OSError, SecurityError,
+        NotPersonalised.
+        """
         if self._channels is None:
             return await asyncio.open_connection(*destination)
-        demand = self._channels.demand(index)
+        demand = await self._channels.demand(index)
         name = session_name(*destination)
         reader, writer = await asyncio.open_connection(*destination, ssl=demand.context, server_hostname=name)
         try:

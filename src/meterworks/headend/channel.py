@@ -4,6 +4,7 @@ A device is who its certificate says, and its certificate must say the same as t
 the system title (SEC-026). A hub or gateway brings what meters behind it send, under a prefix, and is no meter itself.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 from meterworks.headend.device import DeviceRecord
@@ -36,6 +37,10 @@ class HeadendChannels:
         """Judges meters that the head-end calls."""
         self.callers = Guard(Interface.PUSH, is_server=True, credential=credential, audit=audit, actor=_ACTOR)
         """Judges devices that call the head-end."""
+
+    def tell(self, met: Callable[[str], None]) -> None:
+        """Have somebody told of the identity of each piece of equipment that proves its certificate."""
+        self.meters.on_admitted = self.callers.on_admitted = lambda peer: met(peer.identity)
 
     def demand(self, device: DeviceRecord) -> TlsDemand:
         """Give what is asked of who answers at a device's address: to be this device and no other."""

@@ -18,6 +18,7 @@ from meterworks.headend.counters import CounterBlocks
 from meterworks.headend.device import DeviceDirectory
 from meterworks.headend.dialer import LinkDialer
 from meterworks.headend.expectation import ExpectationTable
+from meterworks.headend.first_contact import FirstContacts
 from meterworks.headend.key_desk import KeyDesk
 from meterworks.headend.key_ledger import KeyLedger
 from meterworks.headend.key_runner import KeyRunner
@@ -87,6 +88,7 @@ class HeadEnd:
         self._audit = audit
         self._database = database
         self._restore_mark = RestoreMark(None)
+        self._first_contacts = FirstContacts(bus)
         self.restore_mark: Path | None = None
         """A file outside the database that shows when an older copy of the database was put back; set before `run`."""
         self.keys: KeyDesk | None = None
@@ -129,6 +131,7 @@ class HeadEnd:
                         ("book", self._keep_book()),
                         ("upkeep", self._upkeep()),
                         ("keys", self._change_keys()),
+                        ("first contacts", self._first_contacts.run()),
                     )
                 ]
                 await self._respond()
@@ -142,6 +145,8 @@ class HeadEnd:
 
     async def _assemble(self) -> None:
         settings, clock = self.settings, self._clock
+        if self.channels is not None:
+            self.channels.tell(self._first_contacts.met)
         await ensure_reading_streams(self._bus)
         self.table = ExpectationTable()
         async for rows in self._store.load_expectation():

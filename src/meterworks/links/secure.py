@@ -6,16 +6,18 @@ was called, bounds the handshakes under way, and lets a connection in when its p
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias, cast
 
+from meterworks.errors import MeterworksError
 from meterworks.runtime import get_logger
 from meterworks.trust.tls import Guard, Peer, PeerRefused, Refusal, TlsFilesError, session_name
 
 __all__ = [
     "ClientTls",
     "ContextResolver",
+    "ContextToCome",
     "JudgedServer",
     "TlsDemand",
     "TlsDoor",
@@ -28,8 +30,10 @@ EARLY_SIZE_MAX: Final = 64 * 1024  # octets that may come right behind the end o
 
 log = get_logger("links.secure")
 
-ContextResolver: TypeAlias = Callable[[str, int], ssl.SSLContext | None]
-"""Gives the context for who called a local host and port, or None where nobody is at home."""
+ContextToCome: TypeAlias = Awaitable[ssl.SSLContext]
+"""Of somebody who has to be certified first: the caller waits for it, within the time of a handshake."""
+ContextResolver: TypeAlias = Callable[[str, int], ssl.SSLContext | ContextToCome | None]
+"""Gives the context for who called a local host and port, at once or later, or None where nobody is at home."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +138,7 @@ class TlsDoor:
         self.turned_away = 0
         self.failed = 0
 
-    def context_for(self, host: str, port: int) -> ssl.SSLContext | None:
+    def context_for(self, host: str, port: int) -> ssl.SSLContext | ContextToCome | None:
         """Give the context for who called here; None also where its files cannot be used, which is logged."""
         if isinstance(self._context, ssl.SSLContext):
             return self._context
@@ -190,13 +194,26 @@ class _Entering(asyncio.Protocol):
             return
         self._door.enter(self)
         plain.pause_reading()
+        self._task = asyncio.get_running_loop().create_task(self._shake(plain, context))
+        self._task.add_done_callback(self._shaken)
+
+    async def _shake(
+        self, plain: asyncio.Transport, context: ssl.SSLContext | ContextToCome
+    ) -> asyncio.Transport | None:
+        """Shake hands, once there is a context to do it with; None where there will be none."""
         loop = asyncio.get_running_loop()
         limit_s = self._door.guard.policy.handshake_s_max
-        self._task = loop.create_task(
-            loop.start_tls(plain, self, context, server_side=True, ssl_handshake_timeout=limit_s)
-        )
-        self._task.add_done_callback(self._shaken)
+        if not isinstance(context, ssl.SSLContext):
+            try:
+                async with asyncio.timeout(limit_s):
+                    context = await context
+            except MeterworksError as error:
+                log.debug("nobody answers at this address yet", reason=str(error))
+                self._door.turned_away += 1
+                plain.abort()
+                return None
         loop.call_soon(self._taken_over, loop)
+        return await loop.start_tls(plain, self, context, server_side=True, ssl_handshake_timeout=limit_s)
 
     def data_received(self, data: bytes) -> None:
         self._early += data

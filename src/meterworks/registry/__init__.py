@@ -32,7 +32,8 @@ from meterworks.registry.organisation import Organisation, OrganisationKind, Org
 from meterworks.registry.registration import Registration
 from meterworks.registry.registry import Registry
 from meterworks.registry.seal_rule import SealRule
-from meterworks.registry.shipment import RowOutcome, RowResult, ShipmentResult
+from meterworks.registry.shipment import RowOutcome, RowResult, ShipmentNotice, ShipmentResult
+from meterworks.registry.shipment_act import shipment_accepted, shipment_refused
 from meterworks.registry.shipment_file import (
     SHIPMENT_COLUMNS,
     SHIPMENT_ROWS_MAX,
@@ -92,6 +93,7 @@ __all__ = [
     "SealRule",
     "ShipmentError",
     "ShipmentFormat",
+    "ShipmentNotice",
     "ShipmentResult",
     "ShipmentSealError",
     "Span",
@@ -103,4 +105,6 @@ __all__ = [
     "channel_rows",
     "has_device_keys",
     "sealed_file",
+    "shipment_accepted",
+    "shipment_refused",
 ]

@@ -1,7 +1,8 @@
 """Shipment import: devices with their keys from a maker's file into the registry, each row with a result of its own."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -26,7 +27,7 @@ from meterworks.registry.value import DeviceId, UsagePointId
 from meterworks.runtime import get_logger
 from meterworks.trust import KeyRegister, constant_time_equal
 
-__all__ = ["RowOutcome", "RowResult", "ShipmentResult", "Shipments"]
+__all__ = ["RowOutcome", "RowResult", "ShipmentNotice", "ShipmentResult", "Shipments"]
 
 TRANSPORT_KEY_SIZES = (16, 32)
 ROWS_PER_TRANSACTION = 2_000  # keeps the database's write lock short: others write between two of them
@@ -54,6 +55,21 @@ class RowResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShipmentNotice:
+    """A shipment that can be read and whose seal holds, before any device of it is taken in.
+
+    maker, number, seal: empty where it has no seal; the seal as it came. digest: SHA-256 (hex) of all octets of the
+    shipment. devices: how many the file names.
+    """
+
+    maker: str
+    number: str
+    seal: bytes
+    digest: str
+    devices: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShipmentResult:
     """What became of a shipment, in the order of its rows."""
 
@@ -78,9 +94,17 @@ class _Candidate:
 class Shipments(RegistryPart):
     """Importing shipment files."""
 
-    async def import_shipment(self, data: bytes, format_: ShipmentFormat, *, transport_key: bytes) -> ShipmentResult:
+    async def import_shipment(
+        self,
+        data: bytes,
+        format_: ShipmentFormat,
+        *,
+        transport_key: bytes,
+        before: Callable[[ShipmentNotice], Awaitable[None]] | None = None,
+    ) -> ShipmentResult:
         """Import a shipment file, sealed or not (format: docs/shipment.md). Importing it again changes nothing.
 
+        before: told once of what is about to be imported; what it raises stops the import, and nothing was taken in.
         A bad row is a result, never an error, and stops no other row. Raises ShipmentError when the file as a whole
         cannot be read, or the transport key has no lawful size, ShipmentSealError for a seal that does not hold or is
         missing where one is needed: then nothing was imported.
@@ -89,6 +113,8 @@ class Shipments(RegistryPart):
             raise ShipmentError(f"a transport key has 16 or 32 octets, this one has {len(transport_key)}")
         seal, content = await asyncio.to_thread(self._opened, data)
         results, candidates = await asyncio.to_thread(_parse, content, format_, transport_key, seal)
+        if before is not None:
+            await before(_notice(data, seal, len(results) + len(candidates)))
         for chunk in chunks(candidates, ROWS_PER_TRANSACTION):
             results += await self._import_rows(chunk)
         sealed_by = "" if seal is None else seal.maker
@@ -144,6 +170,16 @@ class Shipments(RegistryPart):
         if placed:
             await insert_installations(connection, placed)
         return {device.identity: number for device, number in zip(devices, numbers, strict=True)}
+
+
+def _notice(data: bytes, seal: ShipmentSeal | None, devices: int) -> ShipmentNotice:
+    return ShipmentNotice(
+        maker="" if seal is None else seal.maker,
+        number="" if seal is None else seal.number,
+        seal=b"" if seal is None else seal.octets,
+        digest=hashlib.sha256(data).hexdigest(),
+        devices=devices,
+    )
 
 
 class _Places:

@@ -29,10 +29,11 @@ _ADVICE: Final = "nothing was imported; ask the maker for the shipment again"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShipmentSeal:
-    """A seal that holds. devices: what the maker says it made, by identity."""
+    """A seal that holds. octets: as it came. devices: what the maker says it made, by identity."""
 
     maker: str
     number: str
+    octets: bytes
     devices: Mapping[str, ManufacturedDevice]
 
     def check(self, device: NewDevice) -> None:
@@ -91,5 +92,6 @@ def _judged(line: bytes, content: bytes, rule: SealRule) -> ShipmentSeal:
     return ShipmentSeal(
         maker=shipment.maker,
         number=shipment.number,
+        octets=line,
         devices={device.identity: device for device in shipment.devices},
     )

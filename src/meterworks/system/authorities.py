@@ -128,7 +128,7 @@ def known_authorities(public: Path) -> list[x509.Certificate]:
     """The roots that are published in a folder: those of peers, makers and the other hierarchies."""
     found: dict[bytes, x509.Certificate] = {}
     for path in sorted(public.glob("*.pem")):
-        if path.name != "crl.pem":
+        if not path.name.endswith("crl.pem"):
             for certificate in x509.load_pem_x509_certificates(path.read_bytes()):
                 found[certificate.tbs_certificate_bytes] = certificate
     return list(found.values())

@@ -1,21 +1,34 @@
 """The stores of a system, opened from its data folder without its processes: for commands that only look things up."""
 
+import asyncio
 import contextlib
+import getpass
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 
+from meterworks.errors import MeterworksError
 from meterworks.readings import InstalledDevice, ReadingStore
-from meterworks.registry import Registry, UsagePointId
+from meterworks.registry import (
+    Registry,
+    ShipmentFormat,
+    ShipmentNotice,
+    ShipmentResult,
+    UsagePointId,
+    shipment_accepted,
+    shipment_refused,
+)
 from meterworks.runtime import Clock, Database, SystemClock, load_clock
 from meterworks.runtime.warehouse import Warehouse
 from meterworks.system.configuration import Layout
 from meterworks.system.errors import ConfigurationError
-from meterworks.system.seal import seal_rule
+from meterworks.system.seal import admit_sealed, seal_rule
+from meterworks.system.trail import tell_event
 from meterworks.trust import KeyStore
+from meterworks.trust.pki import LEDGER_FILE, Ledger, Provisioning
 
-__all__ = ["Records", "open_records"]
+__all__ = ["Records", "import_shipment", "open_records"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,3 +75,31 @@ async def open_records(layout: Layout) -> AsyncIterator[Records]:
         )
     finally:
         await database.close()
+
+
+async def import_shipment(
+    layout: Layout, data: bytes, format_: ShipmentFormat, *, transport_key: bytes
+) -> ShipmentResult:
+    """Import a shipment as a person at this machine, whether the system runs or not.
+
+    It is recorded, and a sealed one's devices may enrol from then on. Raises as `Registry.import_shipment`;
+    EnrolmentRefused where a device of it is known with other keys, or a key is another device's: nothing was imported.
+    """
+    actor = f"person:{getpass.getuser()}"
+
+    async def before(notice: ShipmentNotice) -> None:
+        await tell_event(layout, shipment_accepted(notice, actor=actor))
+        if notice.seal:
+            await asyncio.to_thread(_admit, layout, notice.seal)
+
+    async with open_records(layout) as records:
+        try:
+            return await records.registry.import_shipment(data, format_, transport_key=transport_key, before=before)
+        except MeterworksError as error:
+            await tell_event(layout, shipment_refused(data, error, actor=actor))
+            raise
+
+
+def _admit(layout: Layout, seal: bytes) -> None:
+    with contextlib.closing(Ledger(layout.pki / LEDGER_FILE)) as ledger:
+        admit_sealed(seal, seal_rule(layout), Provisioning(ledger))

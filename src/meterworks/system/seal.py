@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -16,13 +17,15 @@ from meterworks.trust.pki import (
     CrlStore,
     ManufacturedDevice,
     PeerRole,
+    Provisioning,
     Shipment,
     SystemPki,
+    open_shipment,
     revocation_policy_of,
     seal_shipment,
 )
 
-__all__ = ["MAKER", "seal_file", "seal_rule"]
+__all__ = ["MAKER", "admit_sealed", "seal_file", "seal_rule"]
 
 MAKER: Final = "Meterworks"  # of the emulated meters
 AUTHORITY: Final = "maker"
@@ -66,8 +69,31 @@ def _read(folder: Path, name: str) -> tuple[list[x509.Certificate], list[bytes]]
         raise ConfigurationError(f"the makers' roots in {folder} cannot be read: {error}") from error
 
 
-def seal_file(content: bytes, pki: SystemPki, *, owner: str) -> bytes:
-    """Seal a shipment in JSON as this system's own maker, for an owner; the key of the seal is made for it alone."""
+def admit_sealed(seal: bytes, rule: SealRule, provisioning: Provisioning) -> int:
+    """Let the devices of a sealed shipment enrol; `seal`: its first line, which is judged here. Gives how many are new.
+
+    Raises ShipmentRefused or CertificateRefused for a seal that does not hold, EnrolmentRefused where a device is known
+    with other keys or another owner, or a key is another device's: then none is admitted.
+    """
+    shipment = open_shipment(
+        seal,
+        maker_anchors=rule.maker_anchors,
+        owner=rule.owner,
+        at=rule.at,
+        crls=None if rule.crls is None else rule.crls(),
+        revocation=rule.revocation,
+    )
+    return provisioning.admit(shipment, seal, now=rule.at)
+
+
+def seal_file(
+    content: bytes, pki: SystemPki, *, owner: str, keys: Mapping[str, Mapping[str, str]] | None = None
+) -> bytes:
+    """Seal a shipment in JSON as this system's own maker, for an owner; the key of the seal is made for it alone.
+
+    keys: SHA-256 (hex) of the public keys of the first certificates by identity and profile; a device without one of
+    them enrols with a token only.
+    """
     given = pki.issue_credentials(
         AUTHORITY, "maker-seal", CertificateSubject(identity=MAKER, role=PeerRole.MAKER), lifetime=SEAL_LIFETIME
     )
@@ -79,7 +105,8 @@ def seal_file(content: bytes, pki: SystemPki, *, owner: str) -> bytes:
         owner=owner,
         made_at=datetime.now(UTC),
         devices=tuple(
-            ManufacturedDevice(**{name: row[name] for name in names}, keys={}) for row in json.loads(content)["devices"]
+            ManufacturedDevice(**{name: row[name] for name in names}, keys=(keys or {}).get(row["identity"], {}))
+            for row in json.loads(content)["devices"]
         ),
         file_digest=digest,
     )

@@ -70,7 +70,7 @@ BEHIND: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "writer": (STORES,),
         "fleet": (STORES,),
         "web": (STORES, "audit"),
-        "headend": (STORES, "writer", "fleet", "web"),
+        "headend": (STORES, "writer", "fleet", "web", "pki"),  # at its first calls meters enrol
     }
 )
 READY_TIMEOUT_S = 900.0  # the making of the stores is in it: a minute for ten thousand meters

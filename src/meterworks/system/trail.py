@@ -41,7 +41,7 @@ from meterworks.trust.audit import (
     verify_stored,
 )
 
-__all__ = ["TrailStore", "open_trail", "started_database", "tell"]
+__all__ = ["TrailStore", "open_trail", "started_database", "tell", "tell_event"]
 
 log = get_logger("system.trail")
 COMMAND = "command"  # the identity of a person's commands
@@ -161,17 +161,14 @@ async def tell(
 
     about: the object of the act; without it the trail itself, which was looked at.
     """
+    actor = f"person:{getpass.getuser()}"
+    await tell_event(layout, AuditEvent(act=act, actor=actor, object=about, outcome=outcome, cause=cause, facts=facts))
+
+
+async def tell_event(layout: Layout, told: AuditEvent) -> None:
+    """Record an act, as `tell` does; its times are set here."""
     clock = SystemClock(load_clock(layout.clock))
-    event = AuditEvent(
-        act=act,
-        actor=f"person:{getpass.getuser()}",
-        object=about,
-        outcome=outcome,
-        cause=cause,
-        facts=facts,
-        at=clock.now(),
-        machine_at=datetime.now(UTC),
-    )
+    event = replace(told, at=clock.now(), machine_at=datetime.now(UTC))
     try:
         async with asyncio.timeout(APPENDER_S_MAX):
             bus = await connect_bus(replace(layout.bus(COMMAND), connect_timeout_s=1.0))

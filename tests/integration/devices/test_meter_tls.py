@@ -8,7 +8,7 @@ from tests.integration.devices.test_fleet import drive
 from tests.tls_authority import SmallAuthority
 from tests.unit.devices.plain_load import PlainLoad
 
-from meterworks.devices import FaultSettings, Fleet, FleetSettings, MeterChannels
+from meterworks.devices import FaultSettings, Fleet, FleetSettings, MeterChannels, NotPersonalised
 from meterworks.errors import UnreachableError
 from meterworks.headend import HeadendChannels
 from meterworks.headend.device import DeviceRecord
@@ -25,12 +25,25 @@ class Credentials:
 
     def __init__(self, authority, folder, specifications):
         self.trust = authority.files(folder, authority.issue("fleet", "fleet"))
+        self.fresh = set()
+        self.asked = []
         self.pairs = [authority.issue("device", each.system_title.hex()) for each in specifications]
 
     def pair(self, index):
         if index >= len(self.pairs):
             raise TlsFilesError(f"meter {index} has no certificate")
         return self.pairs[index].certificate_pem, self.pairs[index].key_pem
+
+    def is_personalised(self, index):
+        return index not in self.fresh
+
+    async def personalise(self, index):
+        """As far as a fleet sees it: it takes a moment, or fails."""
+        self.asked.append(index)
+        await asyncio.sleep(0)
+        if index >= len(self.pairs):
+            raise NotPersonalised(f"meter {index} gets no certificate")
+        self.fresh.discard(index)
 
 
 class Neighbourhood:

@@ -9,13 +9,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from tests.integration.system.authorities import files_of, quick_pki
 
 from meterworks.system.configuration import Layout, load_configuration
-from meterworks.system.device_credential import DeviceBook, supply_devices
+from meterworks.system.device_credential import DeviceBook, first_key_digests, supply_devices
 from meterworks.system.identity import certificate_of, is_due, prepared_identities
 from meterworks.system.privilege import IDENTITIES
 from meterworks.trust.pki import PeerRole
 from meterworks.trust.tls import Interface, TlsFilesError, TlsMemory, peer_of_certificate, server_context
 
-END = "-----END CERTIFICATE-----\n"
 TITLES = [bytes.fromhex(f"4d574d00000000{number:02x}") for number in range(3)]
 
 
@@ -44,7 +43,7 @@ def test_each_process_is_certified_once_and_anew_where_it_must_be(tmp_path: Path
         assert {name for name, number in numbers().items() if number != first[name]} == {"fleet", "writer", "web"}
 
 
-def test_each_meter_gets_a_certificate_that_names_its_system_title(tmp_path: Path) -> None:
+def test_each_meter_is_made_with_its_makers_certificate_that_names_its_system_title(tmp_path: Path) -> None:
     pki = quick_pki(tmp_path)
     trust = files_of(pki.issue_service(PeerRole.FLEET), tmp_path, "fleet")
     path = tmp_path / "certificates.sqlite3"
@@ -54,14 +53,19 @@ def test_each_meter_gets_a_certificate_that_names_its_system_title(tmp_path: Pat
     assert not supply_devices(path, pki, TITLES)
     assert path.stat().st_mode & 0o777 == 0o600
     book = DeviceBook(path, trust)
-    assert len(book) == len(TITLES)
+    assert len(book) == 0, "nobody has the operator's certificate yet"
+    before = [book.first_pair(number) for number in range(len(TITLES))]
+    assert set(first_key_digests(path)) == {title.hex() for title in TITLES}
     for number, title in enumerate(TITLES):
-        certificate, key = book.pair(number)
+        certificate, key = before[number]
         server_context(TlsMemory(certificate, key, trust.anchors.read_bytes()), Interface.METER)
-        own = certificate.decode().partition(END)[0] + END  # the authority's follows
-        peer = peer_of_certificate(ssl.PEM_cert_to_DER_cert(own))
+        peer = peer_of_certificate(ssl.PEM_cert_to_DER_cert(certificate.decode()))
+        assert not book.is_personalised(number)
+        with pytest.raises(TlsFilesError, match="not personalised"):
+            book.pair(number)
         assert (peer.role, peer.identity) == (PeerRole.DEVICE, title.hex())
     with pytest.raises(TlsFilesError, match="meter 3"):
         book.pair(3)
     assert supply_devices(path, pki, [*TITLES, bytes.fromhex("4d574d0000000009")])
+    assert [book.first_pair(number) for number in range(len(TITLES))] == before, "who was made stays"
     pki.close()

@@ -74,7 +74,7 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
     found = Server(pki, provisioning, MemoryAuditSink(), tmp_path)
     service = EstService(pki, provisioning, maker_anchors=pki.maker_anchors)
     application = EnrolmentApplication(pki, service, found.audit, publish=lambda: pki.write_public(public))
-    files = TlsFiles(tmp_path / "pki.crt", tmp_path / "pki.key", public / "enrolment.pem", public / "crl.pem")
+    files = TlsFiles(tmp_path / "pki.crt", tmp_path / "pki.key", public / "enrolment.pem", public / "enrolment-crl.pem")
     config = uvicorn.Config(
         application, host="127.0.0.1", port=0, http=EnrolmentProtocol, lifespan="off", log_config=None, access_log=False
     )

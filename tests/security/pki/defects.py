@@ -95,6 +95,13 @@ def _maker_stays(monkeypatch):
     monkeypatch.setattr(provisioning.Provisioning, "admits_maker", admits)
 
 
+def _any_key_of_the_maker(monkeypatch):
+    admits = provisioning.Provisioning.admits_maker
+    monkeypatch.setattr(
+        provisioning.Provisioning, "admits_first_credential", lambda self, identity, _key: admits(self, identity)
+    )
+
+
 def _scrap_is_forgotten(monkeypatch):
     monkeypatch.setattr(provisioning.Provisioning, "scrap", _nothing)
 
@@ -150,6 +157,11 @@ DEFECTS: tuple[Defect, ...] = (
     Defect("a token is drawn by chance alone", "test_security_code_uses_the_systems_generator_only", _random_in_use),
     Defect("anybody signs revocation lists", "test_revoked_stale_forged_and_rolled_back_is_refused", _lists_unchecked),
     Defect("a token serves twice", "test_a_device_enrols_once_with_its_own_token_and_key", _tokens_stay),
+    Defect(
+        "the key of a maker's certificate is not compared with the sealed one",
+        "test_a_makers_certificate_opens_enrolment_for_the_sealed_key_only",
+        _any_key_of_the_maker,
+    ),
     Defect("possession is taken for granted", "test_a_request_proves_possession_of_its_key", _possession_unproven),
     Defect("a seal is not checked", "test_a_shipment_is_what_its_maker_sealed_for_this_owner", _seal_unchecked),
     Defect("a seal's file is another", "test_the_file_behind_a_seal_is_the_one_that_was_sealed", _file_unread),

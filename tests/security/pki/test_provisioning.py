@@ -106,6 +106,14 @@ def test_a_device_enrols_once_with_its_own_token_and_key(bench):
 
 
 @pytest.mark.requirement("SEC-122")
+def test_a_makers_certificate_opens_enrolment_for_the_sealed_key_only(bench):
+    bench.admit()
+    assert bench.provisioning.admits_first_credential(DEVICE, bench.key.public_key()).maker == "Acme"
+    with pytest.raises(EnrolmentRefused, match="names another key"):
+        bench.provisioning.admits_first_credential(DEVICE, forge.new_key().public_key())
+
+
+@pytest.mark.requirement("SEC-122")
 def test_a_request_proves_possession_of_its_key():
     request = bytearray(certification_request(forge.new_key(), name=DEVICE))
     assert read_request(bytes(request))
@@ -161,6 +169,7 @@ def test_after_commissioning_the_maker_opens_nothing(bench):
         bench.provisioning.admits_maker(DEVICE)
     listed = bench.maker.crl(now=NOW + timedelta(minutes=1))
     assert [f"{entry.serial_number:x}" for entry in listed] == [report.replaced[0][1]]
+    assert bench.provisioning.commission_seen(bench.operator, bench.maker, [DEVICE], now=NOW) == []
 
 
 @pytest.mark.requirement("SEC-123")

@@ -23,6 +23,7 @@ from meterworks.market.principal import Principal
 from meterworks.market.purpose import parse_purpose
 from meterworks.market.question import parse_range
 from meterworks.market.scope import instant, viewer_of
+from meterworks.market.shipment import import_shipment
 from meterworks.market.timestamp import parse_time
 from meterworks.registry import (
     ConnectionKind,
@@ -246,7 +247,7 @@ async def release(
 
 
 @router.post("/shipments", tags=["devices"], summary="Import a shipment file")
-async def import_shipment(
+async def add_shipment(
     request: Request,
     principal: Annotated[Principal, permit("device.import")],
     transport_key: Annotated[
@@ -264,8 +265,8 @@ async def import_shipment(
     if form is None:
         raise RequestMalformed(f"send a shipment as one of {', '.join(_SHIPMENT_FORMS)}", parameter="body")
     market = market_of(request)
-    result = await market.registry.import_shipment(
-        await request.body(), form, transport_key=bytes.fromhex(transport_key)
+    result = await import_shipment(
+        market.services, principal, await request.body(), form, transport_key=bytes.fromhex(transport_key)
     )
     await market.announce_registry_change()
     return OrjsonResponse(

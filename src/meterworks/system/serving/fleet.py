@@ -16,7 +16,7 @@ async def serve(ground: Ground, stopping: asyncio.Event) -> None:
     neighbourhood = await asyncio.to_thread(find_neighbourhood, ground.layout)
     settings = ground.layout.fleet
     if ground.layout.configuration.fleet.tls:
-        book = DeviceBook(ground.layout.device_certificates, ground.tls)
+        book = DeviceBook(ground.layout.device_certificates, ground.tls, est_url=ground.layout.est_url)
         settings = replace(settings, credentials=book, audit=ground.audit)
     fleet = Fleet(neighbourhood.meters(), settings, ground.clock)
     await fleet.start()

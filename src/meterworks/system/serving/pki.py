@@ -19,8 +19,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from meterworks.errors import MeterworksError
 from meterworks.runtime import get_logger, together
+from meterworks.system.seal import seal_rule
 from meterworks.system.serving.listener import PEER_EXTENSION, HttpServer
 from meterworks.system.serving.process import Ground, answering_as_ready
+from meterworks.system.serving.provisioning import ProvisioningDesk
 from meterworks.trust.audit import AuditEvent, AuditSink, Outcome
 from meterworks.trust.pki import (
     EnrolmentPlan,
@@ -63,7 +65,8 @@ class EnrolmentApplication:
         self._service = service
         self._audit = audit
         self._publish = publish
-        self._turn = asyncio.Lock()  # the authorities' keys and ledger have one user at a time
+        self.turn = asyncio.Lock()
+        """Held by whoever uses the authorities' keys and ledger: they have one user at a time."""
 
     async def __call__(self, scope: Scope, receive: Any, send: Callable[[Any], Awaitable[None]]) -> None:
         """Answer one request."""
@@ -87,10 +90,10 @@ class EnrolmentApplication:
             authorization=headers.get("authorization", ""),
             peer=scope.get("extensions", {}).get(PEER_EXTENSION, ()),
         )
-        async with self._turn:
+        async with self.turn:
             answer = await asyncio.to_thread(self._service.prepare, request, now=datetime.now(UTC))
-            if isinstance(answer, EnrolmentPlan):
-                answer = await self._issue(answer)
+        if isinstance(answer, EnrolmentPlan):  # recorded out of turn: plans of many share a write to the disk
+            answer = await self._issue(answer)
         if answer.status >= 400:
             log.warning("enrolment refused", status=answer.status, identity=answer.identity, cause=answer.cause)
             await self._audit.append(_refused(answer))
@@ -104,11 +107,12 @@ class EnrolmentApplication:
             log.error("enrolment cannot be recorded", identity=plan.identity, cause=str(error))  # noqa: TRY400
             text = b"enrolment cannot be recorded at the moment: ask again later\n"
             return EstResponse(status=503, body=text, headers={"Retry-After": "30"}, identity=plan.identity)
-        return await asyncio.to_thread(self._service.complete, plan, now=datetime.now(UTC))
+        async with self.turn:
+            return await asyncio.to_thread(self._service.complete, plan, now=datetime.now(UTC))
 
     async def _list(self, scope: Scope) -> EstResponse:
         name = scope["path"].removeprefix(CRL_PATH).removesuffix(".crl")
-        async with self._turn:
+        async with self.turn:
             found = await asyncio.to_thread(self._crl, name)
         if found is None or scope["method"] not in {"GET", "HEAD"}:
             return EstResponse(status=404, body=f"there is no revocation list {name}\n".encode())
@@ -124,7 +128,7 @@ class EnrolmentApplication:
     async def maintain(self, stopping: asyncio.Event) -> None:
         """Renew authorities that are due and publish lists, until asked to stop."""
         while not stopping.is_set():
-            async with self._turn:
+            async with self.turn:
                 renewed = await asyncio.to_thread(self._maintain)
             for name in renewed:
                 log.warning("authority renewed", authority=name)
@@ -186,12 +190,14 @@ async def serve(ground: Ground, stopping: asyncio.Event) -> None:
     pki = await asyncio.to_thread(SystemPki.open, layout.pki, ground.vault)
     try:
         pki.write_public(layout.pki_public)
-        service = EstService(pki, Provisioning(pki.ledger), maker_anchors=pki.maker_anchors)
+        provisioning = Provisioning(pki.ledger)
+        service = EstService(pki, provisioning, maker_anchors=pki.maker_anchors)
         application = EnrolmentApplication(
             pki, service, ground.audit, publish=lambda: pki.write_public(layout.pki_public)
         )
         own = ground.tls
-        files = TlsFiles(own.certificate, own.key, layout.pki_public / "enrolment.pem", own.crl)
+        public = layout.pki_public
+        files = TlsFiles(own.certificate, own.key, public / "enrolment.pem", public / "enrolment-crl.pem")
         context = server_context(files, Interface.EST)
         section = layout.configuration.pki
         config = uvicorn.Config(
@@ -208,7 +214,9 @@ async def serve(ground: Ground, stopping: asyncio.Event) -> None:
         config.load()
         config.ssl = context
         server = HttpServer(config)
-        await _run(server, application, ground, stopping)
+        desk = ProvisioningDesk(pki, provisioning, ground.audit, seals=lambda: seal_rule(layout), turn=application.turn)
+        async with desk.answering(ground.bus):
+            await _run(server, application, ground, stopping)
     finally:
         pki.close()
 

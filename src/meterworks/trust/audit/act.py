@@ -86,6 +86,7 @@ _ACTS = """
 
     shipment.accepted     | inventory      | yes  | yes   | a maker's shipment was taken in
     shipment.refused      | inventory      | no   | yes   | a shipment's seal or content did not hold
+    device.commissioned   | inventory      | no   | yes   | a device uses our certificates; its maker's were revoked
     device.installed      | inventory      | yes  | yes   | a device was installed at a usage point
     device.removed        | inventory      | yes  | yes   | a device was taken from a usage point
 

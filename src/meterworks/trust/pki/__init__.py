@@ -1,6 +1,7 @@
 """The public key infrastructure: profiles, authorities, validation, enrolment and factory provisioning."""
 
 from meterworks.trust.pki.authority import CRL_LIFETIME, REASONS, Authority, Enrolment, read_request
+from meterworks.trust.pki.build import key_digest
 from meterworks.trust.pki.errors import (
     CertificateRefused,
     CertificateRequestError,
@@ -20,6 +21,7 @@ from meterworks.trust.pki.est import (
 )
 from meterworks.trust.pki.est_client import EnrolmentFiles, EstClient, certification_request
 from meterworks.trust.pki.hierarchy import AUTHORITIES, HIERARCHIES, AuthoritySpec, Hierarchy
+from meterworks.trust.pki.ledger import Ledger
 from meterworks.trust.pki.lenient import ImportedCertificate, import_leniently
 from meterworks.trust.pki.name import (
     CertificateSubject,
@@ -30,6 +32,8 @@ from meterworks.trust.pki.name import (
 )
 from meterworks.trust.pki.profile import PROFILES, CertificateProfile, KeyPurpose, profile_of
 from meterworks.trust.pki.provisioning import (
+    ADMIT_SUBJECT,
+    COMMISSION_SUBJECT,
     CommissionReport,
     DeviceCredentials,
     DeviceRecord,
@@ -52,8 +56,10 @@ from meterworks.trust.pki.system import LEDGER_FILE, Credentials, SystemPki
 from meterworks.trust.pki.validate import TrustAnchor, ValidatedPeer, validate
 
 __all__ = [
+    "ADMIT_SUBJECT",
     "ALARM_DAYS",
     "AUTHORITIES",
+    "COMMISSION_SUBJECT",
     "CRL_LIFETIME",
     "EST_PATH",
     "HIERARCHIES",
@@ -85,6 +91,7 @@ __all__ = [
     "Hierarchy",
     "ImportedCertificate",
     "KeyPurpose",
+    "Ledger",
     "ManufacturedDevice",
     "MissingList",
     "PeerRole",
@@ -107,6 +114,7 @@ __all__ = [
     "encode_certificates",
     "expiry_alarms",
     "import_leniently",
+    "key_digest",
     "make_device_credentials",
     "open_shipment",
     "peer_uri",

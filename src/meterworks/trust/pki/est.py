@@ -240,11 +240,14 @@ class EstService:
         """Who shows a maker's certificate. The device's own record says whether that still counts."""
         suite = "dlms-2-tls" if load_certificate(peer[0]).key.key_size > 256 else "dlms-1-tls"
         found = validate(peer, profile=suite, trust_anchors=self._maker_anchors, crls=None, at=now)
+        key = found.certificate.public_key()
+        assert isinstance(key, ec.EllipticCurvePublicKey)  # validated
         rows = self._pki.ledger.certificates(identity=found.identity)
         if any(row.der == peer[0] and row.revoked_at is not None for row in rows):
             raise EnrolmentRefused("this certificate of the maker was replaced", identity=found.identity)
         if found.role is None or not found.role.is_equipment:
             raise EnrolmentRefused("a maker's certificate speaks for equipment only", identity=found.identity)
+        self._provisioning.admits_first_credential(found.identity, key)
         return found.identity, found.role
 
     def _issued_here(self, der: bytes) -> tuple[str, str]:

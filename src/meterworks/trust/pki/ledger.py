@@ -18,7 +18,7 @@ from typing import Final
 from meterworks.trust.pki.errors import EnrolmentRefused, PkiUsageError
 from meterworks.trust.pki.profile import KeyPurpose
 
-__all__ = ["AuthorityRow", "CertificateRow", "Ledger", "Reservation", "Revocation"]
+__all__ = ["AuthorityRow", "CertificateRow", "Ledger", "Reservation", "Revocation", "revoke_within"]
 
 BUSY_S_MAX: Final = 30.0  # how long a writer waits for another process's turn
 RESERVATION_S_MAX: Final = 3600.0  # after which a number without certificate is taken for a signing that was killed
@@ -212,17 +212,7 @@ class Ledger:
         Raises PkiUsageError for a number this authority never took.
         """
         with self.transaction() as connection:
-            found = connection.execute(
-                "UPDATE certificate SET revoked_at = coalesce(revoked_at, ?),"
-                " reason = CASE WHEN revoked_at IS NULL THEN ? ELSE reason END"
-                " WHERE authority = ? AND serial = ?",
-                (at.timestamp(), reason, authority, _serial(serial_number)),
-            )
-            if found.rowcount == 0:
-                raise PkiUsageError(
-                    f"{authority} has issued no certificate {serial_number:x}: look it up with `meterworks pki show`",
-                    serial_number=f"{serial_number:x}",
-                )
+            revoke_within(connection, authority, serial_number, reason, at)
 
     def revocations(self, authority: str, now: datetime) -> list[Revocation]:
         """What the authority's next list holds: the revoked, and numbers whose signing was killed over an hour ago."""
@@ -290,6 +280,23 @@ class Ledger:
             )
             for name, profile, who, role, der, revoked_at in found
         ]
+
+
+def revoke_within(
+    connection: sqlite3.Connection, authority: str, serial_number: int, reason: str | None, at: datetime
+) -> None:
+    """As `Ledger.revoke`, in a transaction that the caller has begun."""
+    found = connection.execute(
+        "UPDATE certificate SET revoked_at = coalesce(revoked_at, ?),"
+        " reason = CASE WHEN revoked_at IS NULL THEN ? ELSE reason END"
+        " WHERE authority = ? AND serial = ?",
+        (at.timestamp(), reason, authority, _serial(serial_number)),
+    )
+    if found.rowcount == 0:
+        raise PkiUsageError(
+            f"{authority} has issued no certificate {serial_number:x}: look it up with `meterworks pki show`",
+            serial_number=f"{serial_number:x}",
+        )
 
 
 def _bind_one_by_one(connection: sqlite3.Connection, bindings: Sequence[tuple[bytes, str, str]]) -> None:

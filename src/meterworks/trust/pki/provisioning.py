@@ -22,13 +22,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from meterworks.trust.pki.authority import Authority, Enrolment
 from meterworks.trust.pki.build import key_digest
 from meterworks.trust.pki.errors import EnrolmentRefused, PkiUsageError
-from meterworks.trust.pki.ledger import Ledger
+from meterworks.trust.pki.ledger import Ledger, revoke_within
 from meterworks.trust.pki.name import CertificateSubject
 from meterworks.trust.pki.profile import profile_of
 from meterworks.trust.pki.role import PeerRole
 from meterworks.trust.pki.shipment import ManufacturedDevice, Shipment
 
 __all__ = [
+    "ADMIT_SUBJECT",
+    "COMMISSION_SUBJECT",
     "CommissionReport",
     "DeviceCredentials",
     "DeviceRecord",
@@ -37,6 +39,10 @@ __all__ = [
     "make_device_credentials",
 ]
 
+ADMIT_SUBJECT: Final = "pki.admit"
+"""Where the pki process is given the seal of a shipment whose devices may enrol."""
+COMMISSION_SUBJECT: Final = "pki.commission"
+"""Where the pki process is told of devices that were seen to use the operator's certificates."""
 TOKEN_LIFETIME: Final = timedelta(days=1)
 _TOKEN_SIZE: Final = 32  # octets of chance
 _CURVES: Final[Mapping[str, ec.EllipticCurve]] = {"P-256": ec.SECP256R1(), "P-384": ec.SECP384R1()}
@@ -243,6 +249,39 @@ class Provisioning:
             )
         return record
 
+    def admits_first_credential(self, identity: str, key: ec.EllipticCurvePublicKey) -> DeviceRecord:
+        """As `admits_maker`, for who shows a maker's certificate: its key must be one the sealed manifest names.
+
+        Another certificate of the maker, or of another maker, for the same identity opens nothing.
+        """
+        record = self.admits_maker(identity)
+        if key_digest(key).hex() not in record.keys.values():
+            raise EnrolmentRefused(
+                f"the shipment of the device {identity} names another key than the one shown: ask {record.maker}",
+                identity=identity,
+            )
+        return record
+
+    def waiting(self, identities: Sequence[str]) -> list[str]:
+        """Those of these devices that are personalised, and only wait to be seen."""
+        state = DeviceState.PERSONALISED.value
+        question = "SELECT 1 FROM device WHERE identity = ? AND state = ?"
+        return [identity for identity in identities if self._ledger.rows(question, identity, state)]
+
+    def commission_seen(
+        self, operator: Authority, maker: Authority, identities: Sequence[str], *, now: datetime | None = None
+    ) -> list[CommissionReport]:
+        """Commission those of these devices that wait for it, in one transaction; all others are passed over.
+
+        Whoever saw them use the operator's certificates may tell so as often as it likes. A device with a cell that has
+        no successor yet is left as it is. Gives what was replaced.
+        """
+        found = [self._replacement(operator, maker, identity) for identity in self.waiting(identities)]
+        reports = [report for report in found if report.is_complete]
+        if reports:
+            self._commission(maker, reports, now)
+        return reports
+
     def commission(
         self, operator: Authority, maker: Authority, identity: str, *, now: datetime | None = None
     ) -> CommissionReport:
@@ -250,26 +289,36 @@ class Provisioning:
 
         Gives what was replaced by what. Raises EnrolmentRefused where a cell of the maker's has no successor.
         """
-        record = self.admits_maker(identity)
-        before = _numbers(self._ledger, maker.name, identity)
-        after = _numbers(self._ledger, operator.name, identity)
-        cells = sorted({*record.keys, *before})
-        report = CommissionReport(
-            identity=identity,
-            replaced=tuple(
-                (cell, f"{before.get(cell, 0):x}", f"{after[cell]:x}" if cell in after else "") for cell in cells
-            ),
-        )
+        self.admits_maker(identity)
+        report = self._replacement(operator, maker, identity)
         if not report.is_complete:
             left = ", ".join(cell for cell, _, number in report.replaced if not number)
             raise EnrolmentRefused(
                 f"the device {identity} still stands on its maker's credentials for {left}: enrol these first",
                 identity=identity,
             )
-        for number in before.values():
-            maker.revoke(number, x509.ReasonFlags.superseded.value, now=now)
-        self._move(identity, DeviceState.COMMISSIONED, now)
+        self._commission(maker, [report], now)
         return report
+
+    def _replacement(self, operator: Authority, maker: Authority, identity: str) -> CommissionReport:
+        before = _numbers(self._ledger, maker.name, identity)
+        after = _numbers(self._ledger, operator.name, identity)
+        cells = sorted({*self.device(identity).keys, *before})
+        return CommissionReport(
+            identity=identity,
+            replaced=tuple(
+                (cell, f"{before.get(cell, 0):x}", f"{after[cell]:x}" if cell in after else "") for cell in cells
+            ),
+        )
+
+    def _commission(self, maker: Authority, reports: Sequence[CommissionReport], now: datetime | None) -> None:
+        at = now or datetime.now(UTC)
+        with self._ledger.transaction() as connection:
+            for report in reports:
+                for _, number, _ in report.replaced:
+                    if int(number, 16):  # 0: of a maker whose certificates are not in this ledger
+                        revoke_within(connection, maker.name, int(number, 16), x509.ReasonFlags.superseded.value, at)
+                _moved(connection, report.identity, DeviceState.COMMISSIONED, at)
 
     def scrap(self, identity: str, authorities: Sequence[Authority], *, now: datetime | None = None) -> None:
         """Take a device out of service for good: all its certificates of these authorities are revoked."""
@@ -279,14 +328,8 @@ class Provisioning:
         self._move(identity, DeviceState.SCRAPPED, now)
 
     def _move(self, identity: str, state: DeviceState, now: datetime | None) -> None:
-        at = (now or datetime.now(UTC)).timestamp()
         with self._ledger.transaction() as connection:
-            found = connection.execute(
-                "UPDATE device SET state = ?, changed_at = ? WHERE identity = ? AND state != 'scrapped'",
-                (state.value, at, identity),
-            )
-            if found.rowcount == 0:
-                raise PkiUsageError(f"there is no device {identity} to become {state}", identity=identity)
+            _moved(connection, identity, state, now or datetime.now(UTC))
 
 
 _SELECT: Final = "SELECT identity, serial, owner, maker, model, firmware, keys, state, changed_at FROM device"
@@ -348,6 +391,15 @@ def _fault_of_token(found: tuple[object, ...] | None, identity: str, key: bytes,
     if holder != identity:
         return "of another identity"
     return "of another key" if bound not in (None, key) else ""
+
+
+def _moved(connection: sqlite3.Connection, identity: str, state: DeviceState, at: datetime) -> None:
+    found = connection.execute(
+        "UPDATE device SET state = ?, changed_at = ? WHERE identity = ? AND state != 'scrapped'",
+        (state.value, at.timestamp(), identity),
+    )
+    if found.rowcount == 0:
+        raise PkiUsageError(f"there is no device {identity} to become {state}", identity=identity)
 
 
 def _token_digest(token: str) -> bytes:

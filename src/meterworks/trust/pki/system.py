@@ -28,6 +28,7 @@ LEDGER_FILE: Final = "ledger.sqlite3"
 
 
 _ROLE_AUTHORITY: Final = "services"
+MAKER_AUTHORITY: Final = "maker"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +133,7 @@ class SystemPki:
     def maker_anchors(self) -> tuple[x509.Certificate, ...]:
         """The makers' own roots: what they signed opens a first enrolment, and nothing else."""
         return tuple(
-            x509.load_der_x509_certificate(row.der) for row in self.ledger.authorities() if row.name == "maker"
+            x509.load_der_x509_certificate(row.der) for row in self.ledger.authorities() if row.name == MAKER_AUTHORITY
         )
 
     def chain_of(self, name: str) -> tuple[x509.Certificate, ...]:
@@ -264,14 +265,18 @@ class SystemPki:
     def write_public(self, folder: Path, *, now: datetime | None = None) -> None:
         """Write what relying parties read: anchors.pem, crl.pem, and .pem and .crl of each authority by name.
 
-        enrolment.pem has the makers' roots too: for the listener of first enrolments alone. Files that have not
-        changed are left as they are, so that whoever watches them is not woken.
+        enrolment.pem and enrolment-crl.pem have the makers' roots and lists too: for the listener of first enrolments
+        alone. Everybody else trusts no maker, and each device that was commissioned makes the maker's list longer.
+        Files that have not changed are left as they are, so that whoever watches them is not woken.
         """
         _publish(folder / "anchors.pem", _pem(self.anchors))
         _publish(folder / "enrolment.pem", _pem((*self.anchors, *self.maker_anchors)))
         living = self._living(now)
         lists = [authority.current_crl(now=now) for authority in living]
-        _publish(folder / "crl.pem", b"".join(entry.public_bytes(Encoding.PEM) for entry in lists))
+        texts = {place: entry.public_bytes(Encoding.PEM) for place, entry in enumerate(lists)}
+        ours = [place for place, authority in enumerate(living) if authority.name != MAKER_AUTHORITY]
+        _publish(folder / "crl.pem", b"".join(texts[place] for place in ours))
+        _publish(folder / "enrolment-crl.pem", b"".join(texts.values()))
         for authority, entry in zip(living, lists, strict=True):
             name = authority.file_name
             _publish(folder / f"{name}.pem", _pem([authority.certificate]))

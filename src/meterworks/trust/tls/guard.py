@@ -77,6 +77,8 @@ class Guard:
         self.roles = frozenset(roles or (policy.client_roles if is_server else policy.server_roles))
         self.refused = 0
         self.ended = 0
+        self.on_admitted: Callable[[Peer], None] = _unheard
+        """Told of each peer that was let in."""
         self._credential = credential
         self._stamp: tuple[object, ...] | None = None if credential is None else credential.stamp()
         self._revoked: set[tuple[bytes, int]] = set()  # of the first change on; earlier lists are in the contexts
@@ -111,10 +113,12 @@ class Guard:
         """Judge a peer whose certificate was read already, as with DTLS. Raises PeerRefused, which is audited."""
         try:
             self._check_revoked(peer)
-            return check_peer(peer, self.roles, identity)
+            check_peer(peer, self.roles, identity)
         except PeerRefused as error:
             self.refuse(Refusal(peer, str(error.facts["reason"]), str(error)), where=where)
             raise
+        self.on_admitted(peer)
+        return peer
 
     def _check_revoked(self, peer: Peer) -> None:
         """Raise PeerRefused for who was revoked while it shook hands; the handshake refuses all others."""
@@ -218,6 +222,10 @@ class Guard:
             self._minute_s, self._told = now_s, 0
         self._told += 1
         return self._told <= TOLD_PER_MINUTE_MAX
+
+
+def _unheard(_peer: Peer) -> None:
+    """Nobody wants to know."""
 
 
 def revoked_in(crl_pem: bytes) -> set[tuple[bytes, int]]:
