@@ -7,6 +7,7 @@ from meterworks.catalogue.gb.alert import (
     load_carrier_alerts,
     load_device_alerts,
 )
+from meterworks.catalogue.gb.response_code import ResponseCode, ResponseKind, load_response_codes
 from meterworks.catalogue.gb.service_request import DeviceKind, RequestMode, ServiceRequest, load_service_requests
 from meterworks.catalogue.gb.table_file import Cells, load_table, truth, words
 from meterworks.catalogue.gb.use_case import RemoteParty, UseCase, UseCaseKind, load_use_cases
@@ -28,6 +29,8 @@ __all__ = [
     "PayloadKind",
     "RemoteParty",
     "RequestMode",
+    "ResponseCode",
+    "ResponseKind",
     "Sender",
     "ServiceRequest",
     "UseCase",
@@ -35,6 +38,7 @@ __all__ = [
     "UseCaseKind",
     "load_carrier_alerts",
     "load_device_alerts",
+    "load_response_codes",
     "load_service_requests",
     "load_table",
     "load_use_case_choices",

@@ -29,7 +29,7 @@ from meterworks.companions.gb.duis.structure import check_element
 from meterworks.companions.gb.duis.table import load_table
 from meterworks.companions.gb.element import Element
 
-__all__ = ["Comment", "Document", "document_of", "read_document", "root_and_signature", "write_document"]
+__all__ = ["DECLARATION", "Comment", "Document", "document_of", "read_document", "root_and_signature", "write_document"]
 
 ROOTS: Final = ("Request", "Response")
 DECLARATION: Final = b'<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -56,14 +56,6 @@ class Document:
     is_indented: bool = False
     comments: tuple[Comment, ...] = ()
     signature: bytes | None = None
-
-    def __post_init__(self) -> None:
-        """Declare what the root needs and nobody declared."""
-        declared = dict(self.namespaces)
-        for space, prefix in ((DUIS, "sr"), (MMC, "ra"), (XMLDSIG, "ds")):
-            if space not in declared.values() and (space == DUIS or _uses(self.root, f"{prefix}:")):
-                declared[prefix] = space
-        object.__setattr__(self, "namespaces", MappingProxyType(declared))
 
 
 def read_document(xml: bytes) -> Document:
@@ -114,7 +106,7 @@ def write_document(document: Document) -> bytes:
     root = document.root
     if document.comments:
         root = _with_comments(root, (), document.comments)
-    octets = markup_of(root, document.namespaces, is_indented=document.is_indented).encode()
+    octets = markup_of(root, _declarations(document), is_indented=document.is_indented).encode()
     if document.signature is not None:
         end = octets.rindex(b"</")
         head, tail = octets[:end], octets[end:]
@@ -139,6 +131,15 @@ def _comments(node: etree._Element, path: tuple[int, ...]) -> Iterator[Comment]:
         elif child.tag != SIGNATURE_TAG:
             yield from _comments(child, (*path, count))
             count += 1
+
+
+def _declarations(document: Document) -> Mapping[str | None, str]:
+    """The declared name spaces, and those that the root needs and nobody declared."""
+    declared = dict(document.namespaces)
+    for space, prefix in ((DUIS, "sr"), (MMC, "ra"), (XMLDSIG, "ds")):
+        if space not in declared.values() and (space == DUIS or _uses(document.root, f"{prefix}:")):
+            declared[prefix] = space
+    return declared
 
 
 def _uses(element: Element, prefix: str) -> bool:

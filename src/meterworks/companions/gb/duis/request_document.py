@@ -39,7 +39,9 @@ def write_request(request: Request) -> bytes:
 
     Raises RequestError where the request is not what the table says.
     """
-    return write_document(Document(root=element_of_request(request)))
+    root = element_of_request(request)
+    check_element(root, load_table().request)
+    return write_document(Document(root=root))
 
 
 def check_request(request: Request) -> None:

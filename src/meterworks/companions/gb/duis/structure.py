@@ -88,8 +88,7 @@ class _Children:
             if name is None or name not in group.first:
                 break
             if group.is_choice:
-                part = next(part for part in group.parts if _begins(part, name))
-                self._take(part)
+                self._take(group.first[name])
             else:
                 for part in group.parts:
                     self._take(part)
@@ -130,10 +129,6 @@ class _Children:
         """Path of the next child, numbered where it is not the first of its name."""
         number = sum(child.name == name for child in self._children[: self._at]) + 1
         return f"{self._path}/{name}" if number == 1 else f"{self._path}/{name}[{number}]"
-
-
-def _begins(part: ElementPart | GroupPart, name: str) -> bool:
-    return part.name == name if isinstance(part, ElementPart) else name in part.first
 
 
 def _refuse(path: str, fault: str) -> NoReturn:

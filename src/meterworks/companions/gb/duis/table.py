@@ -14,7 +14,7 @@ ra: (decoded responses, MMC) and ds: (signatures).
 import csv
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cache
 from importlib import resources
@@ -54,11 +54,6 @@ class ElementPart:
     high: int | None = 1
 
     @property
-    def first(self) -> frozenset[str]:
-        """Names it may begin with."""
-        return frozenset({self.name})
-
-    @property
     def may_be_empty(self) -> bool:
         """Whether it may be left out."""
         return self.low == 0
@@ -72,18 +67,19 @@ class GroupPart:
     parts: tuple["Part", ...]
     low: int = 1
     high: int | None = 1
-    first: frozenset[str] = field(init=False)
+    first: Mapping[str, "Part"] = field(init=False)  # the part that begins with a name, by name
     may_be_empty: bool = field(init=False)
 
     def __post_init__(self) -> None:
         """Work out how it may begin."""
-        object.__setattr__(self, "first", frozenset(self._first()))
+        object.__setattr__(self, "first", MappingProxyType(dict(self._first())))
         empty = [part.may_be_empty for part in self.parts]
         object.__setattr__(self, "may_be_empty", self.low == 0 or (any(empty) if self.is_choice else all(empty)))
 
-    def _first(self) -> Iterator[str]:
+    def _first(self) -> Iterator[tuple[str, "Part"]]:
         for part in self.parts:
-            yield from part.first
+            for name in [part.name] if isinstance(part, ElementPart) else part.first:
+                yield name, part
             if not self.is_choice and not part.may_be_empty:
                 return
 
@@ -105,11 +101,11 @@ class Structure:
     required: frozenset[str] = frozenset()
     content: GroupPart | None = None
     is_opaque: bool = False
+    elements: tuple[ElementPart, ...] = field(init=False)
 
-    @property
-    def elements(self) -> Iterator[ElementPart]:
-        """Every element of the content, each once, in their order."""
-        return _elements(self.content) if self.content is not None else iter(())
+    def __post_init__(self) -> None:
+        """List the elements of the content, each once, in their order; one of a group that repeats repeats."""
+        object.__setattr__(self, "elements", () if self.content is None else tuple(_elements(self.content)))
 
 
 OPAQUE: Final = Structure(name="ds:Signature", is_opaque=True)
@@ -152,6 +148,8 @@ def read_table(values: str, structures: str) -> Table:
     kept = {row["name"]: _value_type(row) for row in _rows(values, VALUE_COLUMNS)}
     reader = _Reader(kept, {row["name"]: row for row in _rows(structures, STRUCTURE_COLUMNS)})
     found = {name: reader.structure(name) for name in reader.rows}
+    if both := set(kept) & set(found):
+        raise SchemaError(f"{min(both)} is the name of a value type and of a structure")
     return Table(values=MappingProxyType(kept), structures=MappingProxyType(found))
 
 
@@ -283,4 +281,5 @@ def _elements(part: Part) -> Iterator[ElementPart]:
         yield part
     else:
         for inner in part.parts:
-            yield from _elements(inner)
+            for element in _elements(inner):
+                yield element if part.high == 1 else replace(element, low=0, high=None)

@@ -6,7 +6,6 @@ Source: XML Schema 1.0 part 2 (lexical forms); bounds from the DUIS schema.
 """
 
 import base64
-import binascii
 import re
 from calendar import monthrange
 from collections.abc import Callable, Mapping
@@ -27,6 +26,7 @@ _DAY: Final = re.compile(_DATE, re.ASCII)
 _LEAP_CYCLE_Y: Final = 400
 _COUNTER_MAX: Final = 2**64 - 1
 _DIGITS_MAX: Final = 40  # of a number in a text: more never stand in a lawful one
+_NUMBER_END: Final = 10**_DIGITS_MAX
 _FLOAT_DIGITS: Final = 15  # decimal digits that a binary float gives back unchanged
 _SHOWN_MAX: Final = 60
 
@@ -121,7 +121,16 @@ class ValueType:
         if self.kind == "decimal":
             number = Decimal(collapse(text))
             return float(number) if len(number.as_tuple().digits) <= _FLOAT_DIGITS else f"{number:f}"
+        if self.kind == "base64":
+            return "".join(text.split())
         return text if self.kind == "text" else collapse(text)
+
+    @property
+    def json_words(self) -> str:
+        """What JSON holds such a value, in words."""
+        return {"boolean": "true or false", "integer": "a whole number", "decimal": "a number"}.get(
+            self.kind, "a string"
+        )
 
     def from_json(self, value: JsonValue) -> str | None:
         """The text of a JSON value, None where it is of another JSON type."""
@@ -130,7 +139,7 @@ class ValueType:
         if isinstance(value, bool):
             return None
         if self.kind == "integer":
-            return str(value) if isinstance(value, int) else None
+            return str(value) if isinstance(value, int) and abs(value) < _NUMBER_END else None
         if self.kind == "decimal":
             return _decimal_text(value)
         return value if isinstance(value, str) else None
@@ -166,9 +175,12 @@ class ValueType:
         return None
 
     def _base64_fault(self, text: str) -> str | None:
+        packed = text.replace(" ", "")
         try:
-            octets = base64.b64decode(text.replace(" ", ""), validate=True)
-        except binascii.Error:
+            octets = base64.b64decode(packed, validate=True)
+        except ValueError:  # binascii.Error, or a character that is not ASCII
+            octets, packed = b"", "-"
+        if base64.b64encode(octets).decode() != packed:  # padding and spare bits have one form only
             return f"{_shown(text)} is not {_WORDS['base64']}"
         return self._length_fault(len(octets), "octets")
 
@@ -206,7 +218,7 @@ def _decimal_text(value: JsonValue) -> str | None:
         number = Decimal(repr(value))
         return f"{number:f}" if number.is_finite() else None
     if isinstance(value, int):
-        return str(value)
+        return str(value) if abs(value) < _NUMBER_END else None
     return value if isinstance(value, str) else None
 
 
