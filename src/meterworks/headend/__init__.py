@@ -23,7 +23,7 @@ from meterworks.headend.key_desk import (
     job_document,
 )
 from meterworks.headend.key_inventory import TakenOver, escrow_entries, take_over_keys
-from meterworks.headend.key_job import CampaignState, KeyCampaign, KeyJob, KeyJobState, KeyPurpose
+from meterworks.headend.key_job import CampaignState, KeyCampaign, KeyJob, KeyJobState, KeyPurpose, KeyTask
 from meterworks.headend.key_ledger import KeyLedger, KeyProgress
 from meterworks.headend.last_value import LAST_BUCKET
 from meterworks.headend.on_demand import READ_SUBJECT, ReadRequest
@@ -74,6 +74,7 @@ __all__ = [
     "KeyLedger",
     "KeyProgress",
     "KeyPurpose",
+    "KeyTask",
     "KeyTransferRefused",
     "LeaseLostError",
     "ModelMismatchError",

@@ -10,8 +10,9 @@ from typing import Protocol
 from meterworks.headend.counters import CounterBlocks
 from meterworks.headend.device import DeviceRecord
 from meterworks.headend.errors import KeyJobError
+from meterworks.headend.key_certificate import CertificateRenewal, ClientCertificate
 from meterworks.headend.key_exchange import TRANSFERRED_KINDS, KeyEra, held_keys, record_with
-from meterworks.headend.key_identity import OwnKeys
+from meterworks.headend.key_identity import Certifier, OwnKeys
 from meterworks.headend.key_job import KeyCampaign, KeyJob, KeyTask
 from meterworks.headend.key_ledger import KeyLedger
 from meterworks.headend.key_rotation import KeyRotation
@@ -44,12 +45,20 @@ class KeyRunner:
         tell: Callable[[KeyNews], None],
         random: Callable[[int], bytes] = secrets.token_bytes,
         own: OwnKeys | None = None,
+        certifier: Certifier | None = None,
     ) -> None:
-        """tell: hears what happened. random: of new keys. own: our certified keys, None where there are none."""
+        """tell: hears what happened. random: of new keys. own: our certified keys, None where there are none.
+
+        certifier: has keys of devices certified.
+        """
         self._ledger = ledger
         self.counters = counters
         access = KeyAccess(ledger, counters, clock, tell=tell)
-        self._tasks: Mapping[KeyTask, _Task] = {KeyTask.KEYS: KeyRotation(access, random=random, own=own)}
+        self._tasks: Mapping[KeyTask, _Task] = {
+            KeyTask.KEYS: KeyRotation(access, random=random, own=own),
+            KeyTask.CERTIFICATE: CertificateRenewal(access, certifier),
+            KeyTask.CLIENT: ClientCertificate(access, own),
+        }
 
     async def begin(self, device: DeviceRecord, job: KeyJob, campaign: KeyCampaign) -> KeyRun:
         """Take a job up: `carry_out` brings it on."""

@@ -128,10 +128,11 @@ class KeyService:
         started_by: str = "head-end",
         pace_per_minute: int = 0,
         suite: int | None = None,
+        task: KeyTask = KeyTask.KEYS,
     ) -> KeyCampaign:
         """Begin a campaign over the devices that a selection finds now. An emergency declares their keys compromised.
 
-        suite: what devices below it are raised to with their new keys.
+        task: what is done at each. suite: what devices below it are raised to with their new keys.
         A device that has an open job of the same purpose is left out: it is on its way. Raises KeyJobError where nobody
         is left.
         """
@@ -154,6 +155,7 @@ class KeyService:
             pace_per_minute=pace_per_minute,
             due_at=now + timedelta(seconds=self._settings.key_emergency_s) if emergency else None,
             suite=suite,
+            task=task,
         )
         await self._telegraph.started(campaign, len(wanted))
         jobs = await self._ledger.add_campaign(campaign, wanted)
@@ -206,9 +208,21 @@ class KeyService:
     async def attend(self, device: DeviceRecord, reopen: Reopen | None) -> DeviceRecord:
         """Do the key jobs of a device that are due before anything else. Gives the device with its keys of now."""
         for job in self._open_jobs(device.device_id):
-            if self._goes_first(job):
+            if not self._goes_first(job):
+                continue
+            if self._campaigns[job.campaign_id].task is KeyTask.KEYS:
                 device = await self._run(device, job, reopen)
+            elif job.next_try_epoch_s <= self._clock.epoch_s():
+                device = await self._run_aside(device, job, reopen)
         return device
+
+    async def _run_aside(self, device: DeviceRecord, job: KeyJob, reopen: Reopen | None) -> DeviceRecord:
+        """Run a job that changes nothing of what opens the device: it does not hold up the visit it fails in."""
+        try:
+            return await self._run(device, job, reopen)
+        except MeterworksError as error:
+            log.info("key job goes on later", device=device.device_id, reason=error.code)
+            return device
 
     def is_due(self, device_id: int) -> bool:
         """Whether a device that opens the connection itself should be visited for its keys when it does."""

@@ -246,7 +246,9 @@ class Bench:
         self.service = self.restarted()
 
     def restarted(self):
-        runner = KeyRunner(self.ledger, self.counters, self.clock, tell=self.telegraph.tell, own=self.own)
+        runner = KeyRunner(
+            self.ledger, self.counters, self.clock, tell=self.telegraph.tell, own=self.own, certifier=self.registrar
+        )
         return KeyService(
             self.ledger, runner, self.fleet, SessionSlots(self.settings, self.clock), self.line,
             clock=self.clock, settings=self.settings, telegraph=self.telegraph,
