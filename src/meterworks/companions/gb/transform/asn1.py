@@ -348,9 +348,10 @@ class Asn1Builder:
             )
         value = shape(_Asking(use_case, request, situation))
         try:
-            return Asn1Payload.make(use_case.code, MessageKind.COMMAND, value).to_bytes()
+            octets: bytes = Asn1Payload.make(use_case.code, MessageKind.COMMAND, value).content.dump()
         except EncodeError as error:
             raise TransformError(f"{use_case.use_case}: {error}", use_case=use_case.use_case) from error
+        return octets
 
 
 def _several(body: Element, path: str) -> tuple[Element, ...]:

@@ -67,6 +67,7 @@ class Scope:
 
 
 Encode = Callable[[Scope], bytes]
+Part = tuple[bool, Encode]  # whether it differs from one of several like components to the next; the octets of a field
 Read = Callable[[Scope, int, int], int]  # scope, and what the field can hold
 
 _RANGES: Final[Mapping[str, tuple[int, bool]]] = MappingProxyType(  # octets, whether with a sign
@@ -143,18 +144,16 @@ class GbzRow:
     scopes: Callable[[Scope], Sequence[Scope]]
     condition: str
     time: Read | None
-    payload: Encode
+    payloads: Callable[[Sequence[Scope]], list[bytes]]
 
     def components(self, scope: Scope, sequence: int) -> Iterator[Component]:
         """The components of a request in a situation. sequence: of the first of them."""
         if self.condition and not scope.body.all(self.condition):
             return
-        for number, inner in enumerate(self.scopes(scope), start=sequence):
+        scopes = self.scopes(scope)
+        for number, (inner, payload) in enumerate(zip(scopes, self.payloads(scopes), strict=True), start=sequence):
             frame = ZclFrame(
-                control=self.command.control,
-                sequence=number % 256,
-                command=self.command.number,
-                payload=self.payload(inner),
+                control=self.command.control, sequence=number % 256, command=self.command.number, payload=payload
             )
             time_s = None if self.time is None else self.time(inner, 0, NEVER)
             yield Component(cluster=self.command.cluster, frame=frame, time_s=time_s)
@@ -219,7 +218,7 @@ def _read_row(cells: Cells, commands: Mapping[str, ZclCommand]) -> GbzRow:
         scopes=_scopes(cells["each"]),
         condition=cells["where"],
         time=_reader(cells["time"]) if cells["time"] else None,
-        payload=_fields(command.fields, cells["fields"]),
+        payloads=_payloads(_fields(command.fields, cells["fields"]), is_counted=cells["each"].startswith("*")),
     )
 
 
@@ -246,7 +245,24 @@ def _scopes(each: str) -> Callable[[Scope], Sequence[Scope]]:
     return scopes
 
 
-def _fields(fields: tuple[ZclField, ...], text: str) -> Encode:
+def _payloads(parts: tuple[Part, ...], *, is_counted: bool) -> Callable[[Sequence[Scope]], list[bytes]]:
+    """Payloads of like components. Those of a mere count differ in their place: all else is encoded once."""
+
+    def payloads(scopes: Sequence[Scope]) -> list[bytes]:
+        if not is_counted:
+            return [b"".join([encode(scope) for _, encode in parts]) for scope in scopes]
+        fixed = [b"" if differs else encode(scopes[0]) for differs, encode in parts]
+        return [
+            b"".join(
+                [encode(scope) if differs else octets for (differs, encode), octets in zip(parts, fixed, strict=True)]
+            )
+            for scope in scopes
+        ]
+
+    return payloads
+
+
+def _fields(fields: tuple[ZclField, ...], text: str) -> tuple[Part, ...]:
     """Compile the values of a command's or a group's fields."""
     values: dict[str, str] = {}
     for token in _split(text, " "):
@@ -257,8 +273,8 @@ def _fields(fields: tuple[ZclField, ...], text: str) -> Encode:
     unknown = values.keys() - {field.name for field in fields}
     if unknown:
         raise CatalogueError(f"the command has no field {', '.join(sorted(unknown))}")
-    parts = tuple(_field(field, values.get(field.name, field.value)) for field in fields)
-    return lambda scope: b"".join([part(scope) for part in parts])
+    chosen = [(field, values.get(field.name, field.value)) for field in fields]
+    return tuple(("@place" in value, _field(field, value)) for field, value in chosen)
 
 
 def _field(field: ZclField, value: str) -> Encode:
@@ -274,7 +290,10 @@ def _field(field: ZclField, value: str) -> Encode:
     size, signed = _RANGES[field.kind]
     low, high = (-(2 ** (8 * size - 1)), 2 ** (8 * size - 1) - 1) if signed else (0, 2 ** (8 * size) - 1)
     if _NUMBER.fullmatch(value or "0"):
-        return _constant(int(value or "0", 0).to_bytes(size, "little", signed=signed))
+        literal = int(value or "0", 0)
+        if not low <= literal <= high:
+            raise CatalogueError(f"field {field.name} holds {low}..{high}, not {literal}")
+        return _constant(literal.to_bytes(size, "little", signed=signed))
     read = _reader(value)
     return lambda scope: _bounded(read(scope, low, high), low, high, field.name).to_bytes(size, "little", signed=signed)
 
@@ -319,11 +338,12 @@ def _group(field: ZclField, value: str) -> Encode:
     if found is None:
         raise CatalogueError(f"{value!r} is no group, [Path](name=value)")
     path = found["path"]
-    encode = _fields(field.group, found["fields"])
+    parts = _fields(field.group, found["fields"])
 
     def group(scope: Scope) -> bytes:
         elements = (scope.element,) if path == "." else in_order(_elements(path, scope))
-        return b"".join([encode(scope.of(element, place)) for place, element in enumerate(elements)])
+        inner = [scope.of(element, place) for place, element in enumerate(elements)]
+        return b"".join([encode(one) for one in inner for _, encode in parts])
 
     return group
 
