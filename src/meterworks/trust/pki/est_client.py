@@ -6,10 +6,15 @@ whole and was checked, so a failed renewal leaves everything as it was.  Source:
 
 import asyncio
 import base64
+import io
+import socket
 import ssl
 from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPS_PORT, HTTPException, HTTPResponse
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
+from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -81,23 +86,54 @@ class EstClient:
         return _in_order(own[0], found)
 
     async def _ask(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> bytes:
-        import httpx  # only who enrols needs a client, and every process imports this package
-
         try:
-            async with httpx.AsyncClient(verify=self._context, timeout=ANSWER_S_MAX, trust_env=False) as client:
-                answer = await client.request(method, self._url + path, content=body, headers=headers)
-        except httpx.HTTPError as error:
+            async with asyncio.timeout(ANSWER_S_MAX):
+                answer = _read_answer(await self._exchange(method, path, body, headers), method)
+        except (OSError, HTTPException) as error:
             raise UnreachableError(
                 f"the enrolment server {self._url} does not answer: {error or type(error).__name__}", url=self._url
             ) from error
-        if answer.status_code != httpx.codes.OK:
-            raise RefusedError(
-                f"the enrolment server answered {answer.status_code}: {answer.text.strip()[:300]}",
-                status=answer.status_code,
-            )
-        if len(answer.content) > ANSWER_SIZE_MAX:
-            raise CertificateRequestError(f"the server's answer has {len(answer.content)} octets")
-        return answer.content
+        status, content = answer
+        if status != HTTPStatus.OK:
+            text = content.decode("utf-8", "replace").strip()[:300]
+            raise RefusedError(f"the enrolment server answered {status}: {text}", status=status)
+        return content
+
+    async def _exchange(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> bytes:
+        """One connection, one question, all octets of the answer: a whole HTTP client costs more than the handshake."""
+        server = urlsplit(self._url)
+        host, port = server.hostname or "", server.port or HTTPS_PORT
+        lines = {"Host": server.netloc, "Connection": "close", "Content-Length": str(len(body)), **headers}
+        head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+        reader, writer = await asyncio.open_connection(host, port, ssl=self._context, server_hostname=host)
+        try:
+            writer.write(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + body)
+            await writer.drain()
+            answer = b""
+            while part := await reader.read(ANSWER_SIZE_MAX):  # bounded by the size
+                answer += part
+                if len(answer) > ANSWER_SIZE_MAX:
+                    raise CertificateRequestError(f"the server's answer has more than {ANSWER_SIZE_MAX} octets")
+            return answer
+        finally:
+            writer.transport.abort()
+
+
+class _Octets:
+    """An answer that came whole, as the standard library's reader of HTTP wants it."""
+
+    def __init__(self, octets: bytes) -> None:
+        self._octets = octets
+
+    def makefile(self, _mode: str) -> io.BytesIO:
+        return io.BytesIO(self._octets)
+
+
+def _read_answer(octets: bytes, method: str) -> tuple[int, bytes]:
+    """Status and content of an answer. Raises HTTPException."""
+    answer = HTTPResponse(cast("socket.socket", _Octets(octets)), method=method)
+    answer.begin()
+    return answer.status, answer.read()
 
 
 @dataclass(frozen=True, slots=True)
