@@ -15,6 +15,7 @@ from meterworks.headend.errors import (
     UnknownDeviceError,
     UnknownSenderError,
 )
+from meterworks.headend.key_certifier import EstCertifier
 from meterworks.headend.key_desk import (
     KEYS_CONTROL_SUBJECT,
     KEYS_START_SUBJECT,
@@ -22,6 +23,7 @@ from meterworks.headend.key_desk import (
     campaign_document,
     job_document,
 )
+from meterworks.headend.key_identity import OwnCredentials
 from meterworks.headend.key_inventory import TakenOver, escrow_entries, take_over_keys
 from meterworks.headend.key_job import CampaignState, KeyCampaign, KeyJob, KeyJobState, KeyPurpose, KeyTask
 from meterworks.headend.key_ledger import KeyLedger, KeyProgress
@@ -58,6 +60,7 @@ __all__ = [
     "DeviceMemory",
     "DeviceQuarantinedError",
     "DeviceRecord",
+    "EstCertifier",
     "Event",
     "EventPage",
     "FillProgress",
@@ -78,6 +81,7 @@ __all__ = [
     "KeyTransferRefused",
     "LeaseLostError",
     "ModelMismatchError",
+    "OwnCredentials",
     "QueueFullError",
     "RangeRow",
     "ReadRequest",

@@ -6,8 +6,9 @@ Times are the machine's clock, as of all certificates.  Source: Green Book 9.2.3
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -69,10 +70,12 @@ def public_point(certificate: bytes) -> bytes:
 class OwnCredentials:
     """Our signing key pairs and certificates, by suite and generation."""
 
-    def __init__(self, vault: KeyVault, folder: Path, certifier: Certifier, *, system_title: bytes) -> None:
-        """vault: of this process. folder: of the certificates."""
+    def __init__(
+        self, vault: Callable[[], KeyVault], folder: Path, certifier: Certifier, *, system_title: bytes
+    ) -> None:
+        """vault: opens that of this process, once a key is wanted. folder: of the certificates."""
         self.system_title = system_title
-        self._vault = vault
+        self._open_vault = vault
         self._folder = folder
         self._certifier = certifier
         self._held: dict[SecuritySuite, list[tuple[Signer, bytes]]] = {}
@@ -85,14 +88,20 @@ class OwnCredentials:
         """The certificates of these keys (DER), in the same order."""
         return [certificate for _, certificate in self._held.get(suite, [])]
 
+    @cached_property
+    def _vault(self) -> KeyVault:
+        return self._open_vault()
+
     async def ready(self, suite: SecuritySuite, *, now: datetime | None = None) -> bool:
         """Make the key pair of a suite if there is none, and its successor once two thirds of its time are over.
 
         True where there is a new one, which meters have to be given. Raises RefusedError, UnreachableError: what there
         is stays in use.
         """
+        await asyncio.to_thread(lambda: self._vault)
         generation = self._newest(suite)
-        made = await self._load(suite, max(generation, 1))
+        generation = max(generation, 1)
+        made = await self._load(suite, generation)
         newest = x509.load_der_x509_certificate(self.certificates(suite)[0])
         if renewal_time(newest) > (now or datetime.now(UTC)):
             return made and generation > 1

@@ -6,7 +6,7 @@ what they have to write at one moment goes to the database in one transaction.
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
@@ -111,6 +111,10 @@ class KeyLedger:
     async def selected(self, selection: KeySelection) -> list[DeviceId]:
         """Devices a selection finds."""
         return await self._registry.devices_of_keys(selection)
+
+    def certified(self) -> AsyncIterator[Sequence[KeyHand]]:
+        """All devices that have a certificate in force, in pages."""
+        return self._registry.key_inventory(certified=True)
 
     async def declare_compromised(self, device_ids: Sequence[DeviceId], kinds: Sequence[KeyKind]) -> int:
         """Mark the keys in force of devices as known to others."""

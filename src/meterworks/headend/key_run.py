@@ -39,7 +39,10 @@ class KeyDoor(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyNews:
-    """Something of a device's keys that people and the audit trail should know. kind: as of incidents."""
+    """Something of a device's keys that people and the audit trail should know.
+
+    kind: as of incidents. device_id: 0 for keys of our own.
+    """
 
     device_id: int
     kind: str

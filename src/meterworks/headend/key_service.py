@@ -17,6 +17,7 @@ from meterworks.errors import MeterworksError, OutcomeUnknown, UnreachableError
 from meterworks.headend.device import DeviceRecord
 from meterworks.headend.errors import KeyJobError
 from meterworks.headend.key_door import CallDoor, DialDoor
+from meterworks.headend.key_expiry import CertificateWatch
 from meterworks.headend.key_job import CampaignState, KeyCampaign, KeyEvent, KeyJob, KeyJobState, KeyPurpose, KeyTask
 from meterworks.headend.key_ledger import KeyLedger
 from meterworks.headend.key_run import KeyDoor, KeyNews
@@ -95,6 +96,8 @@ class KeyService:
         self._open_count: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._telegraph = telegraph
+        self.watch: CertificateWatch | None = None
+        """Looks after certificates; None where nobody does."""
         runner.counters.on_low = self._counter_low
         runner.counters.low_mark = settings.counter_low_mark
 
@@ -138,7 +141,7 @@ class KeyService:
         """
         now = self._clock.now()
         found = await self._ledger.selected(selection)
-        wanted = [device_id for device_id in found if not self._is_under_way(device_id, purpose)]
+        wanted = [device_id for device_id in found if not self.is_under_way(device_id, task, purpose)]
         if not wanted:
             raise KeyJobError("no device is selected that has not such a key job already: widen the selection")
         emergency = purpose is KeyPurpose.EMERGENCY
@@ -281,7 +284,7 @@ class KeyService:
                 self._let_some_begin(campaign)
             if self._clock.epoch_s() >= upkeep_at:
                 upkeep_at = self._clock.epoch_s() + UPKEEP_S
-                await self._rotate_by_age()
+                await self._look_around()
             self._measure()
             await asyncio.sleep(LOOK_S)
 
@@ -363,6 +366,16 @@ class KeyService:
             selection = KeySelection(device_ids=tuple(DeviceId(each) for each in wanted))
             await self.start(KeyPurpose.PERSONALISE, selection, reason="first contact: keys of the maker are replaced")
 
+    async def _look_around(self) -> None:
+        """Begin what is due by age; a look that fails is made again at the next."""
+        try:
+            await self._rotate_by_age()
+            if self.watch is not None:
+                suites = {DeviceId(each.device_id): each.suite for each in self._fleet.devices.values()}
+                await self.watch.look(suites, self._clock.epoch_s())
+        except MeterworksError as error:
+            log.warning("what is due could not be looked for", reason=str(error))
+
     async def _rotate_by_age(self) -> None:
         days = self._settings.key_age_days_max
         if not days:
@@ -427,8 +440,10 @@ class KeyService:
     def _is_busy(self, job: KeyJob) -> bool:
         return self._slots.is_busy(job.device_id)
 
-    def _is_under_way(self, device_id: int, purpose: KeyPurpose) -> bool:
-        return any(self._campaigns[job.campaign_id].purpose is purpose for job in self._open_jobs(device_id))
+    def is_under_way(self, device_id: int, task: KeyTask, purpose: KeyPurpose | None = None) -> bool:
+        """Whether a device has an open job of a task, and of a purpose if one is given."""
+        found = [self._campaigns[job.campaign_id] for job in self._open_jobs(device_id)]
+        return any(each.task is task and purpose in (None, each.purpose) for each in found)
 
     async def _end_if_done(self, campaign_id: str) -> None:
         campaign = self._campaigns.get(campaign_id)

@@ -21,13 +21,13 @@ class KeyTelegraph:
     def tell(self, news: KeyNews) -> None:
         """Record an incident where somebody should look, and an act in any case."""
         if news.kind != "key-changed":
-            self._book.add_incident(news.kind, device_id=news.device_id, detail=news.detail)
+            self._book.add_incident(news.kind, device_id=news.device_id or None, detail=news.detail)
         if self._audit is not None:
             self._audit.post(
                 AuditEvent(
                     act=_ACT_OF[news.kind],
                     actor="process:headend",
-                    object=f"device:{news.device_id}",
+                    object=f"device:{news.device_id}" if news.device_id else "process:headend",
                     outcome=Outcome.FAILURE if news.failed else Outcome.SUCCESS,
                     cause=news.detail[:500],
                 )
@@ -65,4 +65,5 @@ _ACT_OF: Final[Mapping[str, str]] = {
     "key-not-agreed": "key.change_failed",
     "key-job-failed": "key.change_failed",
     "counter-low": "key.exhausting",
+    "certificate-ending": "certificate.expiring",
 }

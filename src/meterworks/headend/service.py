@@ -20,6 +20,8 @@ from meterworks.headend.dialer import LinkDialer
 from meterworks.headend.expectation import ExpectationTable
 from meterworks.headend.first_contact import FirstContacts
 from meterworks.headend.key_desk import KeyDesk
+from meterworks.headend.key_expiry import CertificateWatch
+from meterworks.headend.key_identity import Certifier, OwnCredentials
 from meterworks.headend.key_ledger import KeyLedger
 from meterworks.headend.key_runner import KeyRunner
 from meterworks.headend.key_service import KeyService
@@ -95,6 +97,10 @@ class HeadEnd:
         """The desk of key campaigns, once assembled with a registry."""
         self.channels: HeadendChannels | None = None
         """TLS toward the field; set it before `run`. None: plain TCP."""
+        self.own_keys: OwnCredentials | None = None
+        """Our key pairs toward meters of suites 1 and 2; set before `run`. None: keys are not agreed, only sent."""
+        self.certifier: Certifier | None = None
+        """Has keys of meters certified; set before `run`."""
         self._stopping = asyncio.Event()
         self._changed = asyncio.Event()
         self._subscriptions: list[Subscription] = []
@@ -198,11 +204,15 @@ class HeadEnd:
             return
         telegraph = KeyTelegraph(self.book, self._audit)
         ledger = KeyLedger(self._database, self._registry)
-        runner = KeyRunner(ledger, self._counters, self._clock, tell=telegraph.tell)
+        own = self.own_keys
+        runner = KeyRunner(ledger, self._counters, self._clock, tell=telegraph.tell, own=own, certifier=self.certifier)
         service = KeyService(
             ledger, runner, self.collector, self.slots, dialer,
             clock=self._clock, settings=self.settings, telegraph=telegraph,
         )  # fmt: skip
+        service.watch = CertificateWatch(
+            ledger, service, own=own, tell=telegraph.tell, pace_per_minute=self.settings.key_pace_per_minute
+        )
         await service.load()
         visitor.keys = service
         receiver.possible_keys = service.possible

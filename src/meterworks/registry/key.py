@@ -159,13 +159,19 @@ class DeviceKeyring(RegistryPart):
                 found += [DeviceId(number) for (number,) in await connection.execute(limited)]
         return sorted(found)
 
-    async def key_inventory(self) -> AsyncIterator[Sequence[KeyHand]]:
-        """Give the hands of all devices that have keys, in pages: what an escrow copy is made of, keys wrapped."""
+    async def key_inventory(self, *, certified: bool = False) -> AsyncIterator[Sequence[KeyHand]]:
+        """Give the hands of all devices that have keys, in pages: what an escrow copy is made of, keys wrapped.
+
+        certified: only of those that have a certificate in force.
+        """
         after = 0
+        held = sa.select(DeviceKeyRow.device_id)
+        if certified:
+            held = held.where(in_force(), DeviceKeyRow.certificate.is_not(None))
         while True:
             statement = (
                 sa.select(DeviceRow.id)
-                .where(DeviceRow.id > after, DeviceRow.id.in_(sa.select(DeviceKeyRow.device_id)))
+                .where(DeviceRow.id > after, DeviceRow.id.in_(held))
                 .order_by(DeviceRow.id)
                 .limit(INVENTORY_PAGE)
             )

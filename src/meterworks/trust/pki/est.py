@@ -1,7 +1,8 @@
 """Enrolment over secure transport, sans-I/O: requests and answers as values, octets in and octets out.
 
-A first enrolment shows the maker's certificate or a one-time token; a renewal shows the certificate in use. What is to
-be certified is planned first and done after the plan is on record, so the shell can write its audit line between.
+A first enrolment shows the maker's certificate or a one-time token; a renewal shows the certificate in use; the
+head-end brings the requests of meters that speak DLMS only. What is to be certified is planned first and done after the
+plan is on record, so the shell can write its audit line between.
 Key generation for the client is refused by policy: a private key never crosses this interface.
 Source: RFC 7030; SECURITY fact sheet SEC-122 and SEC-127.
 """
@@ -31,6 +32,7 @@ from meterworks.trust.pki.hierarchy import AUTHORITIES
 from meterworks.trust.pki.name import CertificateSubject, certificate_identity, certificate_role
 from meterworks.trust.pki.profile import PROFILES, KeyPurpose, SubjectForm
 from meterworks.trust.pki.provisioning import Provisioning
+from meterworks.trust.pki.relay import certified_before, is_relay, relayed_subject
 from meterworks.trust.pki.role import PeerRole
 from meterworks.trust.pki.system import SystemPki
 from meterworks.trust.pki.validate import validate
@@ -85,7 +87,10 @@ class EstResponse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrolmentPlan:
-    """A certificate that is about to be issued: nothing is signed or used up yet. token: redeemed when it is done."""
+    """A certificate that is about to be issued: nothing is signed or used up yet. token: redeemed when it is done.
+
+    relayed: the head-end asks for a meter, and may ask again.
+    """
 
     profile: str
     authority: str
@@ -93,6 +98,7 @@ class EnrolmentPlan:
     key: ec.EllipticCurvePublicKey
     first: bool
     token: str | None = None
+    relayed: bool = False
 
     @property
     def identity(self) -> str:
@@ -150,7 +156,9 @@ class EstService:
                     authority, plan.profile, plan.identity, plan.key, role=role, now=now
                 )
             else:
-                made = authority.issue(plan.profile, plan.subject, plan.key, now=now)
+                names = (plan.authority, plan.profile, plan.identity)
+                held = certified_before(self._pki, *names, plan.key) if plan.relayed else None
+                made = held or authority.issue(plan.profile, plan.subject, plan.key, now=now)
         except MeterworksError as error:
             return _refusal(error, identity=plan.identity)
         chain = (made, *self._pki.chain_of(plan.authority))
@@ -190,6 +198,11 @@ class EstService:
         if request.authorization:
             identity, token = _credentials(request.authorization)
             role = PeerRole.DEVICE if authority == "devices" else PeerRole.ORGANISATION
+        elif request.peer and is_relay(request.peer[0]):
+            subject = relayed_subject(self._pki, self._provisioning, request.peer, requested, profile, now=now)
+            return EnrolmentPlan(
+                profile=profile, authority=authority, subject=subject, key=key, first=False, relayed=True
+            )
         elif request.peer:
             identity, role = self._maker_peer(request.peer, now)
         else:
