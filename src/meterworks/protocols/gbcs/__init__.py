@@ -1,6 +1,7 @@
 """GB messages (GBCS): frames, their protection, gas payloads, prepayment tokens. Sans-I/O; keys come in as objects."""
 
 from meterworks.protocols.gbcs.asn1 import PAYLOADS, Asn1Payload, payload_type
+from meterworks.protocols.gbcs.block import in_blocks, joined_message
 from meterworks.protocols.gbcs.firmware import FIRMWARE_SIZE_MAX, FirmwareFile
 from meterworks.protocols.gbcs.gbz import NEVER, Component, GbzAlert, GbzMessage, GbzOutcome, ZclFrame
 from meterworks.protocols.gbcs.message import (
@@ -73,6 +74,8 @@ __all__ = [
     "encrypt_attribute",
     "has_check_digit",
     "identity_text",
+    "in_blocks",
+    "joined_message",
     "message_key",
     "payload_type",
     "with_mac",
