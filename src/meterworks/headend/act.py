@@ -11,6 +11,18 @@ __all__ = ["act_of_event", "act_of_incident", "act_of_session"]
 
 ACTOR: Final = "process:headend"
 TAMPER_LOG: Final = "tamper"
+_SWITCHED: Final = (60, 61, 62, 63, 64, 68, 69)
+_EVENT_ACTS: Final[Mapping[tuple[str, int], str]] = MappingProxyType(
+    {
+        ("standard", 18): "firmware.activated",
+        ("standard", 51): "firmware.refused",
+        ("standard", 47): "device.event",  # parameters changed
+        ("standard", 48): "device.event",  # keys changed
+        ("standard", 255): "device.event",  # event log cleared
+    }
+    | {("standard", code): "supply.changed" for code in _SWITCHED}
+)
+"""By log and number; every entry of the tamper log is an act as well."""
 
 _ERROR_ACTS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -74,16 +86,17 @@ def act_of_session(record: SessionRecord) -> AuditEvent | None:
 
 
 def act_of_event(event: Event) -> AuditEvent | None:
-    """The act of an entry of a device's tamper log, under one id however often it is read; None for other logs."""
-    if event.log != TAMPER_LOG:
+    """The act of an entry of a device's log, under one id however often it is read; None for one of no security."""
+    act = "device.tampered" if event.log == TAMPER_LOG else _EVENT_ACTS.get((event.log, event.code))
+    if act is None:
         return None
     at_s = int(event.at.timestamp())
     return AuditEvent(
-        act="device.tampered",
+        act=act,
         actor=_device(event.device_id),
         object=_device(event.device_id),
         outcome=Outcome.UNKNOWN,
-        cause=f"event {event.code} of the tamper log",
+        cause=f"event {event.code} of the {event.log} log",
         facts={"code": event.code, "device_time_epoch_s": at_s},
-        event_id=f"tamper-{event.device_id}-{at_s}-{event.code}",
+        event_id=f"{event.log}-{event.device_id}-{at_s}-{event.code}",
     )

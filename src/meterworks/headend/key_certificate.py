@@ -150,6 +150,8 @@ class ClientCertificate:
         """Bring it, unless the device has it, and see that it shows it. Always over, or broken off."""
         access = self._access
         suite = SecuritySuite(run.device.suite)
+        if self._own is not None and suite != SecuritySuite.SUITE_0:
+            await self._own.ready(suite)
         own = None if self._own is None else next(iter(self._own.certificates(suite)), None)
         if self._own is None or own is None:
             await access.fail(run, f"we have no certificate of suite {int(suite)}")

@@ -11,11 +11,11 @@ import orjson
 
 from meterworks.errors import MeterworksError
 from meterworks.headend.errors import RequestError
-from meterworks.headend.key_job import CampaignState, KeyCampaign, KeyJob, KeyJobState, KeyPurpose
+from meterworks.headend.key_job import CampaignState, KeyCampaign, KeyJob, KeyJobState, KeyPurpose, KeyTask
 from meterworks.headend.key_ledger import KeyLedger
-from meterworks.headend.key_service import ROTATED_KINDS, KeyService
+from meterworks.headend.key_service import KINDS_OF_TASK, KeyService
 from meterworks.protocols.dlms import SecuritySuite
-from meterworks.registry import DeviceId, KeyKind, KeyOrigin, KeySelection
+from meterworks.registry import SYMMETRIC_KINDS, DeviceId, KeyKind, KeyOrigin, KeySelection
 
 __all__ = [
     "KEYS_CONTROL_SUBJECT",
@@ -154,7 +154,8 @@ def _wanted(body: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """What a request to start asks for, as `KeyService.start` takes it."""
     try:
         purpose = KeyPurpose(body.get("purpose", KeyPurpose.ROTATE))
-        kinds = tuple(KeyKind(kind) for kind in body.get("kinds") or ROTATED_KINDS)
+        task = KeyTask(body.get("task", KeyTask.KEYS))
+        kinds = tuple(KeyKind(kind) for kind in body.get("kinds") or KINDS_OF_TASK[task])
         devices = tuple(DeviceId(int(each)) for each in body.get("devices") or ())
         days = body.get("older_than_days")
         selection = KeySelection(
@@ -163,13 +164,17 @@ def _wanted(body: Mapping[str, Any], now: datetime) -> dict[str, Any]:
             origin=KeyOrigin(body["origin"]) if body.get("origin") else None,
             compromised=bool(body.get("compromised", False)),
             older_than=None if days is None else now - timedelta(days=float(days)),
+            kinds=tuple(KeyKind) if task is not KeyTask.KEYS else SYMMETRIC_KINDS,
         )
         pace = int(body.get("pace_per_minute", 0))
         suite = None if body.get("suite") is None else SecuritySuite(int(body["suite"]))
     except (TypeError, ValueError, OverflowError, MeterworksError) as error:
         raise RequestError(f"this is no key campaign: {error}") from error
-    if purpose not in _STARTED_BY_HAND or any(kind not in ROTATED_KINDS for kind in kinds):
-        raise RequestError("a campaign rotates guek, gak, kek or gbek, for the purpose rotate, emergency or scheduled")
+    if purpose not in _STARTED_BY_HAND or any(kind not in KINDS_OF_TASK[task] for kind in kinds):
+        allowed = ", ".join(KINDS_OF_TASK[task]) or "no kinds"
+        raise RequestError(f"a campaign for {task} is about {allowed}; its purpose is rotate, emergency or scheduled")
+    if suite is not None and task is not KeyTask.KEYS:
+        raise RequestError("a higher suite comes with new symmetric keys: leave the task out")
     if not 0 <= pace <= 1_000_000 or len(devices) > DEVICES_MAX:
         raise RequestError(f"a campaign has a pace up to 1,000,000 a minute and at most {DEVICES_MAX} devices")
     return {
@@ -180,4 +185,5 @@ def _wanted(body: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         "started_by": str(body.get("started_by", "operator")),
         "pace_per_minute": pace,
         "suite": None if suite is None else int(suite),
+        "task": task,
     }

@@ -49,8 +49,11 @@ class OwnKeys(Protocol):
     def system_title(self) -> bytes:
         """Who we are to meters."""
 
+    async def ready(self, suite: SecuritySuite, *, now: datetime | None = None) -> bool:
+        """See that there is a key pair of a suite; True where there is a new one. Raises as `OwnCredentials.ready`."""
+
     def signers(self, suite: SecuritySuite) -> Sequence[Signer]:
-        """Our signing keys of a suite, the newest first; none before `OwnCredentials.ready`."""
+        """Our signing keys of a suite, the newest first; none before `ready`."""
 
     def certificates(self, suite: SecuritySuite) -> Sequence[bytes]:
         """The certificates of these keys (DER), in the same order."""
@@ -78,6 +81,7 @@ class OwnCredentials:
         self._open_vault = vault
         self._folder = folder
         self._certifier = certifier
+        self._turn = asyncio.Lock()
         self._held: dict[SecuritySuite, list[tuple[Signer, bytes]]] = {}
 
     def signers(self, suite: SecuritySuite) -> Sequence[Signer]:
@@ -98,6 +102,10 @@ class OwnCredentials:
         True where there is a new one, which meters have to be given. Raises RefusedError, UnreachableError: what there
         is stays in use.
         """
+        async with self._turn:
+            return await self._ready(suite, now)
+
+    async def _ready(self, suite: SecuritySuite, now: datetime | None) -> bool:
         await asyncio.to_thread(lambda: self._vault)
         generation = self._newest(suite)
         generation = max(generation, 1)

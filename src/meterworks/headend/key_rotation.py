@@ -19,7 +19,7 @@ the next one on, as the keys do.  Source: SEC-124, SEC-131; PKI fact sheet secti
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from meterworks.errors import RefusedError, SecurityError
+from meterworks.errors import MeterworksError, RefusedError, SecurityError
 from meterworks.headend.counters import ReservedCounter
 from meterworks.headend.errors import KeyTransferRefused
 from meterworks.headend.key_agreement import KEY_AGREEMENT, MASTER_KEY_ID, AgreementSides, KeyOffer
@@ -36,12 +36,16 @@ from meterworks.headend.key_exchange import (
 from meterworks.headend.key_identity import OwnKeys, public_point
 from meterworks.headend.key_job import KeyEvent, KeyJobState
 from meterworks.headend.key_run import PROOF_BLOCK, KeyAccess, KeyDoor, KeyRun
+from meterworks.headend.key_security_setup import MeterCertificates
 from meterworks.headend.visitor import OpenClient, released
 from meterworks.protocols.dlms import InvocationCounter, SecuritySuite
 from meterworks.protocols.errors import ServiceRefused
 from meterworks.registry import STORE_KEY, KeyHand, KeyKind, KeyOrigin
+from meterworks.runtime import get_logger
 
 __all__ = ["KeyRotation"]
+
+log = get_logger("headend.key_rotation")
 
 AGREE, TRANSFER = "agree", "transfer"
 
@@ -65,7 +69,7 @@ class KeyRotation:
         try:
             if run.job.is_half_done:
                 await access.write(run, events=(KeyEvent.STILL_OLD,))
-            if self._is_to_agree(run) and await self._agree(run, link):
+            if await self._is_to_agree(run) and await self._agree(run, link):
                 await released(link)
                 return False  # the key is in force from the next association on
             await self._send(run, link, held)
@@ -77,17 +81,39 @@ class KeyRotation:
 
     # Agreeing.
 
-    def _is_to_agree(self, run: KeyRun) -> bool:
+    async def _is_to_agree(self, run: KeyRun) -> bool:
         """Whether a master key is to be agreed now: both sides can, it is asked for, and none is agreed yet."""
         suite = SecuritySuite(run.device.suite)
         if KeyKind.KEK not in run.campaign.kinds or suite == SecuritySuite.SUITE_0 or self._own is None:
             return False
-        if KeyKind.SIGNING not in run.hand.usable() or not self._own.signers(suite):
+        if KeyKind.SIGNING not in run.hand.usable() or _raised_to(run) is not None:
             return False
-        return not (_raised_to(run) is not None or (run.job.step == TRANSFER and run.job.state is KeyJobState.PREPARED))
+        if run.job.step == TRANSFER and run.job.state is KeyJobState.PREPARED:
+            return False
+        if not self._own.signers(suite):
+            try:
+                await self._own.ready(suite)
+            except MeterworksError as error:
+                log.warning("no key of ours to agree with", suite=int(suite), cause=str(error))
+        return bool(self._own.signers(suite))
 
     async def _agree(self, run: KeyRun, link: OpenClient) -> bool:
-        """Agree a master key under each of our certified keys that the device may hold. False where it refuses all."""
+        """Agree a master key; a device that holds no certificate of ours is given it. False where it refuses all."""
+        assert self._own is not None
+        if await self._agree_as_known(run, link):
+            return True
+        try:
+            await MeterCertificates(link).bring(self._own.certificates(SecuritySuite(run.device.suite))[0])
+        except ServiceRefused as error:
+            log.info("device takes no certificate of ours", device=run.device.device_id, reason=str(error))
+        else:
+            if await self._agree_as_known(run, link):
+                return True
+        self._access.news(run, "key-not-agreed", "it refused every agreement; its keys are sent under its present one")
+        return False
+
+    async def _agree_as_known(self, run: KeyRun, link: OpenClient) -> bool:
+        """Agree under each of our certified keys that the device may know. False where it refuses all."""
         assert self._own is not None
         certificate = run.hand.usable()[KeyKind.SIGNING].certificate or b""
         suite = SecuritySuite(run.device.suite)
@@ -105,7 +131,6 @@ class KeyRotation:
                 continue
             await self._keep_agreed(run, offer.key_of(answer))
             return True
-        self._access.news(run, "key-not-agreed", "it refused every agreement; its keys are sent under its present one")
         return False
 
     async def _keep_agreed(self, run: KeyRun, key: bytes) -> None:

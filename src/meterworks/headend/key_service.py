@@ -8,7 +8,7 @@ nothing else can be asked of it, so whoever visits the device first finishes it.
 import asyncio
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -16,6 +16,7 @@ from typing import Final, Protocol
 from meterworks.errors import MeterworksError, OutcomeUnknown, UnreachableError
 from meterworks.headend.device import DeviceRecord
 from meterworks.headend.errors import KeyJobError
+from meterworks.headend.key_certificate import CERTIFICATE_KINDS
 from meterworks.headend.key_door import CallDoor, DialDoor
 from meterworks.headend.key_expiry import CertificateWatch
 from meterworks.headend.key_job import CampaignState, KeyCampaign, KeyEvent, KeyJob, KeyJobState, KeyPurpose, KeyTask
@@ -30,12 +31,20 @@ from meterworks.headend.visitor import Dialer, Reopen
 from meterworks.registry import DeviceId, KeyKind, KeySelection
 from meterworks.runtime import Clock, gauge, get_logger
 
-__all__ = ["ROTATED_KINDS", "KeyFleet", "KeyService"]
+__all__ = ["KINDS_OF_TASK", "ROTATED_KINDS", "KeyFleet", "KeyService"]
 
 log = get_logger("headend.key_service")
 
 ROTATED_KINDS: Final = (KeyKind.GUEK, KeyKind.GAK, KeyKind.KEK, KeyKind.GBEK)
 """What a rotation changes when nobody says otherwise: all symmetric keys that one transfer carries."""
+KINDS_OF_TASK: Final[Mapping[KeyTask, tuple[KeyKind, ...]]] = {
+    KeyTask.KEYS: ROTATED_KINDS,
+    KeyTask.CERTIFICATE: CERTIFICATE_KINDS,
+    KeyTask.CLIENT: (),
+    KeyTask.SECRET: (KeyKind.HLS,),
+    KeyTask.POLICY: (),
+}
+"""The kinds of keys that a task can be about."""
 LOOK_S: Final = 0.2
 UPKEEP_S: Final = 3600.0
 UNDER_WAY_FACTOR: Final = 2

@@ -79,6 +79,8 @@ class KeyField:
     head_end: HeadEnd | None = None
     ids: list = field(default_factory=list)
     audit: object = None
+    certifier: object = None
+    own_keys: object = None
     tasks: list = field(default_factory=list)
     _running: asyncio.Task | None = None
 
@@ -134,6 +136,8 @@ class KeyField:
             settings=settings, registry=self.registry, audit=self.audit,
         )  # fmt: skip
         self.head_end.restore_mark = self.folder / "mark"
+        self.head_end.certifier = self.certifier
+        self.head_end.own_keys = None if self.own_keys is None else self.own_keys()
         self._running = asyncio.create_task(self.head_end.run())
         ready = asyncio.create_task(self.head_end.ready.wait())
         await asyncio.wait((self._running, ready), return_when=asyncio.FIRST_COMPLETED)

@@ -5,6 +5,8 @@ from itertools import product
 import pytest
 from tests.security.device_keys.bench import STEPS, Bench, first_key
 
+from meterworks.devices import certificate_store
+from meterworks.devices.errors import CertificateRefused
 from meterworks.headend import KeyPurpose
 from meterworks.headend.errors import KeyAgreementFailed
 from meterworks.headend.key_agreement import AgreementSides, KeyOffer
@@ -79,6 +81,7 @@ async def test_a_meter_that_forgets_what_it_agreed_to_is_sent_its_keys_under_the
     assert bench.ledger.hands[1].pending()[KeyKind.KEK].origin is KeyOrigin.AGREED
     bench.line.meters[1].view.state.keys.remove(0, (bytes((0, 0, 43, 0, 0, 255)), 0x131))  # power was lost
     assert await bench.contact() is None
+    assert "key-recovered" not in bench.telegraph.told  # the one agreed went along under the one before
     assert_whole(bench)
 
 
@@ -110,10 +113,33 @@ async def test_a_meter_that_holds_our_last_certificate_only_still_agrees():
     assert bench.ledger.hands[1].active()[KeyKind.KEK].origin is KeyOrigin.AGREED
 
 
-async def test_a_meter_that_refuses_every_agreement_is_sent_its_keys_as_before():
-    bench = Bench(suite=1)
+def strange_to_the_meter(bench):
+    """Our key pair is another one, of which the meter knows nothing."""
     bench.own.pairs[SecuritySuite.SUITE_1].clear()
-    bench.own.renew(SecuritySuite.SUITE_1)  # the meter knows nothing of it
+    bench.own.renew(SecuritySuite.SUITE_1)
+
+
+async def test_a_meter_that_does_not_know_us_is_given_our_certificate_on_the_way():
+    for at, lost in product(range(8), STEPS):
+        bench = Bench(suite=1)
+        strange_to_the_meter(bench)
+        await bench.start()
+        bench.line.faults = [None] * at + [lost]
+        for _ in range(3):
+            await bench.contact()
+            bench.service = bench.restarted()
+            bench.take_up()
+        assert_whole(bench)
+        assert bench.ledger.hands[1].active()[KeyKind.KEK].origin is KeyOrigin.AGREED
+
+
+async def test_a_meter_that_refuses_every_agreement_is_sent_its_keys_as_before(monkeypatch):
+    def refuse(view, octets):
+        raise CertificateRefused("nothing is taken")
+
+    bench = Bench(suite=1)
+    strange_to_the_meter(bench)
+    monkeypatch.setattr(certificate_store, "import_certificate", refuse)
     await bench.start()
     assert await bench.contact() is None
     assert_whole(bench)
