@@ -18,6 +18,7 @@ from meterworks.catalogue.gb.use_case_choice import (
     UseCaseChoice,
     load_use_case_choices,
 )
+from meterworks.catalogue.gb.use_case_item import Presence, UseCaseItem, load_use_case_items
 
 __all__ = [
     "AlertKind",
@@ -27,6 +28,7 @@ __all__ = [
     "DeviceAlert",
     "DeviceKind",
     "PayloadKind",
+    "Presence",
     "RemoteParty",
     "RequestMode",
     "ResponseCode",
@@ -35,6 +37,7 @@ __all__ = [
     "ServiceRequest",
     "UseCase",
     "UseCaseChoice",
+    "UseCaseItem",
     "UseCaseKind",
     "load_carrier_alerts",
     "load_device_alerts",
@@ -42,6 +45,7 @@ __all__ = [
     "load_service_requests",
     "load_table",
     "load_use_case_choices",
+    "load_use_case_items",
     "load_use_cases",
     "truth",
     "words",

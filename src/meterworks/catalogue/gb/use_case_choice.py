@@ -14,12 +14,12 @@ from pathlib import Path
 
 from meterworks.catalogue.errors import CatalogueError
 from meterworks.catalogue.gb.service_request import DeviceKind
-from meterworks.catalogue.gb.table_file import Cells, load_table, truth, words
+from meterworks.catalogue.gb.table_file import Cells, load_table, words
 from meterworks.catalogue.gb.use_case import RemoteParty
 
 __all__ = ["Condition", "PayloadKind", "Sender", "UseCaseChoice", "load_use_case_choices"]
 
-COLUMNS = ("variant", "devices", "condition", "code", "use_case", "payload", "sender", "sealed")
+COLUMNS = ("variant", "devices", "condition", "code", "use_case", "payload", "sender")
 PARTY_PREFIX = "by:"
 
 
@@ -54,8 +54,7 @@ class Condition:
 class UseCaseChoice:
     """A service request variant on some kinds of devices, under conditions, becomes the use case of a message code.
 
-    party: the role its user must have towards the device, None for any. sealed: the answer holds encrypted data, so
-    that a command the broker sends for a user carries that user's certificate, if the carrier has it.
+    party: the role its user must have towards the device, None for any.
     """
 
     variant: str
@@ -66,7 +65,6 @@ class UseCaseChoice:
     use_case: str
     payload: PayloadKind
     sender: Sender
-    sealed: bool
 
 
 def load_use_case_choices(additions: Sequence[Path] = ()) -> Mapping[str, tuple[UseCaseChoice, ...]]:
@@ -85,11 +83,10 @@ def _key(row: UseCaseChoice) -> str:
 
 
 def _read(cells: Cells) -> UseCaseChoice:
-    sealed = truth(cells["sealed"])
     terms = words(cells["condition"])
     parties = [term.removeprefix(PARTY_PREFIX) for term in terms if term.startswith(PARTY_PREFIX)]
-    if sealed is None or len(parties) > 1 or not cells["devices"] or not cells["use_case"]:
-        raise CatalogueError("a choice has devices and a use case, sealed is yes or no, and there is one party at most")
+    if len(parties) > 1 or not cells["devices"] or not cells["use_case"]:
+        raise CatalogueError("a choice has devices and a use case, and one party at most")
     return UseCaseChoice(
         variant=cells["variant"],
         devices=frozenset(map(DeviceKind, words(cells["devices"]))),
@@ -99,7 +96,6 @@ def _read(cells: Cells) -> UseCaseChoice:
         use_case=cells["use_case"],
         payload=PayloadKind(cells["payload"]),
         sender=Sender(cells["sender"]),
-        sealed=sealed,
     )
 
 

@@ -7,7 +7,18 @@ from types import MappingProxyType
 
 from meterworks.catalogue.gb import DeviceKind, RemoteParty
 
-__all__ = ["Situation"]
+__all__ = ["HubBackup", "Situation"]
+
+
+@dataclass(frozen=True, slots=True)
+class HubBackup:
+    """What a hub told of its home network, so that another can take its place.
+
+    network: extended PAN identifier, 8 octets. devices: EUI-64 of each and the hash of its link key, 16 octets.
+    """
+
+    network: bytes
+    devices: tuple[tuple[bytes, bytes], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +35,8 @@ class Situation:
     carrier's party for change of supplier.
     certificates: DER by EUI-64 and usage ("sign" or "agree"). device_kinds: of other devices a request names (joins,
     hub logs). device_logs: what the carrier kept of a hub's or its gas part's device log, by the EUI-64 of that hub:
-    the devices in the order of the log.
+    the devices in the order of the log. hub_backups: of whole hubs, by the same.
+    has_second_element: whether the target, an electricity meter, measures two elements.
     made_at: when the command is made, which tells it from earlier ones (issuer event of gas commands).
     customer_number: what a meter is to show so that its customer can prove to be there (customer identification
     number); the carrier draws it.
@@ -42,5 +54,7 @@ class Situation:
     certificates: Mapping[tuple[bytes, str], bytes] = field(default_factory=lambda: MappingProxyType({}))
     device_kinds: Mapping[bytes, DeviceKind] = field(default_factory=lambda: MappingProxyType({}))
     device_logs: Mapping[bytes, tuple[bytes, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    hub_backups: Mapping[bytes, HubBackup] = field(default_factory=lambda: MappingProxyType({}))
+    has_second_element: bool = False
     made_at: datetime | None = None
     customer_number: str = ""

@@ -9,6 +9,7 @@ from meterworks.catalogue.gb import PayloadKind, UseCaseChoice
 from meterworks.companions.gb.request import Request
 from meterworks.companions.gb.situation import Situation
 from meterworks.companions.gb.transform.asn1 import Asn1Builder
+from meterworks.companions.gb.transform.dlms import DlmsBuilder
 from meterworks.companions.gb.transform.gbz import GbzBuilder
 
 __all__ = ["PayloadBuilder", "load_builders"]
@@ -23,4 +24,10 @@ class PayloadBuilder(Protocol):
 
 def load_builders(additions: Sequence[Path] = ()) -> Mapping[PayloadKind, PayloadBuilder]:
     """The builders by kind. additions: folders of makers with rows of their own. Raises CatalogueError."""
-    return MappingProxyType({PayloadKind.GBZ: GbzBuilder.load(additions), PayloadKind.ASN1: Asn1Builder()})
+    return MappingProxyType(
+        {
+            PayloadKind.DLMS: DlmsBuilder.load(additions),
+            PayloadKind.GBZ: GbzBuilder.load(additions),
+            PayloadKind.ASN1: Asn1Builder(),
+        }
+    )

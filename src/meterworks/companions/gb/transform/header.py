@@ -3,10 +3,13 @@
 Source: GBCS 7.2 (message structure); fact sheet gb/GBCS.md sections 2 and 3.
 """
 
+from base64 import b64decode
+
 from meterworks.catalogue.gb import Sender, UseCaseChoice
 from meterworks.companions.errors import TransformError
 from meterworks.companions.gb.request import Request
 from meterworks.companions.gb.situation import Situation
+from meterworks.companions.gb.transform.value import refusal
 from meterworks.protocols.gbcs import OtherInformation
 
 __all__ = ["header_of"]
@@ -27,14 +30,28 @@ def header_of(choice: UseCaseChoice, request: Request, situation: Situation) -> 
             counter = _counter(situation.change_of_supplier_counter, "change_of_supplier_counter")
             return situation.change_of_supplier, counter, bare
     party = situation.user or identity.originator
-    certificate = situation.certificates.get((party, "agree"), b"") if choice.sealed else b""
     other = OtherInformation(
         message_code=choice.code,
         supplementary_party=party,
         supplementary_counter=identity.counter,
-        certificate=certificate,
+        certificate=_certificate(party, request, situation),
     )
     return situation.broker, _counter(situation.broker_counter, "broker_counter"), other
+
+
+def _certificate(party: bytes, request: Request, situation: Situation) -> bytes:
+    """Where a user the device does not know asks for sensitive data, the request brings a certificate to encrypt with.
+
+    The carrier's own copy goes before it: that one was checked, and is the one in force.
+    """
+    brought = request.body.find("KAPublicSecurityCredentials")
+    if brought is None:
+        return b""
+    own = situation.certificates.get((party, "agree"))
+    try:
+        return own if own is not None else b64decode("".join(brought.text.split()), validate=True)
+    except ValueError as error:
+        raise refusal(brought.name, brought.text, "a certificate in base64") from error
 
 
 def _sender(sender: Sender, situation: Situation) -> Sender:

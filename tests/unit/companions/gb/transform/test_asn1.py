@@ -53,7 +53,7 @@ def payload(code, name, content="", *, sender=Sender.USER, situation=SITUATION):
     """The payload of a body's command, decoded."""
     use_case = UseCaseChoice(
         variant="", devices=frozenset(), conditions=(), party=None, code=code, use_case=f"{code:04X}",
-        payload=PayloadKind.ASN1, sender=sender, sealed=False,
+        payload=PayloadKind.ASN1, sender=sender,
     )  # fmt: skip
     request = Request(
         request_id=RequestId(bytes(8), bytes(8), 1007), command_variant=CommandVariant.PREPARE, reference="",

@@ -1,5 +1,6 @@
 """Frames of commands: the use case a request becomes, whose name stands in the header, who signs."""
 
+from base64 import b64encode
 from dataclasses import replace
 from typing import Any
 
@@ -128,13 +129,22 @@ def test_a_broker_that_asks_by_itself_names_its_user():
     assert transform(asked("6.2.4"), at(DeviceKind.CHF, user=other), rulebook=RULES).other.supplementary_party == other
 
 
-def test_sensitive_data_for_a_stranger_needs_the_certificate():
-    unknown = at(DeviceKind.ESME, knows_originator=False, certificates={(USER, "agree"): CERTIFICATE})
-    window = ["ReadLogPeriod/StartDateTime=2014-12-31T00:00:00Z", "ReadLogPeriod/EndDateTime=2015-01-01T00:00:00Z"]
-    assert transform(asked("4.6.1", *window), unknown, rulebook=RULES).other.certificate == CERTIFICATE
-    assert transform(asked("6.2.9"), unknown, rulebook=RULES).other.certificate == b""
-    known = replace(unknown, knows_originator=True)
-    assert transform(asked("4.6.1", *window), known, rulebook=RULES).other.certificate == b""
+def test_sensitive_data_for_a_stranger_are_encrypted_with_the_certificate_brought_or_kept():
+    brought = f"KAPublicSecurityCredentials={b64encode(CERTIFICATE).decode()}"
+    unknown = at(DeviceKind.ESME, knows_originator=False)
+    assert transform(asked("4.6.1", brought), unknown, rulebook=RULES).other.certificate == CERTIFICATE
+    kept = replace(unknown, certificates={(USER, "agree"): b"0kept"})
+    assert transform(asked("4.6.1", brought), kept, rulebook=RULES).other.certificate == b"0kept"
+    assert transform(asked("4.6.1"), kept, rulebook=RULES).other.certificate == b""
+    known = replace(kept, knows_originator=True)
+    assert transform(asked("4.6.1", brought), known, rulebook=RULES).other.certificate == b""
+
+
+def test_a_certificate_that_is_no_base64_is_refused():
+    with pytest.raises(TransformError, match="KAPublicSecurityCredentials"):
+        transform(
+            asked("4.6.1", "KAPublicSecurityCredentials=?"), at(DeviceKind.ESME, knows_originator=False), rulebook=RULES
+        )
 
 
 def test_a_broker_without_a_counter_is_refused():

@@ -40,7 +40,7 @@ def components(code, name, content=""):
     """The components of a body's command: cluster, command, payload in hexadecimal digits, time."""
     use_case = UseCaseChoice(
         variant="", devices=frozenset(), conditions=(), party=None, code=code, use_case="GCS", payload=PayloadKind.GBZ,
-        sender=Sender.USER, sealed=False,
+        sender=Sender.USER,
     )  # fmt: skip
     request = Request(
         request_id=RequestId(bytes(8), bytes(8), 1), command_variant=CommandVariant.PREPARE, reference="", variant="",
