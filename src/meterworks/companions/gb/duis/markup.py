@@ -42,7 +42,7 @@ COMMENT: Final = "#comment"  # name of an element that is written as a comment
 
 SIZE_MAX: Final = 12 * 2**20  # octets of a document; one text above 10 MB the parser refuses by itself
 MARKS_MAX: Final = 400_000  # "<" in a document: half a year of half-hourly readings has 60,000
-NAME_SPACES_MAX: Final = 64
+NAME_SPACES_MAX: Final = 256  # declarations in a document: each costs at each element below it
 DEPTH_MAX: Final = 40  # the schema's deepest has 16
 _NOT_AN_ELEMENT: Final = (etree._Comment, etree._ProcessingInstruction, etree._Entity)
 _ENCODING: Final = re.compile(rb"""^<\?xml[^>]{0,100}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
@@ -61,7 +61,7 @@ def parse(xml: bytes) -> etree._Element:
     """Parse a document within bounds and give its root. Raises RequestError."""
     _screen(xml)
     parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False, remove_pis=False
+        encoding="UTF-8", resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False
     )
     try:
         root = etree.fromstring(xml, parser)

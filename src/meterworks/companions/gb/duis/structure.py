@@ -77,8 +77,9 @@ class _Children:
         self._take_group(content)
         if self._at < len(self._children):
             child = self._children[self._at]
-            known = child.name in content.first
-            fault = "stands here too often or out of order" if known else "has no place here, or not at this point"
+            fault = "has no place here, or not at this point"
+            if child.name in content.first:
+                fault = "stands too often, out of order or beside what excludes it"
             _refuse(self._child_path(child.name), f"{child.name} {fault}")
 
     def _take_group(self, group: GroupPart) -> None:

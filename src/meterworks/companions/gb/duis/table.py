@@ -154,10 +154,10 @@ def read_table(values: str, structures: str) -> Table:
 
 
 def _rows(text: str, columns: tuple[str, ...]) -> list[dict[str, str]]:
-    rows = list(csv.DictReader(text.splitlines(), strict=True))
-    if not rows or tuple(rows[0]) != columns:
+    reader = csv.DictReader(text.splitlines(), restval="", strict=True)
+    if tuple(reader.fieldnames or ()) != columns:
         raise SchemaError(f"the columns of the table are {','.join(columns)}")
-    return rows
+    return list(reader)
 
 
 def _value_type(row: Mapping[str, str]) -> ValueType:
