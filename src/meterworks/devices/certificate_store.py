@@ -6,6 +6,7 @@ authority whose certificate the meter holds. A meter that holds none yet takes t
 client that proved itself.  Source: Security setup (class 64), attribute 6 and methods 4 to 8; fact sheet section 6.
 """
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -105,8 +106,14 @@ def make_key_pair(view: MeterView, use: KeyPairUse) -> None:
 
 
 def key_pair(view: MeterView, use: KeyPairUse) -> bytes | None:
-    """Give the private key in force, as a number in octets; None for a meter that has none."""
-    return view.written((SECURITY_NAME, _PAIR + use))
+    """Give the private key in force, as a number in octets; None for a meter that has none of its suite's curve."""
+    return _scalar(view, _PAIR + use)
+
+
+def _scalar(view: MeterView, number: int) -> bytes | None:
+    """Give a private key; None where there is none, or one from before the meter was raised to its suite."""
+    scalar = view.written((SECURITY_NAME, number))
+    return scalar if scalar is not None and len(scalar) == SUITES[suite_of(view)].scalar_size else None
 
 
 def request_certificate(view: MeterView, use: KeyPairUse) -> bytes:
@@ -115,7 +122,7 @@ def request_certificate(view: MeterView, use: KeyPairUse) -> bytes:
     Its subject's common name is the system title in hexadecimal. Raises CertificateRefused where there is no pair.
     """
     curve, algorithm = _curve(view)
-    scalar = view.written((SECURITY_NAME, _WAITING_PAIR + use)) or key_pair(view, use)
+    scalar = _scalar(view, _WAITING_PAIR + use) or key_pair(view, use)
     if scalar is None:
         raise CertificateRefused("make a key pair first")
     key = ec.derive_private_key(int.from_bytes(scalar, "big"), curve)
@@ -128,11 +135,12 @@ def request_certificate(view: MeterView, use: KeyPairUse) -> bytes:
 
 
 def certificates(view: MeterView) -> Iterator[HeldCertificate]:
-    """Give the certificates the meter holds."""
+    """Give the certificates the meter holds; those of the suite it had before are none any more."""
     for place in range(CERTIFICATES_MAX):
         octets = view.written((SECURITY_NAME, _CERTIFICATE + place))
         if octets is not None:
-            yield _read(view, place, octets)
+            with contextlib.suppress(CertificateRefused):
+                yield _read(view, place, octets)
 
 
 def find_certificate(view: MeterView, entity: int, use: int, title: bytes) -> HeldCertificate | None:
@@ -254,7 +262,7 @@ def _take_pair(view: MeterView, fresh: HeldCertificate) -> None:
     """Put the pair that waited for this certificate in force; refuse one for a key the meter never had."""
     certified = public_key_of(fresh.certificate)
     for number in (_WAITING_PAIR, _PAIR):
-        scalar = view.written((SECURITY_NAME, number + fresh.use))
+        scalar = _scalar(view, number + fresh.use)
         if scalar is not None and _public_key(view, scalar) == certified:
             view.write((SECURITY_NAME, _PAIR + fresh.use), scalar)
             if number == _WAITING_PAIR:

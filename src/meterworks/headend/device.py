@@ -6,6 +6,7 @@ from typing import Protocol
 
 from meterworks.catalogue import Medium, profiles_of
 from meterworks.headend.ranges import Ranges, normalise
+from meterworks.protocols.dlms import Mechanism
 from meterworks.registry import ConnectionKind, Device, DeviceId, DeviceState, Registry
 
 __all__ = ["OPEN_END_EPOCH_S", "DeviceDirectory", "DeviceRecord", "RegistryDirectory"]
@@ -37,6 +38,10 @@ class DeviceRecord:
     """Security suite of DLMS, 0 to 2."""
     guek: bytes | None = field(default=None, repr=False)
     gak: bytes | None = field(default=None, repr=False)
+    mechanism: Mechanism = Mechanism.GMAC
+    """How readers and management prove themselves."""
+    secret: bytes | None = field(default=None, repr=False)
+    """Of mechanisms 3, 4 and 6."""
 
     @property
     def address(self) -> str:

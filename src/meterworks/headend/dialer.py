@@ -6,13 +6,13 @@ from meterworks.headend.errors import UnknownDeviceError
 from meterworks.headend.settings import HeadendSettings
 from meterworks.headend.visitor import OpenClient
 from meterworks.links import DlmsClient, MeterTarget, PushReceived
-from meterworks.protocols.dlms import PUBLIC_CLIENT, ClientSettings, InvocationCounter, Mechanism, SecuritySuite
+from meterworks.protocols.dlms import PUBLIC_CLIENT, ClientSettings, InvocationCounter, SecuritySuite
 
 __all__ = ["LinkDialer"]
 
 
 class LinkDialer:
-    """Connects over TCP: to the public client without protection, to all others with HLS 5 and both protections.
+    """Connects over TCP: to the public client without protection, to all others with HLS and both protections.
 
     With channels every connection is TLS, and the device's certificate must bear its system title.
     """
@@ -51,7 +51,8 @@ class LinkDialer:
             return ClientSettings(client_sap=client_sap)
         return ClientSettings(
             client_sap=client_sap,
-            mechanism=Mechanism.GMAC,
+            mechanism=device.mechanism,
+            secret=device.secret,
             suite=SecuritySuite(device.suite),
             system_title=self._system_title,
             guek=device.guek,

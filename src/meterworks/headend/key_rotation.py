@@ -38,7 +38,7 @@ from meterworks.headend.key_job import KeyEvent, KeyJobState
 from meterworks.headend.key_run import PROOF_BLOCK, KeyAccess, KeyDoor, KeyRun
 from meterworks.headend.key_security_setup import MeterCertificates
 from meterworks.headend.visitor import OpenClient, released
-from meterworks.protocols.dlms import InvocationCounter, SecuritySuite
+from meterworks.protocols.dlms import SUITES, InvocationCounter, SecuritySuite
 from meterworks.protocols.errors import ServiceRefused
 from meterworks.registry import STORE_KEY, KeyHand, KeyKind, KeyOrigin
 from meterworks.runtime import get_logger
@@ -86,7 +86,7 @@ class KeyRotation:
         suite = SecuritySuite(run.device.suite)
         if KeyKind.KEK not in run.campaign.kinds or suite == SecuritySuite.SUITE_0 or self._own is None:
             return False
-        if KeyKind.SIGNING not in run.hand.usable() or _raised_to(run) is not None:
+        if _device_key(run, suite) is None or _raised_to(run) is not None:
             return False
         if run.job.step == TRANSFER and run.job.state is KeyJobState.PREPARED:
             return False
@@ -115,11 +115,12 @@ class KeyRotation:
     async def _agree_as_known(self, run: KeyRun, link: OpenClient) -> bool:
         """Agree under each of our certified keys that the device may know. False where it refuses all."""
         assert self._own is not None
-        certificate = run.hand.usable()[KeyKind.SIGNING].certificate or b""
         suite = SecuritySuite(run.device.suite)
+        device_key = _device_key(run, suite)
+        assert device_key is not None
         sides = AgreementSides(
             suite=suite, client_title=self._own.system_title, device_title=run.device.system_title,
-            device_key=public_point(certificate),
+            device_key=device_key,
         )  # fmt: skip
         for signer in self._own.signers(suite):
             offer = KeyOffer(sides, signer, self._random, key_id=MASTER_KEY_ID)
@@ -270,6 +271,15 @@ class KeyRotation:
         names = ", ".join(str(kind) for kind in TRANSFERRED_KINDS if kind in kinds)
         raised = "" if suite is None else f", suite {suite}"
         access.news(run, "key-changed", f"{names} replaced{raised}: {run.campaign.purpose}")
+
+
+def _device_key(run: KeyRun, suite: SecuritySuite) -> bytes | None:
+    """The certified signing key of the device; None where it has none, or one of the suite it had before."""
+    held = run.hand.usable().get(KeyKind.SIGNING)
+    if held is None or held.certificate is None:
+        return None
+    key = public_point(held.certificate)
+    return key if len(key) == SUITES[suite].public_key_size else None
 
 
 def _raised_to(run: KeyRun) -> int | None:

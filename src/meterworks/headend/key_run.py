@@ -106,6 +106,10 @@ class KeyAccess:
         if run.job.is_half_done and higher is not None and higher > held.suite:
             yield replace(held, suite=higher)
 
+    def present(self, run: KeyRun) -> HeldKeys:
+        """The keys in force."""
+        return self.held(run, KeyEra.PRESENT)
+
     def held(self, run: KeyRun, era: KeyEra) -> HeldKeys:
         """A set of keys that the device may have."""
         suite = run.device.suite

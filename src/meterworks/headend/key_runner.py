@@ -17,6 +17,7 @@ from meterworks.headend.key_job import KeyCampaign, KeyJob, KeyTask
 from meterworks.headend.key_ledger import KeyLedger
 from meterworks.headend.key_rotation import KeyRotation
 from meterworks.headend.key_run import KeyAccess, KeyDoor, KeyNews, KeyRun
+from meterworks.headend.key_secret import SecretRotation
 from meterworks.registry import DeviceId
 from meterworks.runtime import Clock
 
@@ -58,6 +59,7 @@ class KeyRunner:
             KeyTask.KEYS: KeyRotation(access, random=random, own=own),
             KeyTask.CERTIFICATE: CertificateRenewal(access, certifier),
             KeyTask.CLIENT: ClientCertificate(access, own),
+            KeyTask.SECRET: SecretRotation(access, random=random),
         }
 
     async def begin(self, device: DeviceRecord, job: KeyJob, campaign: KeyCampaign) -> KeyRun:

@@ -27,6 +27,7 @@ from meterworks.runtime import ManualClock
 START = 1_772_323_200.0
 HEAD_END = b"MWR\0\0\0\0\1"
 STEPS = ("request", "answer", "death")
+LOSSES = ("request", "answer")  # on the bench a meter that dies with its answer is one whose answer is lost
 
 
 def first_key(number, kind, suite=0):
@@ -37,11 +38,11 @@ def title_of(number):
     return b"SEC" + number.to_bytes(5, "big")
 
 
-def new_meter(number, *, kek=True, suite=0):
+def new_meter(number, *, kek=True, suite=0, logins=()):
     specification = MeterSpecification(
         system_title=title_of(number), serial=f"S{number}", guek=first_key(number, "guek", suite),
         gak=first_key(number, "gak", suite), kek=first_key(number, "kek", suite) if kek else None,
-        suite=SecuritySuite(suite),
+        suite=SecuritySuite(suite), logins=logins,
     )  # fmt: skip
     model = METER_MODELS[1]
     view = MeterView(
@@ -86,6 +87,9 @@ class Link:
         put_keys_in_force(self.meter.view)
         mine = keys_of(self.meter.view)
         if (self.device.guek, self.device.gak, self.device.suite) != (mine.guek, mine.gak, suite_of(self.meter.view)):
+            raise AssociationRefused("refused", diagnostic=Diagnostic.AUTHENTICATION_FAILURE)
+        wanted = self.meter.association(self.sap)
+        if (wanted.mechanism, wanted.secret) != (self.device.mechanism, self.device.secret):
             raise AssociationRefused("refused", diagnostic=Diagnostic.AUTHENTICATION_FAILURE)
         if not self.meter.accept_invocation_counter(HEAD_END, counter):
             raise AssociationRefused("used", counter=self.meter.lowest_acceptable_counter(HEAD_END))
@@ -217,11 +221,13 @@ async def nothing(*_):
 class Bench:
     """Some meters, their keys at the head-end, and the service that changes them."""
 
-    def __init__(self, count=1, *, origin=KeyOrigin.TRANSPORT, kek=True, reserved=None, block=64, suite=0):
-        """suite: of all meters; certified says whether those of suites 1 and 2 begin with certificates."""
+    def __init__(self, count=1, *, origin=KeyOrigin.TRANSPORT, kek=True, reserved=None, block=64, suite=0, logins=()):
+        """suite: of all meters; those of suites 1 and 2 begin with certificates. logins: of clients, as of meters."""
         self.clock = ManualClock(START)
         self.suite = suite
-        self.line = Line({number: new_meter(number, kek=kek, suite=suite) for number in range(1, count + 1)})
+        self.line = Line(
+            {number: new_meter(number, kek=kek, suite=suite, logins=logins) for number in range(1, count + 1)}
+        )
         self.ledger, self.telegraph = MemoryLedger(self.clock), Telegraph()
         self.registrar = Registrar(START)
         self.own = OwnPairs(HEAD_END, self.registrar)
@@ -301,4 +307,4 @@ def run(work):
     return asyncio.run(work)
 
 
-__all__ = ["STEPS", "Bench", "first_key", "run"]
+__all__ = ["LOSSES", "STEPS", "Bench", "first_key", "run"]

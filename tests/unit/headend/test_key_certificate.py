@@ -7,7 +7,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
-from tests.security.device_keys.bench import STEPS, Bench
+from tests.security.device_keys.bench import LOSSES, Bench
 from tests.security.device_keys.certified import CURVES, act
 
 from meterworks.devices import certificate_store
@@ -68,7 +68,7 @@ async def test_all_key_pairs_of_a_meter_are_replaced_one_after_the_other(suite):
 
 @pytest.mark.parametrize("suite", [1, 2])
 async def test_every_exchange_may_be_lost(suite):
-    for at, lost in product(range(EXCHANGES + 1), STEPS):
+    for at, lost in product(range(EXCHANGES + 1), LOSSES):
         bench = await renewed([None] * at + [lost], suite=suite)
         assert_replaced(bench, [KeyKind.SIGNING])
         assert bool(bench.line.faults) is (at >= EXCHANGES)
@@ -181,7 +181,7 @@ async def test_a_meter_that_signs_with_another_key_than_was_certified_is_told_of
 
 
 async def test_a_meter_is_given_our_newest_certificate_whatever_is_lost():
-    for at, lost in product(range(6), STEPS):
+    for at, lost in product(range(6), LOSSES):
         bench = Bench(suite=1)
         bench.own.renew(SecuritySuite.SUITE_1)
         await begun(bench, (), KeyTask.CLIENT)
@@ -211,6 +211,30 @@ async def test_a_meter_agrees_keys_with_its_new_pair():
     assert await bench.contact() is None
     assert bench.in_force() == bench.at_meter()
     assert str(bench.ledger.hands[1].active()[KeyKind.KEK].origin) == "agreed"
+
+
+async def test_a_meter_raised_to_another_suite_is_certified_anew_and_agrees_again():
+    bench = Bench(suite=1)
+    await bench.service.start(KeyPurpose.PERSONALISE, KeySelection(), suite=2)
+    assert await bench.contact() is None
+    bench.suite = 2
+    await bench.start()  # with a certificate of its old curve it agrees to nothing
+    assert await bench.contact() is None
+    assert str(bench.ledger.hands[1].active()[KeyKind.KEK].origin) == "generated"
+    await begun(bench)
+    assert await bench.contact() is None
+    assert_replaced_last(bench)
+    await bench.start()
+    assert await bench.contact() is None
+    assert str(bench.ledger.hands[1].active()[KeyKind.KEK].origin) == "agreed"
+    assert bench.in_force() == bench.at_meter()
+
+
+def assert_replaced_last(bench):
+    """The meter holds one certificate of its own, that of the registry, on its suite's curve."""
+    in_force = bench.ledger.hands[1].active()[KeyKind.SIGNING].certificate
+    assert held_by(bench) == {0: in_force}
+    assert x509.load_der_x509_certificate(in_force).public_key().curve.name == "secp384r1"
 
 
 def test_the_bench_meter_signs_its_requests():

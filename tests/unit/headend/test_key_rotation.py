@@ -3,7 +3,7 @@
 from itertools import product
 
 import pytest
-from tests.security.device_keys.bench import STEPS, Bench, first_key
+from tests.security.device_keys.bench import LOSSES, Bench, first_key
 
 from meterworks.devices import certificate_store
 from meterworks.devices.errors import CertificateRefused
@@ -45,7 +45,7 @@ def assert_whole(bench):
 
 @pytest.mark.parametrize("suite", [0, 1, 2])
 async def test_every_exchange_may_be_lost(suite):
-    for at, lost in product(range(EXCHANGES[suite] + 1), STEPS):
+    for at, lost in product(range(EXCHANGES[suite] + 1), LOSSES):
         bench = await changed([None] * at + [lost], suite=suite)
         assert_whole(bench)
         origin = bench.ledger.hands[1].active()[KeyKind.KEK].origin
@@ -55,7 +55,7 @@ async def test_every_exchange_may_be_lost(suite):
 
 
 async def test_any_two_exchanges_may_be_lost():
-    for first, between, kinds in product(range(5), range(4), product(STEPS, STEPS)):
+    for first, between, kinds in product(range(5), range(4), product(LOSSES, LOSSES)):
         faults = [None] * first + [kinds[0]] + [None] * between + [kinds[1]]
         assert_whole(await changed(faults, suite=1))
 
@@ -120,7 +120,7 @@ def strange_to_the_meter(bench):
 
 
 async def test_a_meter_that_does_not_know_us_is_given_our_certificate_on_the_way():
-    for at, lost in product(range(8), STEPS):
+    for at, lost in product(range(8), LOSSES):
         bench = Bench(suite=1)
         strange_to_the_meter(bench)
         await bench.start()
@@ -149,7 +149,7 @@ async def test_a_meter_that_refuses_every_agreement_is_sent_its_keys_as_before(m
 
 @pytest.mark.parametrize(("suite", "raised"), [(0, 1), (0, 2), (1, 2)])
 async def test_a_meter_is_raised_whatever_is_lost_and_the_registry_knows_it(suite, raised):
-    for at, lost in product(range(5), STEPS):
+    for at, lost in product(range(5), LOSSES):
         bench = await changed([None] * at + [lost], suite=suite, raised=raised)
         assert_whole(bench)
         assert bench.ledger.suites == {1: raised}
