@@ -1,5 +1,6 @@
 """`meterworks backup`: the data folder in one sealed file, and back. Never in clear."""
 
+import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -30,10 +31,13 @@ def create(
 ) -> None:
     """Back up databases, keys, certificates, readings and the emulated world. The system may run meanwhile."""
     from meterworks.system.backup import create_backup
+    from meterworks.system.trail import tell
     from meterworks.trust import read_recipient
 
     keys = [read_recipient(_content(path)) for path in recipient]
-    summary = create_backup(layout_of(data, config, settings).data, file, keys, now=datetime.now(UTC))
+    layout = layout_of(data, config, settings)
+    asyncio.run(tell(layout, "data.exported", facts={"recipients": len(keys)}, about="system", cause="backup"))
+    summary = create_backup(layout.data, file, keys, now=datetime.now(UTC))
     _tell(len(summary.files), summary.size, summary.rows, as_json=as_json)
 
 
@@ -49,11 +53,14 @@ def restore(
 ) -> None:
     """Restore into an empty folder: enough holders bring their shares. All digests and row counts are compared."""
     from meterworks.system.backup import restore_backup
+    from meterworks.system.trail import tell_at_start
     from meterworks.trust import Quorum
 
     held = Quorum(quorum, ceremony_protocol(quorum))
     with held.opened(read_shares(share), purpose) as vault:
         summary = restore_backup(file, into, vault.key(label))
+    at = summary.created_at.isoformat(timespec="seconds")
+    tell_at_start(layout_of(into, None, None), "backup.restored", facts={"made_at": at}, about="system", cause=purpose)
     _tell(len(summary.files), summary.size, summary.rows, as_json=as_json)
     notice(f"restored the state of {summary.created_at:%Y-%m-%d %H:%M} UTC; start it with meterworks up --data {into}")
 

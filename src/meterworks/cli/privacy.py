@@ -28,6 +28,7 @@ from meterworks.trust.audit import MemoryAuditSink
 
 __all__ = ["app"]
 
+REASON_SHOWN_MAX = 500  # characters, as much as a record takes
 app = typer.Typer(
     help="Personal data: export, erase, consents, retention, holds, register of flows.", no_args_is_help=True
 )
@@ -104,12 +105,15 @@ def erase(
 ) -> None:
     """Erase a consumer who has moved out, and keep the books: monthly sums, dated facts, who read what."""
 
+    layout = layout_of(data, config, settings)
+
     async def work() -> list[dict[str, object]]:
-        async with open_keeper(layout_of(data, config, settings)) as keeper:
+        async with open_keeper(layout) as keeper:
             person = await keeper.registry.consumer(ConsumerId(consumer))
             if not yes:
                 homes = await keeper.registry.occupancies(consumer_id=person.id)
                 return [{"consumer": person.id, "name": person.name, "homes": len(homes), "erased": False}]
+            await tell(layout, "erasure.approved", facts={}, about=f"consumer:{consumer}")
             wish = await keeper.erasures.wishes.approve(consumer, by=_who())
             return [asdict(await keeper.erasures.carry_out(wish, actor=f"person:{getpass.getuser()}"))]
 
@@ -238,8 +242,12 @@ def set_hold(
 ) -> None:
     """Keep data until the hold is released."""
 
+    layout = layout_of(data, config, settings)
+    about = "system" if metering_point is None else f"usage-point:{metering_point}"
+
     async def work() -> None:
-        async with open_keeper(layout_of(data, config, settings)) as keeper:
+        async with open_keeper(layout) as keeper:
+            await tell(layout, "hold.set", facts={}, about=about, cause=reason[:REASON_SHOWN_MAX])
             await keeper.holds.set(metering_point, reason, by=_who())
 
     asyncio.run(work())
@@ -254,8 +262,11 @@ def release_hold(
 ) -> None:
     """Let limits count again."""
 
+    layout = layout_of(data, config, settings)
+
     async def work() -> None:
-        async with open_keeper(layout_of(data, config, settings)) as keeper:
+        async with open_keeper(layout) as keeper:
+            await tell(layout, "hold.released", facts={}, about=f"hold:{number}")
             await keeper.holds.release(number, by=_who())
 
     asyncio.run(work())

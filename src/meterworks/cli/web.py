@@ -12,6 +12,7 @@ from meterworks.portal import PortalSettings, create_app, load_session_secret
 from meterworks.readings import ReadingStore
 from meterworks.runtime import together
 from meterworks.runtime.warehouse import Warehouse
+from meterworks.system.evidence_chain import certificates_above
 from meterworks.system.serving import Ground, answering_as_ready
 from meterworks.system.serving.listener import Application, HttpServer, below, peer_protocol
 from meterworks.trust.tls import Guard, Interface, server_context
@@ -33,6 +34,7 @@ async def serve(ground: Ground, stopping: asyncio.Event) -> None:
         headend_settings=layout.headend,
         keystore=ground.keystore,
         audit=ground.audit,
+        certificates_above=lambda der: certificates_above(layout.pki_public, der),
         audit_heads=layout.heads,
     )
     app = create_app(

@@ -36,7 +36,7 @@ from meterworks.market.question import SeriesQuestion
 from meterworks.market.retention import Deletion, Retention, RetentionSettings, deletion_history
 from meterworks.market.scope import instant, viewer_of
 from meterworks.market.series import ChannelSeries, Columns, Period, Resolution, SeriesResult, TimeRange
-from meterworks.market.services import MarketServices, MarketSettings
+from meterworks.market.services import CertificatesAbove, MarketServices, MarketSettings
 from meterworks.market.subject_export import DataPackage, SubjectExport
 from meterworks.market.timestamp import format_utc, parse_time
 from meterworks.market.token import Grant, TokenFacts
@@ -54,6 +54,7 @@ __all__ = [
     "Approvals",
     "BadCredentials",
     "Begun",
+    "CertificatesAbove",
     "ChannelSeries",
     "CollectionSummary",
     "Columns",

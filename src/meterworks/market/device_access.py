@@ -9,6 +9,7 @@ import orjson
 from meterworks.catalogue import CHANNELS, Channel, Detail, Purpose, detail_of, event_code
 from meterworks.errors import MeterworksError, UnreachableError
 from meterworks.headend import LAST_BUCKET, READ_SUBJECT, RELEASE_SUBJECT, SeenEvent
+from meterworks.market.acts import Acts, actor_of
 from meterworks.market.audit import AccessEntry, AccessLog
 from meterworks.market.errors import PurposeExceeded, ReadFailed, ReadTimeout
 from meterworks.market.principal import Principal
@@ -88,6 +89,7 @@ class DeviceAccess:
 
     def __init__(self, services: MarketServices, scope: Scope, access_log: AccessLog, *, read_timeout_s: float) -> None:
         self._services = services
+        self._acts = Acts(services.audit)
         self._scope = scope
         self._access_log = access_log
         self._read_timeout_s = read_timeout_s
@@ -120,6 +122,13 @@ class DeviceAccess:
                 f"the purpose {claimed.name} does not include values of this moment", purpose=claimed.name
             )
         view = await self._scope.device(principal, device_id, instant(self._services.clock.now()), purpose=claimed)
+        await self._acts.record(
+            "meter.read",
+            by=actor_of(principal),
+            on=f"device:{device_id}",
+            cause=request_id,
+            facts={"purpose": claimed.name, "role": principal.role.value},
+        )
         await self._record(principal, view.parts, purpose=claimed, request_id=request_id, what="read now")
         question = orjson.dumps({"device": device_id, "what": "registers", "request_id": request_id})
         try:
@@ -141,6 +150,9 @@ class DeviceAccess:
         """
         view = await self._scope.device(principal, device_id, instant(self._services.clock.now()))
         claimed = purpose_of(principal.role, purpose)
+        await self._acts.record(
+            "collection.released", by=actor_of(principal), on=f"device:{device_id}", cause=request_id
+        )
         await self._record(principal, view.parts, purpose=claimed, request_id=request_id, what="release")
         question = orjson.dumps({"device": device_id})
         await self._services.bus.request(RELEASE_SUBJECT, question, timeout_s=self._read_timeout_s)

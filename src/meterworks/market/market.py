@@ -18,6 +18,7 @@ from meterworks.market.hold import Holds
 from meterworks.market.overview import Overview
 from meterworks.market.rate import ClientLimits
 from meterworks.market.reading_access import ReadingAccess
+from meterworks.market.request_evidence import RequestEvidence
 from meterworks.market.retention import Deletion, deletion_history
 from meterworks.market.role_grant import RoleGrants
 from meterworks.market.scope import Scope
@@ -47,6 +48,7 @@ class Market:
             services.database, keystore=services.keystore, audit=services.audit, step_up_s=settings.step_up_s
         )
         self.acts = Acts(services.audit)
+        self.request_evidence = RequestEvidence(services)
         self.trail_view = TrailView(services, self.acts)
         self.admissions = Admissions(services.database, self.acts, now=services.clock.now)
         self.approvals = Approvals(

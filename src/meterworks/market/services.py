@@ -1,5 +1,6 @@
 """What the market's interfaces stand on, handed in by whoever wires the process."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from meterworks.runtime import Bus, Clock, Database
 from meterworks.trust import KeyStore
 from meterworks.trust.audit import AuditSink
 
-__all__ = ["MarketServices", "MarketSettings"]
+__all__ = ["CertificatesAbove", "MarketServices", "MarketSettings"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,14 @@ class MarketSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CertificatesAbove:
+    """The chain above a certificate, the anchor last, and the revocation lists of its issuers now; all DER."""
+
+    chain: Sequence[bytes] = ()
+    revocation: Sequence[bytes] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MarketServices:
     """The stores and queries behind the API and the portal."""
 
@@ -65,5 +74,7 @@ class MarketServices:
     """Wraps the secrets of one-time codes."""
     audit: AuditSink = field(default_factory=LoggedActs)
     """Where acts go. A process that has the trail hands it in; without it acts go to the log."""
+    certificates_above: Callable[[bytes], CertificatesAbove] | None = None
+    """Gives what stands above a certificate (DER) now: kept with requests as evidence."""
     audit_heads: tuple[Path, ...] = ()
     """Folders of the signed heads of the audit trail."""

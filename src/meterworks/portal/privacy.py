@@ -255,6 +255,8 @@ async def download(
         await market.accounts.step_up(principal, password=password, code=password, address=address_of(request))
     except MeterworksError as error:
         return await _back(request, principal, error)
+    on = f"consumer:{principal.consumer_id}"
+    await market.acts.record("data.exported", by=f"account:{principal.name}", on=on, cause="the consumer's own")
     package = await market.subject_export.package(
         principal.consumer_id, by=principal, request_id=request_id_of(request)
     )
@@ -272,7 +274,12 @@ async def correct(
     """Correct name and e-mail address."""
     check_form(request, form_token)
     assert principal.consumer_id is not None
-    change = market_of(request).registry.change_consumer(ConsumerId(principal.consumer_id), name=name, email=email)
+    market = market_of(request)
+    on = f"consumer:{principal.consumer_id}"
+    await market.acts.record(
+        "consumer.changed", by=f"account:{principal.name}", on=on, cause="corrected by the consumer"
+    )
+    change = market.registry.change_consumer(ConsumerId(principal.consumer_id), name=name, email=email)
     return await _after(request, principal, change)
 
 

@@ -41,11 +41,12 @@ from meterworks.trust.audit import (
     verify_stored,
 )
 
-__all__ = ["TrailStore", "open_trail", "started_database", "tell", "tell_event"]
+__all__ = ["TrailStore", "open_trail", "started_database", "tell", "tell_at_start", "tell_event"]
 
 log = get_logger("system.trail")
 COMMAND = "command"  # the identity of a person's commands
 APPENDER_S_MAX = 3.0
+CAUSE_SHOWN_MAX = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +164,22 @@ async def tell(
     """
     actor = f"person:{getpass.getuser()}"
     await tell_event(layout, AuditEvent(act=act, actor=actor, object=about, outcome=outcome, cause=cause, facts=facts))
+
+
+def tell_at_start(
+    layout: Layout, act: str, *, facts: Mapping[str, Fact], about: str, cause: str = "", actor: str = ""
+) -> None:
+    """Leave an act to the next start of a system that does not run now. actor: the person at this machine, if empty."""
+    event = AuditEvent(
+        act=act,
+        actor=actor or f"person:{getpass.getuser()}",
+        object=about,
+        cause=cause[:CAUSE_SHOWN_MAX],
+        facts=facts,
+        at=SystemClock(load_clock(layout.clock)).now(),
+        machine_at=datetime.now(UTC),
+    )
+    Spool(layout.spool(COMMAND), bytes_max=layout.configuration.audit.spool_bytes_max).keep([event])
 
 
 async def tell_event(layout: Layout, told: AuditEvent) -> None:

@@ -1,6 +1,7 @@
 """Devices: find, look at, add, read now."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
@@ -8,6 +9,7 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from meterworks.catalogue import Medium
+from meterworks.market.acts import actor_of
 from meterworks.market.api.body import Body
 from meterworks.market.api.gate import market_of, permit, request_id_of
 from meterworks.market.api.parameter import After, DeviceNumber, FromText, Limit, PurposeText, ToText
@@ -19,12 +21,13 @@ from meterworks.market.document import (
     usage_point_document,
 )
 from meterworks.market.errors import RequestMalformed
+from meterworks.market.market import Market
 from meterworks.market.principal import Principal
 from meterworks.market.purpose import parse_purpose
 from meterworks.market.question import parse_range
 from meterworks.market.scope import instant, viewer_of
 from meterworks.market.shipment import import_shipment
-from meterworks.market.timestamp import parse_time
+from meterworks.market.timestamp import format_utc, parse_time
 from meterworks.registry import (
     ConnectionKind,
     DeviceFilter,
@@ -160,6 +163,7 @@ async def add_device(
     market = market_of(request)
     keys = {name: bytes.fromhex(text) for name, text in document.keys.model_dump(exclude_none=True).items()}
     new = NewDevice(**document.model_dump(exclude={"keys"}), keys=DeviceKeys(**keys))
+    await market.acts.record("device.added", by=actor_of(principal), on=f"device:{new.identity}")
     (device_id,) = await market.registry.add_devices([new])
     await market.announce_registry_change()
     device = await market.registry.device(device_id)
@@ -178,12 +182,23 @@ async def add_installation(
     market = market_of(request)
     at = market.clock.now() if document.at is None else parse_time(document.at, "at")
     device_id, point_id = DeviceId(document.device), UsagePointId(document.metering_point)
+    await _record_installation(market, principal, document, at)
     if document.replaces is None:
         made = await market.registry.install(device_id, point_id, at)
     else:
         made = await market.registry.exchange(point_id, DeviceId(document.replaces), device_id, at)
     await market.announce_registry_change()
     return OrjsonResponse(installation_document(made), status_code=201)
+
+
+async def _record_installation(
+    market: Market, principal: Principal, document: InstallationDocument, at: datetime
+) -> None:
+    """An exchange is two acts: one device goes, another comes. Both are on record before the registry changes."""
+    by, facts = actor_of(principal), {"usage_point": document.metering_point, "from": format_utc(at)}
+    if document.replaces is not None:
+        await market.acts.record("device.removed", by=by, on=f"device:{document.replaces}", facts=facts)
+    await market.acts.record("device.installed", by=by, on=f"device:{document.device}", facts=facts)
 
 
 @router.get("/devices/{device_id}/last", tags=["devices"], summary="Latest values of a device")

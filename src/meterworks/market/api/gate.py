@@ -13,6 +13,7 @@ from meterworks.market.certificate import principal_of_certificate
 from meterworks.market.errors import NotAuthenticated
 from meterworks.market.market import Market
 from meterworks.market.principal import Principal
+from meterworks.market.request_evidence import SAFE_METHODS
 from meterworks.trust.tls import Peer
 
 __all__ = ["PUBLIC", "Gate", "Public", "market_of", "peer_of_request", "permit", "request_id_of", "thumbprint_of"]
@@ -61,8 +62,15 @@ class Gate:
         self.action = action
 
     async def __call__(self, request: Request) -> Principal:
-        """Who asks, if they may. Raises what `Authoriser.admit` raises, and TooManyRequests."""
-        return await self.admit(request, await self.principal(request))
+        """Who asks, if they may. Raises what `Authoriser.admit` raises, and TooManyRequests.
+
+        What an organisation's own certificate brought, and is more than a look, is kept as evidence before it is done.
+        """
+        principal = await self.admit(request, await self.principal(request))
+        peer = peer_of_request(request)
+        if peer is not None and request.method not in SAFE_METHODS:
+            await _keep(request, principal, peer)
+        return principal
 
     async def principal(self, request: Request) -> Principal:
         """Who asks: by bearer token, or without one by an organisation's certificate. Raises NotAuthenticated."""
@@ -80,6 +88,19 @@ class Gate:
         allowance = market.limits.take(client)
         state["limit_headers"] = allowance.headers()
         return await market.authoriser.admit(principal, self.action, thumbprint=thumbprint_of(peer_of_request(request)))
+
+
+async def _keep(request: Request, principal: Principal, peer: Peer) -> None:
+    scope = request.scope
+    query = scope.get("query_string", b"").decode("latin-1")
+    await market_of(request).request_evidence.keep(
+        principal,
+        peer,
+        request_id=request_id_of(request),
+        line=f"{request.method} {scope['path']}{'?' if query else ''}{query}",
+        headers=scope["headers"],
+        body=await request.body(),
+    )
 
 
 class Public:

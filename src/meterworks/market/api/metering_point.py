@@ -7,6 +7,7 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from meterworks.catalogue import UNBOUND_ROLES, Medium
+from meterworks.market.acts import actor_of
 from meterworks.market.api.body import Body
 from meterworks.market.api.gate import market_of, permit, request_id_of
 from meterworks.market.api.parameter import After, Limit, MeteringPointId, PurposeText
@@ -67,7 +68,9 @@ async def add_metering_point(
     """Add a metering point, without a meter yet."""
     fields = document.model_dump()
     point = UsagePoint(**{**fields, "id": UsagePointId(fields["id"])})
-    registry = market_of(request).registry
+    market = market_of(request)
+    await market.acts.record("usage_point.added", by=actor_of(principal), on=f"usage-point:{point.id}")
+    registry = market.registry
     await registry.add_usage_points([point])
     return OrjsonResponse(usage_point_document(await registry.usage_point(point.id)), status_code=201)
 

@@ -219,7 +219,19 @@ async def add_registration(
         starts_at=parse_time(document.from_, "from"),
         ends_at=_optional_time(document.to, "to"),
     )
-    await market_of(request).registry.register([registration], replacing=True)
+    market = market_of(request)
+    await market.acts.record(
+        "registration.changed",
+        by=actor_of(principal),
+        on=f"usage-point:{registration.usage_point_id}",
+        facts={
+            "organisation": registration.organisation_id,
+            "role": registration.role.value,
+            "from": document.from_,
+            "to": document.to,
+        },
+    )
+    await market.registry.register([registration], replacing=True)
     return OrjsonResponse(registration_document(registration), status_code=201)
 
 
@@ -247,7 +259,9 @@ async def add_consumer(
     request: Request, principal: Annotated[Principal, permit("consumer.manage")], document: ConsumerDocument
 ) -> Response:
     """Add a consumer; `POST /occupancies` says where they live."""
-    number = await market_of(request).registry.add_consumer(document.name, document.email)
+    market = market_of(request)
+    await market.acts.record("consumer.changed", by=actor_of(principal), on="consumer:new", cause="added")
+    number = await market.registry.add_consumer(document.name, document.email)
     return OrjsonResponse({"id": number, "name": document.name, "email": document.email}, status_code=201)
 
 
@@ -262,7 +276,15 @@ async def add_occupancy(
         starts_at=parse_time(document.from_, "from"),
         ends_at=_optional_time(document.to, "to"),
     )
-    await market_of(request).registry.occupy([occupancy], replacing=True)
+    market = market_of(request)
+    await market.acts.record(
+        "consumer.changed",
+        by=actor_of(principal),
+        on=f"consumer:{occupancy.consumer_id}",
+        cause="occupancy",
+        facts={"usage_point": occupancy.usage_point_id, "from": document.from_, "to": document.to},
+    )
+    await market.registry.occupy([occupancy], replacing=True)
     return OrjsonResponse(
         {
             "consumer": occupancy.consumer_id,

@@ -8,6 +8,7 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from meterworks.catalogue import data_flows
+from meterworks.market.acts import actor_of
 from meterworks.market.api.body import Body
 from meterworks.market.api.gate import market_of, permit, request_id_of
 from meterworks.market.api.parameter import Limit
@@ -17,7 +18,6 @@ from meterworks.market.principal import Principal
 from meterworks.market.subject_export import DataPackage
 from meterworks.market.timestamp import format_utc
 from meterworks.registry import Consumer, ConsumerId
-from meterworks.trust.audit import AuditEvent
 
 __all__ = ["data_package_response", "router"]
 
@@ -67,7 +67,10 @@ async def own_data(
 ) -> Response:
     """Everything the system holds of you: homes, consents, who read what, and your readings."""
     assert principal.consumer_id is not None
-    export = market_of(request).subject_export
+    market = market_of(request)
+    on = f"consumer:{principal.consumer_id}"
+    await market.acts.record("data.exported", by=actor_of(principal), on=on, cause="the consumer's own")
+    export = market.subject_export
     package = await export.package(principal.consumer_id, by=principal, request_id=request_id_of(request))
     return data_package_response(package, form)
 
@@ -79,7 +82,10 @@ async def correct_own_data(
     """Correct your own name or e-mail address."""
     assert principal.consumer_id is not None
     number = ConsumerId(principal.consumer_id)
-    registry = market_of(request).registry
+    market = market_of(request)
+    on = f"consumer:{number}"
+    await market.acts.record("consumer.changed", by=actor_of(principal), on=on, cause="corrected by the consumer")
+    registry = market.registry
     return OrjsonResponse(_consumer(await registry.change_consumer(number, name=document.name, email=document.email)))
 
 
@@ -98,8 +104,7 @@ async def consumer_data(
 ) -> Response:
     """A consumer's data, for one who asks in writing and has proven who they are."""
     market = market_of(request)
-    event = AuditEvent(act="data.exported", actor=f"account:{principal.name}", object=f"consumer:{consumer}")
-    await market.services.audit.append(event)
+    await market.acts.record("data.exported", by=actor_of(principal), on=f"consumer:{consumer}")
     package = await market.subject_export.package(consumer, by=principal, request_id=request_id_of(request))
     return data_package_response(package, form)
 
@@ -111,6 +116,7 @@ async def approve_erasure(
     """Have a consumer erased at the next run of retention. 404 for one nobody knows."""
     market = market_of(request)
     await market.registry.consumer(ConsumerId(consumer))
+    await market.acts.record("erasure.approved", by=actor_of(principal), on=f"consumer:{consumer}")
     return OrjsonResponse(_wish(await market.wishes.approve(consumer, by=principal.name)), status_code=202)
 
 
@@ -166,7 +172,10 @@ async def set_hold(
     request: Request, principal: Annotated[Principal, permit("retention.manage")], document: HoldDocument
 ) -> Response:
     """Keep the data of a metering point, or all data, until the hold is released."""
-    await market_of(request).holds.set(document.metering_point, document.reason, by=principal.name)
+    market = market_of(request)
+    on = "system" if document.metering_point is None else f"usage-point:{document.metering_point}"
+    await market.acts.record("hold.set", by=actor_of(principal), on=on, cause=document.reason)
+    await market.holds.set(document.metering_point, document.reason, by=principal.name)
     return OrjsonResponse({"metering_point": document.metering_point, "reason": document.reason}, status_code=201)
 
 
@@ -175,5 +184,7 @@ async def release_hold(
     request: Request, principal: Annotated[Principal, permit("retention.manage")], hold: Number
 ) -> Response:
     """End a hold: limits count again."""
-    await market_of(request).holds.release(hold, by=principal.name)
+    market = market_of(request)
+    await market.acts.record("hold.released", by=actor_of(principal), on=f"hold:{hold}")
+    await market.holds.release(hold, by=principal.name)
     return OrjsonResponse({"id": hold, "released": True})

@@ -17,18 +17,18 @@ HEAD_KEY = "audit-head"
 TAKEN_UP_EVENTS = 500
 
 
-def head_key(vault: KeyVault) -> PrivateKey:
-    """The key that signs tree heads, made on the first start."""
+def head_key(vault: KeyVault) -> tuple[PrivateKey, bool]:
+    """The key that signs tree heads, and whether it was made just now, as on the first start."""
     try:
-        return vault.key(HEAD_KEY)
+        return vault.key(HEAD_KEY), False
     except KeyNotFoundError:
-        return vault.generate(HEAD_KEY, KeyUsage.SIGN, "P-256")
+        return vault.generate(HEAD_KEY, KeyUsage.SIGN, "P-256"), True
 
 
 async def serve(ground: Ground, stopping: asyncio.Event) -> None:
     """Append until asked to stop. Raises FolderInUseError where another process appends already."""
     layout = ground.layout
-    signer = await asyncio.to_thread(lambda: head_key(ground.vault))
+    signer, is_new = await asyncio.to_thread(lambda: head_key(ground.vault))
     with FolderLock(layout.heads[0], purpose="the audit trail's appender"):
         trail = AuditTrail(
             ground.database,
@@ -38,6 +38,8 @@ async def serve(ground: Ground, stopping: asyncio.Event) -> None:
             settings=layout.configuration.audit,
         )
         async with trail.appending(), serve_appends(ground.bus, trail, PRIVILEGES):
+            if is_new:
+                await trail.append([AuditEvent(act="key.generated", actor=APPENDER, object=f"key:{HEAD_KEY}")])
             await trail.append([_loaded(ground)])
             await _take_up(ground.layout.spool(PeerRole.COMMAND.value), trail)
             async with answering_as_ready(ground.bus, ground.name):

@@ -8,7 +8,7 @@ judged by the machine's clock.
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
@@ -60,7 +60,10 @@ class EnrolmentProtocol(HttpToolsProtocol):
 class EnrolmentApplication:
     """The ASGI application: EST and revocation lists, each issue on record before it is done."""
 
-    def __init__(self, pki: SystemPki, service: EstService, audit: AuditSink, *, publish: Callable[[], None]) -> None:
+    def __init__(
+        self, pki: SystemPki, service: EstService, audit: AuditSink, *, publish: Callable[[], Sequence[str]]
+    ) -> None:
+        """publish: writes what relying parties read, and gives the names of the authorities that have a new list."""
         self._pki = pki
         self._service = service
         self._audit = audit
@@ -129,7 +132,9 @@ class EnrolmentApplication:
         """Renew authorities that are due and publish lists, until asked to stop."""
         while not stopping.is_set():
             async with self.turn:
-                renewed = await asyncio.to_thread(self._maintain)
+                renewed, listed = await asyncio.to_thread(self._maintain)
+            for name in listed:
+                self._audit.post(AuditEvent(act="crl.published", actor="process:pki", object=f"authority:{name}"))
             for name in renewed:
                 log.warning("authority renewed", authority=name)
                 await self._audit.append(
@@ -139,13 +144,12 @@ class EnrolmentApplication:
                 async with asyncio.timeout(MAINTENANCE_S):
                     await stopping.wait()
 
-    def _maintain(self) -> list[str]:
+    def _maintain(self) -> tuple[list[str], Sequence[str]]:
         now = datetime.now(UTC)
         renewed = self._pki.maintain(now=now)
         for alarm in expiry_alarms(self._certificates(), now):
             log.error("certificate ends", name=alarm.name, within_days=alarm.days, ends_at=alarm.ends_at.isoformat())
-        self._publish()
-        return renewed
+        return renewed, self._publish()
 
     def _certificates(self) -> list[tuple[str, x509.Certificate]]:
         names = {row.name for row in self._pki.ledger.authorities()}

@@ -44,36 +44,32 @@ _ACTS = """
     token.revoked         | account        | no   | yes   | a token was taken back
     account.created       | account        | yes  | yes   | an account was made
     account.changed       | account        | yes  | yes   | role, state or tie of an account was changed
-    account.deleted       | account        | yes  | yes   | an account was deleted
     password.changed      | account        | yes  | yes   | an account's password was changed
     breakglass.opened     | account        | yes  | yes   | two people opened an emergency access
     breakglass.closed     | account        | no   | yes   | an emergency access ended
 
     organisation.created  | organisation   | yes  | yes   | a market organisation was entered
-    organisation.changed  | organisation   | yes  | yes   | roles or data of an organisation were changed
     organisation.admitted | organisation   | yes  | yes   | an organisation's assessment was recorded
     organisation.suspended | organisation   | no   | yes   | an organisation may act no more until it is admitted again
     registration.changed  | organisation   | yes  | yes   | who serves a usage point, from when
-    consumer.changed      | organisation   | yes  | yes   | who lives at a usage point, from when
+    consumer.changed      | organisation   | yes  | yes   | who a consumer is or where they live, from when
 
     reading.accessed      | access         | no   | no    | readings of a usage point were given out
-    data.exported         | export         | yes  | yes   | data of many usage points, or of the trail, left the system
+    data.exported         | export         | yes  | yes   | all data of a consumer, or a backup, were given out
     consent.given         | privacy        | yes  | yes   | a consumer agreed to a purpose
     consent.withdrawn     | privacy        | yes  | yes   | a consumer withdrew an agreement
+    erasure.approved      | privacy        | yes  | yes   | a consumer's data are to be erased
     data.erased           | privacy        | yes  | yes   | personal data were erased
+    hold.set              | privacy        | yes  | yes   | data stay whatever their limit says
+    hold.released         | privacy        | yes  | yes   | limits count again
     data.retired          | privacy        | no   | yes   | data were deleted because their time was over
 
     meter.read            | command        | yes  | yes   | a person had a meter read now
-    command.sent          | command        | yes  | yes   | a command went to a device
-    command.answered      | command        | no   | yes   | a device answered a command
-    collection.started    | command        | no   | no    | a collection of readings was started by a person
     collection.released   | command        | yes  | yes   | a quarantined device was taken back into collection
     clock.set             | time           | no   | yes   | a device's clock was set
     clock.drifted         | time           | no   | yes   | a device's clock was further off than allowed
     clock.stepped         | time           | no   | yes   | the machine's clock went backwards while acts were recorded
-    supply.changed        | supply         | yes  | yes   | a supply was switched off, armed or switched on
-    threshold.exceeded    | threshold      | no   | yes   | more commands than an anomaly threshold allows
-    threshold.changed     | threshold      | yes  | yes   | an anomaly threshold was changed
+    supply.changed        | supply         | no   | yes   | a device told that its supply was switched off or on
 
     device.refused        | verification   | no   | yes   | a device refused our association
     device.wrong_key      | verification   | no   | yes   | a message failed its tag, signature or key
@@ -87,6 +83,8 @@ _ACTS = """
     shipment.accepted     | inventory      | yes  | yes   | a maker's shipment was taken in
     shipment.refused      | inventory      | no   | yes   | a shipment's seal or content did not hold
     device.commissioned   | inventory      | no   | yes   | a device uses our certificates; its maker's were revoked
+    usage_point.added     | inventory      | yes  | yes   | a usage point was entered
+    device.added          | inventory      | yes  | yes   | a device was entered by a person, without a shipment
     device.installed      | inventory      | yes  | yes   | a device was installed at a usage point
     device.removed        | inventory      | yes  | yes   | a device was taken from a usage point
 
@@ -107,15 +105,14 @@ _ACTS = """
     certificate.expiring  | certificate    | no   | yes   | a certificate nears its end and has no successor
     crl.published         | certificate    | no   | yes   | a revocation list was published
     root.changed          | certificate    | yes  | yes   | a trust anchor was added, replaced or removed
-    firmware.started      | firmware       | yes  | yes   | an update of a device was started
-    firmware.activated    | firmware       | no   | yes   | a device runs another image
-    firmware.refused      | firmware       | no   | yes   | an image was refused
+    firmware.activated    | firmware       | no   | yes   | a device told that it runs another image
+    firmware.refused      | firmware       | no   | yes   | a device told that it refused an image
 
     process.started       | system         | no   | yes   | a process of the system began to serve
     process.stopped       | system         | no   | yes   | a process of the system ended in order
     process.failed        | system         | no   | yes   | a process of the system ended by itself
+    backup.restored       | system         | no   | yes   | the system goes on from a backup
     configuration.loaded  | system         | no   | yes   | the settings a start runs with, by digest
-    configuration.changed | system         | yes  | yes   | a setting was changed in the running system
 
     audit.opened          | audit          | no   | yes   | the trail begins
     audit.resumed         | audit          | no   | yes   | the appender took up the trail again

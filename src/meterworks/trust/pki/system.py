@@ -262,12 +262,13 @@ class SystemPki:
         """The current list of every generation of every authority that has not ended."""
         return [authority.current_crl(now=now) for authority in self._living(now)]
 
-    def write_public(self, folder: Path, *, now: datetime | None = None) -> None:
+    def write_public(self, folder: Path, *, now: datetime | None = None) -> list[str]:
         """Write what relying parties read: anchors.pem, crl.pem, and .pem and .crl of each authority by name.
 
         enrolment.pem and enrolment-crl.pem have the makers' roots and lists too: for the listener of first enrolments
         alone. Everybody else trusts no maker, and each device that was commissioned makes the maker's list longer.
-        Files that have not changed are left as they are, so that whoever watches them is not woken.
+        Files that have not changed are left as they are, so that whoever watches them is not woken. Gives the names of
+        the authorities that have a new list.
         """
         _publish(folder / "anchors.pem", _pem(self.anchors))
         _publish(folder / "enrolment.pem", _pem((*self.anchors, *self.maker_anchors)))
@@ -277,10 +278,13 @@ class SystemPki:
         ours = [place for place, authority in enumerate(living) if authority.name != MAKER_AUTHORITY]
         _publish(folder / "crl.pem", b"".join(texts[place] for place in ours))
         _publish(folder / "enrolment-crl.pem", b"".join(texts.values()))
+        renewed: list[str] = []
         for authority, entry in zip(living, lists, strict=True):
             name = authority.file_name
             _publish(folder / f"{name}.pem", _pem([authority.certificate]))
-            _publish(folder / f"{name}.crl", entry.public_bytes(Encoding.DER))
+            if _publish(folder / f"{name}.crl", entry.public_bytes(Encoding.DER)):
+                renewed.append(name)
+        return renewed
 
     def _living(self, now: datetime | None) -> list[Authority]:
         at = now or datetime.now(UTC)
@@ -325,13 +329,15 @@ class SystemPki:
         return made
 
 
-def _publish(path: Path, data: bytes) -> None:
+def _publish(path: Path, data: bytes) -> bool:
+    """Write a file that has changed; tell whether it had."""
     try:
         same = path.read_bytes() == data
     except OSError:
         same = False
     if not same:
         write_atomically(path, data)
+    return not same
 
 
 def _pem(certificates: Sequence[x509.Certificate]) -> bytes:
