@@ -1,4 +1,4 @@
-"""`meterworks decode`: pasted octets, a file or a packet capture as an annotated tree."""
+"""`meterworks decode`: pasted octets, a file or a packet capture as an annotated tree; DLMS, and messages of GB."""
 
 import base64
 import binascii
@@ -13,6 +13,7 @@ from typing import Annotated, Final, Literal
 
 import typer
 
+from meterworks.cli.decode_gb import GB_BEGINS, looks_gb, show_gb
 from meterworks.cli.output import notice, print_json
 from meterworks.errors import MeterworksError, UsageError
 from meterworks.protocols.capture import is_capture, read_capture
@@ -47,7 +48,10 @@ class NotDecoded(UsageError):
 
 def decode(
     what: Annotated[list[str], typer.Argument(help="hex digits, a file of octets, hex or packets (pcap), or -")],
-    keys: Annotated[Path | None, typer.Option("--keys", help="keys file of a meter, or of keys by title")] = None,
+    keys: Annotated[
+        Path | None,
+        typer.Option("--keys", help="keys file of a meter, or of keys by title; for GB messages a folder of keys"),
+    ] = None,
     guek: Annotated[str | None, typer.Option("--guek", help="global unicast encryption key, hex")] = None,
     gak: Annotated[
         str | None, typer.Option("--gak", help="authentication key, hex; without it no tag is checked")
@@ -57,10 +61,14 @@ def decode(
     colour: Annotated[bool | None, typer.Option("--colour/--no-colour", help="Colours; absent: on a terminal")] = None,
 ) -> None:
     """Decode octets, a file or a packet capture into an annotated tree; exit code 1 where something is malformed."""
-    ring = _ring(keys, guek, gak)
     octets = _input(" ".join(what))
     chosen: Format = "json" if as_json else output
     is_coloured = sys.stdout.isatty() if colour is None else colour
+    if _is_gb(octets, keys) and chosen != "xml":
+        if not show_gb(octets, keys, as_json=chosen == "json", colour=is_coloured):
+            raise typer.Exit(1)
+        return
+    ring = _ring(keys, guek, gak)
     if is_capture(octets):
         is_whole = _show_capture(octets, ring, chosen, is_coloured)
     else:
@@ -69,6 +77,13 @@ def decode(
         is_whole = not node.errors
     if not is_whole:
         raise typer.Exit(1)
+
+
+def _is_gb(octets: bytes, keys: Path | None) -> bool:
+    """Whether octets are a GB message: by a folder of such keys, or by their look."""
+    if keys is not None:
+        return keys.is_dir()
+    return octets[:1] in GB_BEGINS and looks_gb(octets)
 
 
 # --- input ----------------------------------------------------------------------------------------------------------
