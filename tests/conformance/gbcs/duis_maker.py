@@ -20,6 +20,7 @@ TEXTS = {
     "text": ("x", "A b-c", "", "1234", "1" * 13, "1" * 20, "plain", "gbcs", "SW1A 1AA"),
     "token": ("x",),
 }
+LONG = 400
 NAME_SPACE = "http://www.w3.org/2000/09/xmldsig#"
 
 
@@ -31,7 +32,7 @@ def any_text(kind: ValueType, chance: random.Random) -> str:
         low = kind.low if kind.low is not None else Decimal(-9)
         high = kind.high if kind.high is not None else low + 20
         return str(chance.choice((low, high, (low + high) // 2)))
-    long = "x" * (kind.longest if kind.longest is not None else 1)
+    long = "x" * min(kind.longest or 1, LONG)  # a firmware image may have 10 MB
     return chance.choice([text for text in (*TEXTS[kind.kind], long) if kind.fault(text) is None])
 
 

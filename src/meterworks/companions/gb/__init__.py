@@ -1,19 +1,65 @@
 """GB: service requests become protected messages, messages become results, and what was built is checked."""
 
-from meterworks.companions.gb.duis import read_request, write_request
+from meterworks.companions.gb.duis import (
+    Document,
+    IssuerSerial,
+    Response,
+    ServiceAudit,
+    VerifiedDocument,
+    canonical_form,
+    check_request,
+    issuer_serial_of,
+    openapi_components,
+    read_document,
+    read_request,
+    read_response,
+    request_from_json,
+    request_to_json,
+    response_from_json,
+    response_to_json,
+    sign_document,
+    sign_request,
+    validate_schema,
+    verify_document,
+    write_document,
+    write_request,
+    write_response,
+)
 from meterworks.companions.gb.element import Element
-from meterworks.companions.gb.key_folder import KeyFolder, KeyFolderError
+from meterworks.companions.gb.key_folder import KeyFolder, KeyFolderError, public_key_of
 from meterworks.companions.gb.request import CommandVariant, Request, RequestId
 from meterworks.companions.gb.situation import Situation
 
 __all__ = [
     "CommandVariant",
+    "Document",
     "Element",
+    "IssuerSerial",
     "KeyFolder",
     "KeyFolderError",
     "Request",
     "RequestId",
+    "Response",
+    "ServiceAudit",
     "Situation",
+    "VerifiedDocument",
+    "canonical_form",
+    "check_request",
+    "issuer_serial_of",
+    "openapi_components",
+    "public_key_of",
+    "read_document",
     "read_request",
+    "read_response",
+    "request_from_json",
+    "request_to_json",
+    "response_from_json",
+    "response_to_json",
+    "sign_document",
+    "sign_request",
+    "validate_schema",
+    "verify_document",
+    "write_document",
     "write_request",
+    "write_response",
 ]

@@ -7,6 +7,7 @@ from meterworks.companions.gb.duis.json_form import (
     response_from_json,
     response_to_json,
 )
+from meterworks.companions.gb.duis.markup import canonical_form
 from meterworks.companions.gb.duis.openapi import openapi_components
 from meterworks.companions.gb.duis.request_document import check_request, read_request, write_request
 from meterworks.companions.gb.duis.response import Response, read_response, write_response
@@ -41,6 +42,7 @@ __all__ = [
     "Table",
     "ValueType",
     "VerifiedDocument",
+    "canonical_form",
     "check_element",
     "check_request",
     "compile_table",

@@ -15,6 +15,7 @@ from typing import Final, NoReturn, cast
 from lxml import etree
 
 from meterworks.companions.errors import RequestError
+from meterworks.companions.gb.duis.value import UNWRITABLE
 from meterworks.companions.gb.element import Element
 
 __all__ = [
@@ -25,6 +26,8 @@ __all__ = [
     "SIGNATURE_TAG",
     "SIZE_MAX",
     "XMLDSIG",
+    "canonical_form",
+    "canonical_of",
     "element_of",
     "line_at",
     "line_of",
@@ -54,7 +57,6 @@ _TEXT_SIGNS: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r"
 _ATTRIBUTE_SIGNS: Final = str.maketrans(
     {"&": "&amp;", "<": "&lt;", '"': "&quot;", "\t": "&#x9;", "\n": "&#xA;", "\r": "&#xD;"}
 )
-_UNWRITABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 def parse(xml: bytes) -> etree._Element:
@@ -90,6 +92,20 @@ def _screen(xml: bytes) -> None:
     for mark, limit in ((b"<", MARKS_MAX), (b"xmlns", NAME_SPACES_MAX)):
         if xml.count(mark) > limit:
             raise RequestError(f"the document has more than {limit} {mark.decode()!r}", path="", line=1)
+
+
+def canonical_form(xml: bytes, *, with_comments: bool = True) -> bytes:
+    """The inclusive canonical form of a document: two documents with the same one are the same. Raises RequestError."""
+    return canonical_of(parse(xml), with_comments=with_comments)
+
+
+def canonical_of(root: etree._Element, *, with_comments: bool) -> bytes:
+    """The inclusive canonical form of a parsed document. Raises RequestError where it has none."""
+    try:
+        return etree.tostring(root, method="c14n", with_comments=with_comments)
+    except etree.C14NError as error:
+        fault = "line 1: the document has no canonical form: a name space it declares is no absolute address"
+        raise RequestError(fault, path="", line=1) from error
 
 
 def element_of(node: etree._Element, *, without: etree._Element | None = None) -> Element:
@@ -176,7 +192,7 @@ def markup_of(element: Element, declarations: Mapping[str | None, str], *, is_in
     texts: list[str] = []
     _write(element, texts, prefixes, spaces, "\n" if is_indented else "")
     written = "".join(texts)
-    if (found := _UNWRITABLE.search(written)) is not None:
+    if (found := UNWRITABLE.search(written)) is not None:
         raise RequestError(f"character {ord(found[0]):#x} cannot stand in XML", path=element.name)
     return written
 

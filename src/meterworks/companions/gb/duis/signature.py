@@ -28,7 +28,7 @@ from lxml import etree
 
 from meterworks.companions.errors import DocumentSignatureError
 from meterworks.companions.gb.duis.document import DECLARATION, document_of, root_and_signature
-from meterworks.companions.gb.duis.markup import DUIS, XMLDSIG, markup_of, parse
+from meterworks.companions.gb.duis.markup import DUIS, XMLDSIG, canonical_of, markup_of, parse
 from meterworks.companions.gb.duis.request_document import element_of_request, request_of
 from meterworks.companions.gb.duis.response import Response, response_of
 from meterworks.companions.gb.duis.structure import check_element
@@ -129,7 +129,7 @@ def sign_document(xml: bytes, signer: Signer, issuer: str, serial: int) -> bytes
     document_of(root, old)
     if old is not None:
         root.remove(old)
-    return _signed(etree.tostring(root, method="c14n", with_comments=False), signer, issuer, serial)
+    return _signed(canonical_of(root, with_comments=False), signer, issuer, serial)
 
 
 def sign_request(request: Request, signer: Signer, issuer: str, serial: int) -> bytes:

@@ -14,7 +14,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
 
-__all__ = ["KINDS", "JsonValue", "ValueType", "collapse"]
+__all__ = ["KINDS", "UNWRITABLE", "JsonValue", "ValueType", "collapse"]
 
 JsonValue = str | int | float | bool | list["JsonValue"] | dict[str, "JsonValue"] | None
 
@@ -28,6 +28,7 @@ _COUNTER_MAX: Final = 2**64 - 1
 _DIGITS_MAX: Final = 40  # of a number in a text: more never stand in a lawful one
 _NUMBER_END: Final = 10**_DIGITS_MAX
 _FLOAT_DIGITS: Final = 15  # decimal digits that a binary float gives back unchanged
+UNWRITABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # characters that XML has not
 _SHOWN_MAX: Final = 60
 
 _FORMS: Final[Mapping[str, re.Pattern[str]]] = MappingProxyType(
@@ -190,6 +191,8 @@ class ValueType:
         return self._length_fault(len(text) // 2, "octets")
 
     def _text_fault(self, text: str) -> str | None:
+        if UNWRITABLE.search(text) is not None:
+            return f"{_shown(text)} has a character that XML has not"
         if self.choices and text not in self.choices:
             return f"{_shown(text)} is none of {self._shown_choices()}"
         if self.pattern is not None and self.pattern.fullmatch(text) is None:

@@ -8,7 +8,16 @@ from tests.unit.companions.gb.duis.sample import BODY, HEADER, SPACE, document
 
 from meterworks.companions.errors import RequestError
 from meterworks.companions.gb import Element
-from meterworks.companions.gb.duis.markup import DUIS, SIZE_MAX, XMLDSIG, element_of, line_at, markup_of, parse
+from meterworks.companions.gb.duis.markup import (
+    DUIS,
+    SIZE_MAX,
+    XMLDSIG,
+    canonical_form,
+    element_of,
+    line_at,
+    markup_of,
+    parse,
+)
 
 BOMB = (
     '<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">'
@@ -144,6 +153,16 @@ def test_what_is_written_is_its_own_canonical_form(is_indented):
     canonical: bytes = etree.tostring(etree.fromstring(written), method="c14n")
     assert canonical == written.encode()
     assert element_of(parse(written.encode())) == element
+
+
+def test_two_ways_of_writing_a_document_have_one_canonical_form():
+    other = document().replace(b'"5.4"', b"'5.4'").replace(b"<sr:Body>", b"<sr:Body\n>").replace(b">8<", b">&#56;<")
+    assert canonical_form(other) == canonical_form(document())
+    commented = document(f"<!-- a -->{BODY}")
+    assert canonical_form(commented) != canonical_form(document())
+    assert canonical_form(commented, with_comments=False) == canonical_form(document())
+    with pytest.raises(RequestError, match="canonical form"):
+        canonical_form(b'<a xmlns="relative"/>')
 
 
 def test_a_name_space_without_a_prefix_is_written_so():

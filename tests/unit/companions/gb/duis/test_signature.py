@@ -222,6 +222,16 @@ def test_a_signer_of_another_curve_is_refused():
         sign_document(document(), SoftwareSigner(SecuritySuite.SUITE_2, bytes(range(1, 49))), ISSUER, 77)
 
 
+def test_a_document_without_a_canonical_form_is_refused():
+    """Canonical XML 1.0 has no word for relative addresses of name spaces."""
+    relative = document().replace(b" xmlns:sr", b' xmlns:more="more" xmlns:sr')
+    assert read_request(relative) == request()
+    with pytest.raises(RequestError, match="canonical form"):
+        sign_document(relative, SIGNER, ISSUER, 77)
+    with pytest.raises(DocumentSignatureError, match="false"):
+        verify_document(relative.replace(b"</sr:Request>", signature_of(SIGNED).encode() + b"</sr:Request>"), KEYS.get)
+
+
 def test_only_documents_of_ours_are_signed():
     for xml in (b"<a/>", document("<sr:Other/>"), document(BODY * 2)):
         with pytest.raises(RequestError):

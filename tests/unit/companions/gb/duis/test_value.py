@@ -112,5 +112,10 @@ def test_a_decimal_too_long_for_a_float_is_a_string_in_json():
     assert kind.from_json(1e-7) == "0.0000001"
 
 
+@pytest.mark.parametrize("text", ["a\x00", "\x0b", "\ud800", "\uffff"])
+def test_a_character_that_xml_has_not_is_unlawful_also_in_json(text):
+    assert "XML has not" in (ValueType(name="t", kind="text").fault(text) or "")
+
+
 def test_a_long_text_is_shown_short():
     assert len(EUI.fault("x" * 10_000) or "") < 200
