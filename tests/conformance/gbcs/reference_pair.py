@@ -2,7 +2,6 @@
 
 import base64
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
@@ -12,10 +11,10 @@ from tests.conformance.gbcs.reference_set import BROKER, Recorded, messages
 from meterworks.catalogue.gb import DeviceKind, RemoteParty
 from meterworks.companions.gb import Element, Request, Situation
 from meterworks.companions.gb.duis import read_request
+from meterworks.companions.gb.transform import with_evidence
 from meterworks.protocols.gbcs import Message
 
 CHANGE_OF_SUPPLIER = bytes.fromhex("90b3d51f30000004")
-MADE_AT = datetime(2015, 1, 1, tzinfo=UTC)  # of every command in the set
 KINDS = {  # the last octet of a target, as the set's own page lists them
     0xA0: DeviceKind.ESME, 0xA1: DeviceKind.GSME, 0xA2: DeviceKind.CHF, 0xA3: DeviceKind.GPF,
     0xA4: DeviceKind.PPMID, 0xA5: DeviceKind.HCALCS, 0xA6: DeviceKind.SAPC,
@@ -74,12 +73,10 @@ def situation_of(pair: Pair, folder: Path, **more: object) -> Situation:
         "change_of_supplier_counter": message.counter,
         "knows_originator": by_user,
         "certificates": dict(certificates(folder)) | _own_certificate(pair),
-        "made_at": MADE_AT,
-        "customer_number": "1234",
     }
     if identity.originator == bytes.fromhex(BROKER):
         facts["user"] = message.other.supplementary_party
-    return Situation(**(facts | more))
+    return replace(with_evidence(Situation(**facts), pair.request, message), **more)
 
 
 def _own_certificate(pair: Pair) -> dict[tuple[bytes, str], bytes]:

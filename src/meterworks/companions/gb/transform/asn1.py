@@ -25,7 +25,7 @@ from meterworks.protocols.errors import EncodeError
 from meterworks.protocols.gbcs import IDENTITY_SIZE, MessageKind
 from meterworks.protocols.gbcs.asn1 import Asn1Payload
 
-__all__ = ["Asn1Builder"]
+__all__ = ["DEVICE_CODES", "Asn1Builder"]
 
 CANCELLED: Final = datetime(3000, 12, 31, tzinfo=UTC)  # what a request calls a moment that never comes
 NEVER: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)  # what a device is told then
@@ -47,7 +47,7 @@ _ROLES: Final[Mapping[str, int]] = MappingProxyType(
         "LoadController": _LOAD_CONTROLLER,
     }
 )
-_DEVICES: Final[Mapping[DeviceKind, int]] = MappingProxyType(
+DEVICE_CODES: Final[Mapping[DeviceKind, int]] = MappingProxyType(
     {
         DeviceKind.GSME: 0,
         DeviceKind.ESME: 1,
@@ -254,12 +254,12 @@ def _agreement_certificate(device: bytes, situation: Situation) -> bytes:
 
 def _device_type(device: bytes, situation: Situation) -> int:
     kind = situation.device_kinds.get(device)
-    if kind is None or kind not in _DEVICES:
+    if kind is None or kind not in DEVICE_CODES:
         raise TransformError(
             f"the situation does not say of what kind {device.hex('-').upper()} is, or one that joins nothing",
-            path="Situation.device_kinds", value=device.hex("-").upper(), expected=", ".join(_DEVICES),
+            path="Situation.device_kinds", value=device.hex("-").upper(), expected=", ".join(DEVICE_CODES),
         )  # fmt: skip
-    return _DEVICES[kind]
+    return DEVICE_CODES[kind]
 
 
 def _unjoin(asking: _Asking) -> bytes:

@@ -44,7 +44,7 @@ from meterworks.companions.gb.transform.gbz_value import (
 from meterworks.companions.gb.transform.value import need, refusal
 from meterworks.protocols.gbcs import NEVER, Component, ZclFrame
 
-__all__ = ["GbzRow", "Scope", "load_gbz_rows"]
+__all__ = ["FIELD_SIZES", "GbzRow", "Scope", "ZclCommand", "ZclField", "load_gbz_rows"]
 
 PACKAGE: Final = "meterworks.companions.gb.transform"
 TEXT_SIZE_MAX: Final = 254  # octets of a ZigBee string
@@ -73,6 +73,7 @@ Read = Callable[[Scope, int, int], int]  # scope, and what the field can hold
 _RANGES: Final[Mapping[str, tuple[int, bool]]] = MappingProxyType(  # octets, whether with a sign
     {"u8": (1, False), "u16": (2, False), "u24": (3, False), "u32": (4, False), "u48": (6, False), "i32": (4, True)}
 )
+FIELD_SIZES: Final[Mapping[str, int]] = MappingProxyType({kind: size for kind, (size, _) in _RANGES.items()})
 _NUMBER: Final = re.compile(r"-?(0x[0-9A-Fa-f]+|\d+)")
 _GROUP: Final = re.compile(r"\[(?P<path>[^\]]+)\]\((?P<fields>.*)\)")
 _OPEN, _CLOSED = "([{<", ")]}>"

@@ -17,7 +17,17 @@ from meterworks.companions.gb.element import Element
 from meterworks.companions.gb.transform.value import need, number, one_of, refusal, truth, utc
 from meterworks.protocols.gbcs import NEVER
 
-__all__ = ["NUMBERS", "SHAPES", "NumberReader", "date_of", "execution_time", "in_order", "index_of", "seconds_of"]
+__all__ = [
+    "EPOCH",
+    "NUMBERS",
+    "SHAPES",
+    "NumberReader",
+    "date_of",
+    "execution_time",
+    "in_order",
+    "index_of",
+    "seconds_of",
+]
 
 NumberReader = Callable[[Element, int, int], int]  # element, and what its field can hold
 
