@@ -9,6 +9,7 @@ from meterworks.headend.errors import (
     KeyTransferRefused,
     LeaseLostError,
     ModelMismatchError,
+    PolicyRefused,
     QueueFullError,
     ReplayedNotificationError,
     RequestError,
@@ -25,8 +26,17 @@ from meterworks.headend.key_desk import (
 )
 from meterworks.headend.key_identity import OwnCredentials
 from meterworks.headend.key_inventory import TakenOver, escrow_entries, take_over_keys
-from meterworks.headend.key_job import CampaignState, KeyCampaign, KeyJob, KeyJobState, KeyPurpose, KeyTask
+from meterworks.headend.key_job import (
+    CampaignState,
+    KeyCampaign,
+    KeyJob,
+    KeyJobState,
+    KeyPurpose,
+    KeyTask,
+    SecurityLevel,
+)
 from meterworks.headend.key_ledger import KeyLedger, KeyProgress
+from meterworks.headend.key_statement import PolicyStatement, open_statement, sign_statement
 from meterworks.headend.last_value import LAST_BUCKET
 from meterworks.headend.on_demand import READ_SUBJECT, ReadRequest
 from meterworks.headend.queries import (
@@ -82,6 +92,8 @@ __all__ = [
     "LeaseLostError",
     "ModelMismatchError",
     "OwnCredentials",
+    "PolicyRefused",
+    "PolicyStatement",
     "QueueFullError",
     "RangeRow",
     "ReadRequest",
@@ -89,6 +101,7 @@ __all__ = [
     "ReplayedNotificationError",
     "RequestError",
     "Run",
+    "SecurityLevel",
     "SeenEvent",
     "SessionLine",
     "SessionRecord",
@@ -99,5 +112,7 @@ __all__ = [
     "escrow_entries",
     "job_document",
     "jump_all_counters",
+    "open_statement",
+    "sign_statement",
     "take_over_keys",
 ]

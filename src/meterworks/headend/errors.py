@@ -11,6 +11,7 @@ __all__ = [
     "KeyTransferRefused",
     "LeaseLostError",
     "ModelMismatchError",
+    "PolicyRefused",
     "QueueFullError",
     "ReplayedNotificationError",
     "RequestError",
@@ -97,6 +98,12 @@ class CertificateUnfitError(SecurityError):
     """A device's certification request, or the certificate it shows, is not what it should be. Facts: device, kind."""
 
     code = "certificate-unfit"
+
+
+class PolicyRefused(SecurityError):
+    """A signed policy that does not hold: signature, key, form or content. Facts: key (its digest)."""
+
+    code = "policy-refused"
 
 
 class RestoreMarkError(UsageError):

@@ -3,18 +3,27 @@
 Requests and answers are JSON; the table of each subject stands in docs/keys.md.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import orjson
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from meterworks.errors import MeterworksError
 from meterworks.headend.errors import RequestError
-from meterworks.headend.key_job import CampaignState, KeyCampaign, KeyJob, KeyJobState, KeyPurpose, KeyTask
+from meterworks.headend.key_job import (
+    CampaignState,
+    KeyCampaign,
+    KeyJob,
+    KeyJobState,
+    KeyPurpose,
+    KeyTask,
+    SecurityLevel,
+)
 from meterworks.headend.key_ledger import KeyLedger
 from meterworks.headend.key_service import KINDS_OF_TASK, KeyService
-from meterworks.protocols.dlms import SecuritySuite
+from meterworks.headend.key_statement import PolicyStatement, open_statement
 from meterworks.registry import SYMMETRIC_KINDS, DeviceId, KeyKind, KeyOrigin, KeySelection
 
 __all__ = [
@@ -40,12 +49,17 @@ _ACTS: Final[Mapping[str, CampaignState]] = {
 _STARTED_BY_HAND: Final = (KeyPurpose.ROTATE, KeyPurpose.EMERGENCY, KeyPurpose.SCHEDULED, KeyPurpose.PERSONALISE)
 
 
+PolicyKeys = Callable[[], Sequence[ec.EllipticCurvePublicKey]]
+
+
 class KeyDesk:
     """Answers requests about key campaigns."""
 
-    def __init__(self, service: KeyService, ledger: KeyLedger) -> None:
+    def __init__(self, service: KeyService, ledger: KeyLedger, policy_keys: PolicyKeys = tuple) -> None:
+        """policy_keys: give the public keys of those whose signed policies count."""
         self.service = service
         self._ledger = ledger
+        self._policy_keys = policy_keys
 
     @property
     def responders(self) -> tuple[tuple[str, Callable[[bytes], Awaitable[bytes]]], ...]:
@@ -71,7 +85,10 @@ class KeyDesk:
     async def start(self, data: bytes) -> bytes:
         """Begin a campaign. Raises RequestError, KeyJobError."""
         body = _object(data)
-        campaign = await self.service.start(**_wanted(body, self.service.now()))
+        wanted = _wanted(body, self.service.now())
+        if "statement" in body or wanted["task"] is KeyTask.POLICY:
+            wanted = _raised(wanted, open_statement(str(body.get("statement", "")), self._policy_keys()))
+        campaign = await self.service.start(**wanted)
         jobs = await self._ledger.progress([campaign.id])
         return orjson.dumps(campaign_document(campaign, jobs[campaign.id]))
 
@@ -116,6 +133,7 @@ def campaign_document(campaign: KeyCampaign, jobs: Mapping[KeyJobState, int]) ->
         "task": str(campaign.task),
         "kinds": [str(kind) for kind in campaign.kinds],
         "suite": campaign.suite,
+        "policy": campaign.policy,
         "reason": campaign.reason,
         "started_by": campaign.started_by,
         "pace_per_minute": campaign.pace_per_minute,
@@ -138,6 +156,21 @@ def job_document(job: KeyJob) -> dict[str, Any]:
         "reason": job.reason,
         "changed_at": job.changed_at.isoformat(),
     }
+
+
+def _raised(wanted: Mapping[str, Any], statement: PolicyStatement) -> dict[str, Any]:
+    """The request with what a signed policy asks for: nothing else says to which level devices are raised."""
+    selection: KeySelection = wanted["selection"]
+    raises_policy = wanted["task"] is KeyTask.POLICY
+    level = (
+        SecurityLevel(policy=statement.level.policy) if raises_policy else SecurityLevel(suite=statement.level.suite)
+    )
+    if level == SecurityLevel() or wanted["task"] not in (KeyTask.KEYS, KeyTask.POLICY):
+        raise RequestError("a signed policy raises the suite with new keys (task keys), or the policy (task policy)")
+    if statement.models and selection.model not in statement.models:
+        raise RequestError(f"the signed policy is for {', '.join(statement.models)}: select one of these models")
+    reason = f"{wanted['reason']} (signed by {statement.key_id[:16]}: {statement.reason})".strip()
+    return {**wanted, "kinds": KINDS_OF_TASK[wanted["task"]], "reason": reason, "level": level}
 
 
 def _object(data: bytes) -> dict[str, Any]:
@@ -167,14 +200,11 @@ def _wanted(body: Mapping[str, Any], now: datetime) -> dict[str, Any]:
             kinds=tuple(KeyKind) if task is not KeyTask.KEYS else SYMMETRIC_KINDS,
         )
         pace = int(body.get("pace_per_minute", 0))
-        suite = None if body.get("suite") is None else SecuritySuite(int(body["suite"]))
     except (TypeError, ValueError, OverflowError, MeterworksError) as error:
         raise RequestError(f"this is no key campaign: {error}") from error
     if purpose not in _STARTED_BY_HAND or any(kind not in KINDS_OF_TASK[task] for kind in kinds):
         allowed = ", ".join(KINDS_OF_TASK[task]) or "no kinds"
         raise RequestError(f"a campaign for {task} is about {allowed}; its purpose is rotate, emergency or scheduled")
-    if suite is not None and task is not KeyTask.KEYS:
-        raise RequestError("a higher suite comes with new symmetric keys: leave the task out")
     if not 0 <= pace <= 1_000_000 or len(devices) > DEVICES_MAX:
         raise RequestError(f"a campaign has a pace up to 1,000,000 a minute and at most {DEVICES_MAX} devices")
     return {
@@ -184,6 +214,5 @@ def _wanted(body: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         "reason": str(body.get("reason", "")),
         "started_by": str(body.get("started_by", "operator")),
         "pace_per_minute": pace,
-        "suite": None if suite is None else int(suite),
         "task": task,
     }

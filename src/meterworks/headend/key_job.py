@@ -39,6 +39,7 @@ __all__ = [
     "KeyJobState",
     "KeyPurpose",
     "KeyTask",
+    "SecurityLevel",
 ]
 
 
@@ -65,6 +66,14 @@ class KeyTask(StrEnum):
     CLIENT = "client"  # it is given our newest certificate
     SECRET = "secret"  # the secret by which readers prove themselves is replaced  # noqa: S105  # a task's name
     POLICY = "policy"  # it is to ask for more protection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecurityLevel:
+    """What devices are raised to. suite: 0 to 2. policy: of Security setup, version 1. None: that stays."""
+
+    suite: int | None = None
+    policy: int | None = None
 
 
 class KeyJobState(StrEnum):

@@ -15,6 +15,7 @@ from meterworks.headend.key_exchange import TRANSFERRED_KINDS, KeyEra, held_keys
 from meterworks.headend.key_identity import Certifier, OwnKeys
 from meterworks.headend.key_job import KeyCampaign, KeyJob, KeyTask
 from meterworks.headend.key_ledger import KeyLedger
+from meterworks.headend.key_policy import PolicyRaise
 from meterworks.headend.key_rotation import KeyRotation
 from meterworks.headend.key_run import KeyAccess, KeyDoor, KeyNews, KeyRun
 from meterworks.headend.key_secret import SecretRotation
@@ -59,6 +60,7 @@ class KeyRunner:
             KeyTask.KEYS: KeyRotation(access, random=random, own=own),
             KeyTask.CERTIFICATE: CertificateRenewal(access, certifier),
             KeyTask.CLIENT: ClientCertificate(access, own),
+            KeyTask.POLICY: PolicyRaise(access),
             KeyTask.SECRET: SecretRotation(access, random=random),
         }
 

@@ -19,7 +19,16 @@ from meterworks.headend.errors import KeyJobError
 from meterworks.headend.key_certificate import CERTIFICATE_KINDS
 from meterworks.headend.key_door import CallDoor, DialDoor
 from meterworks.headend.key_expiry import CertificateWatch
-from meterworks.headend.key_job import CampaignState, KeyCampaign, KeyEvent, KeyJob, KeyJobState, KeyPurpose, KeyTask
+from meterworks.headend.key_job import (
+    CampaignState,
+    KeyCampaign,
+    KeyEvent,
+    KeyJob,
+    KeyJobState,
+    KeyPurpose,
+    KeyTask,
+    SecurityLevel,
+)
 from meterworks.headend.key_ledger import KeyLedger
 from meterworks.headend.key_run import KeyDoor, KeyNews
 from meterworks.headend.key_runner import KeyRunner
@@ -45,6 +54,7 @@ KINDS_OF_TASK: Final[Mapping[KeyTask, tuple[KeyKind, ...]]] = {
     KeyTask.POLICY: (),
 }
 """The kinds of keys that a task can be about."""
+NO_LEVEL: Final = SecurityLevel()
 LOOK_S: Final = 0.2
 UPKEEP_S: Final = 3600.0
 UNDER_WAY_FACTOR: Final = 2
@@ -139,12 +149,12 @@ class KeyService:
         reason: str = "",
         started_by: str = "head-end",
         pace_per_minute: int = 0,
-        suite: int | None = None,
+        level: SecurityLevel = NO_LEVEL,
         task: KeyTask = KeyTask.KEYS,
     ) -> KeyCampaign:
         """Begin a campaign over the devices that a selection finds now. An emergency declares their keys compromised.
 
-        task: what is done at each. suite: what devices below it are raised to with their new keys.
+        task: what is done at each. level: what devices below it are raised to: the suite with their new keys.
         A device that has an open job of the same purpose is left out: it is on its way. Raises KeyJobError where nobody
         is left.
         """
@@ -166,7 +176,8 @@ class KeyService:
             created_at=now,
             pace_per_minute=pace_per_minute,
             due_at=now + timedelta(seconds=self._settings.key_emergency_s) if emergency else None,
-            suite=suite,
+            suite=level.suite,
+            policy=level.policy,
             task=task,
         )
         await self._telegraph.started(campaign, len(wanted))

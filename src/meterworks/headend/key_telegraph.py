@@ -20,7 +20,7 @@ class KeyTelegraph:
 
     def tell(self, news: KeyNews) -> None:
         """Record an incident where somebody should look, and an act in any case."""
-        if news.kind != "key-changed":
+        if news.kind not in _GOOD_NEWS:
             self._book.add_incident(news.kind, device_id=news.device_id or None, detail=news.detail)
         if self._audit is not None:
             self._audit.post(
@@ -35,6 +35,7 @@ class KeyTelegraph:
 
     async def started(self, campaign: KeyCampaign, devices: int) -> None:
         """Record that somebody began to change keys; it is not done unrecorded."""
+        level = {"suite": campaign.suite, "policy": campaign.policy}
         if self._audit is not None:
             await self._audit.append(
                 AuditEvent(
@@ -42,7 +43,13 @@ class KeyTelegraph:
                     actor=f"account:{campaign.started_by}"[:200],
                     object=f"key-campaign:{campaign.id}",
                     cause=campaign.reason[:500],
-                    facts={"purpose": str(campaign.purpose), "devices": devices, "kinds": ",".join(campaign.kinds)},
+                    facts={
+                        "purpose": str(campaign.purpose),
+                        "task": str(campaign.task),
+                        "devices": devices,
+                        "kinds": ",".join(campaign.kinds),
+                        **{name: value for name, value in level.items() if value is not None},
+                    },
                 )
             )
 
@@ -59,8 +66,10 @@ class KeyTelegraph:
             )
 
 
+_GOOD_NEWS: Final = frozenset({"key-changed", "policy-raised"})
 _ACT_OF: Final[Mapping[str, str]] = {
     "key-changed": "key.rotated",
+    "policy-raised": "policy.raised",
     "key-recovered": "key.fell_back",
     "key-not-agreed": "key.change_failed",
     "key-job-failed": "key.change_failed",

@@ -25,6 +25,7 @@ from meterworks.headend.key_identity import Certifier, OwnCredentials
 from meterworks.headend.key_ledger import KeyLedger
 from meterworks.headend.key_runner import KeyRunner
 from meterworks.headend.key_service import KeyService
+from meterworks.headend.key_statement import policy_keys
 from meterworks.headend.key_telegraph import KeyTelegraph
 from meterworks.headend.last_value import LastValueWriter
 from meterworks.headend.model_book import ModelBook
@@ -101,6 +102,8 @@ class HeadEnd:
         """Our key pairs toward meters of suites 1 and 2; set before `run`. None: keys are not agreed, only sent."""
         self.certifier: Certifier | None = None
         """Has keys of meters certified; set before `run`."""
+        self.policy_keys: Path | None = None
+        """A folder of public keys (PEM): whose signed policies count. None: nobody's, and no meter is raised."""
         self._stopping = asyncio.Event()
         self._changed = asyncio.Event()
         self._subscriptions: list[Subscription] = []
@@ -217,7 +220,7 @@ class HeadEnd:
         visitor.keys = service
         receiver.possible_keys = service.possible
         self.collector.meet, self.collector.keys_due = service.meet, service.is_due
-        self.keys = KeyDesk(service, ledger)
+        self.keys = KeyDesk(service, ledger, lambda: policy_keys(self.policy_keys))
 
     async def _change_keys(self) -> None:
         if self.keys is not None:

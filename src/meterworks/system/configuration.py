@@ -236,6 +236,11 @@ class Layout:
         return self.data / "world"
 
     @property
+    def policy_keys(self) -> Path:
+        """Public keys of those whose signed policies raise the security of meters, a PEM file each."""
+        return self.data / "keys" / "policy"
+
+    @property
     def counter_mark(self) -> Path:
         """How often counters were reserved: outside the database, to notice that an older copy of it came back."""
         return self.data / "keys" / "counters.json"

@@ -136,6 +136,7 @@ class KeyField:
             settings=settings, registry=self.registry, audit=self.audit,
         )  # fmt: skip
         self.head_end.restore_mark = self.folder / "mark"
+        self.head_end.policy_keys = self.folder / "policy"
         self.head_end.certifier = self.certifier
         self.head_end.own_keys = None if self.own_keys is None else self.own_keys()
         self._running = asyncio.create_task(self.head_end.run())

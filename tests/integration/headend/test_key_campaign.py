@@ -6,11 +6,14 @@ import time
 
 import orjson
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from tests.integration.headend.key_field import make_field, settled, specification
 
 from meterworks.devices import FaultSettings
-from meterworks.headend import KeyPurpose
+from meterworks.errors import MeterworksError
+from meterworks.headend import KeyPurpose, PolicyStatement, SecurityLevel, sign_statement
 from meterworks.registry import KeyKind, KeySelection, KeyState
+from meterworks.trust import FileKeyVault, KeyStore, KeyUsage
 
 METERS = 24  # a thousand in `make soak`
 FAULTS = {"cut_probability": 0.06, "death_probability": 0.1, "answer_loss_probability": 0.005}
@@ -21,6 +24,17 @@ async def field(tmp_path):
     made = await make_field(tmp_path)
     yield made
     await made.close()
+
+
+def statement_of(field, level, *, known=True):
+    """A signed policy; known: its key is one of those that count."""
+    vault = FileKeyVault(field.folder / f"signer-{known}", KeyStore(bytes(32)))
+    key = vault.generate("policy", KeyUsage.SIGN, "P-256")
+    (field.folder / "policy").mkdir(exist_ok=True)
+    if known:
+        form = (Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        (field.folder / "policy" / "board.pem").write_bytes(key.public_key.public_bytes(*form))
+    return sign_statement(PolicyStatement(level=level, reason="a test", signed_at=field.clock.now()), key)
 
 
 async def done_share(field, campaign_id):
@@ -98,7 +112,7 @@ async def test_meters_are_raised_to_a_higher_suite_without_a_visit(field, suite,
     await field.serve(meters)
     await field.enrol(meters)
     await field.start()
-    body = orjson.dumps({"purpose": "rotate", "suite": raised})
+    body = orjson.dumps({"purpose": "rotate", "statement": statement_of(field, SecurityLevel(suite=raised))})
     begun = orjson.loads(await field.bus.request("headend.keys.start", body, timeout_s=60.0))
     assert begun["suite"] == raised
     assert await settled(field, begun["id"]) == {"done": 2}
@@ -109,6 +123,18 @@ async def test_meters_are_raised_to_a_higher_suite_without_a_visit(field, suite,
     campaign = await field.keys.start(KeyPurpose.ROTATE, KeySelection())
     assert await settled(field, campaign.id) == {"done": 2}
     assert await field.lost() == []
+
+
+async def test_a_policy_that_nobody_of_ours_signed_raises_nothing(field):
+    meters = [specification(0)]
+    await field.serve(meters)
+    await field.enrol(meters)
+    await field.start()
+    strange = statement_of(field, SecurityLevel(suite=1), known=False)
+    for body in ({"statement": strange}, {"task": "policy"}, {"task": "policy", "statement": strange}):
+        with pytest.raises(MeterworksError):
+            await field.bus.request("headend.keys.start", orjson.dumps(body), timeout_s=60.0)
+    assert orjson.loads(await field.bus.request("headend.keys.status", b"{}", timeout_s=60.0)) == {"campaigns": []}
 
 
 async def test_no_meter_is_lost_whatever_is_lost_on_the_way(field):

@@ -78,6 +78,21 @@ def test_an_entry_of_the_tamper_log_is_one_act_however_often_it_is_read():
     assert act_of_event(Event(device_id=7, log="standard", at=AT, code=1)) is None
 
 
+@pytest.mark.parametrize(
+    ("log", "code", "act"),
+    [
+        ("standard", 18, "firmware.activated"),
+        ("standard", 51, "firmware.refused"),
+        ("standard", 48, "device.event"),
+        ("standard", 62, "supply.changed"),
+        ("tamper", 42, "device.tampered"),
+    ],
+)
+def test_what_a_device_tells_of_security_is_an_act(log, code, act):
+    told = act_of_event(Event(device_id=7, log=log, at=AT, code=code))
+    assert (told.act, told.actor, told.cause) == (act, "device:7", f"event {code} of the {log} log")
+
+
 def test_the_workbook_hands_acts_over_within_its_rate():
     sink = MemoryAuditSink()
     book = Workbook(None, ExpectationTable(), {}, ManualClock(AT), sink)

@@ -11,7 +11,7 @@ from tests.security.device_keys.bench import LOSSES, Bench
 from tests.security.device_keys.certified import CURVES, act
 
 from meterworks.devices import certificate_store
-from meterworks.headend import KeyPurpose, KeyTask
+from meterworks.headend import KeyPurpose, KeyTask, SecurityLevel
 from meterworks.protocols.dlms import SecuritySuite
 from meterworks.registry import KeyKind, KeySelection, KeyState
 
@@ -215,7 +215,7 @@ async def test_a_meter_agrees_keys_with_its_new_pair():
 
 async def test_a_meter_raised_to_another_suite_is_certified_anew_and_agrees_again():
     bench = Bench(suite=1)
-    await bench.service.start(KeyPurpose.PERSONALISE, KeySelection(), suite=2)
+    await bench.service.start(KeyPurpose.PERSONALISE, KeySelection(), level=SecurityLevel(suite=2))
     assert await bench.contact() is None
     bench.suite = 2
     await bench.start()  # with a certificate of its old curve it agrees to nothing

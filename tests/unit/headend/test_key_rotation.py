@@ -7,7 +7,7 @@ from tests.security.device_keys.bench import LOSSES, Bench, first_key
 
 from meterworks.devices import certificate_store
 from meterworks.devices.errors import CertificateRefused
-from meterworks.headend import KeyPurpose
+from meterworks.headend import KeyPurpose, SecurityLevel
 from meterworks.headend.errors import KeyAgreementFailed
 from meterworks.headend.key_agreement import AgreementSides, KeyOffer
 from meterworks.protocols.dlms import SecuritySuite, encode_array, encode_enum, encode_octet_string, encode_structure
@@ -21,7 +21,7 @@ EXCHANGES = {0: 3, 1: 5, 2: 5}  # opening, [agreement, opening,] transfer, proof
 async def changed(faults, *, suite, raised=None):
     """Rotate a meter's keys while exchanges are lost, and the head-end with each of them."""
     bench = Bench(suite=suite)
-    await bench.service.start(KeyPurpose.EMERGENCY, KeySelection(), suite=raised)
+    await bench.service.start(KeyPurpose.EMERGENCY, KeySelection(), level=SecurityLevel(suite=raised))
     bench.line.faults = list(faults)
     for _ in range(CONTACTS_MAX):
         await bench.contact()
@@ -161,7 +161,7 @@ async def test_a_meter_is_raised_whatever_is_lost_and_the_registry_knows_it(suit
 async def test_a_meter_that_refuses_its_new_keys_stays_in_its_suite():
     bench = Bench(suite=0)
     bench.ledger.open = lambda version: bytes(16) if version.kind is KeyKind.KEK else version.wrapped
-    await bench.service.start(KeyPurpose.EMERGENCY, KeySelection(), suite=1)
+    await bench.service.start(KeyPurpose.EMERGENCY, KeySelection(), level=SecurityLevel(suite=1))
     await bench.contact()
     assert bench.ledger.states() == ["failed"]
     assert await bench.opens(1, bench.first[1])

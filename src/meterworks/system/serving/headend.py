@@ -16,6 +16,7 @@ def _give_keys(headend: HeadEnd, ground: Ground) -> None:
     certifier = EstCertifier(lambda: EstClient(layout.est_url, client_context(ground.tls, Interface.EST)))
     title = bytes.fromhex(layout.headend.system_title)
     headend.certifier = certifier
+    headend.policy_keys = layout.policy_keys
     headend.own_keys = OwnCredentials(
         lambda: ground.vault, layout.tls_folder(ground.name), certifier, system_title=title
     )

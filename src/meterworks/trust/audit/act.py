@@ -89,14 +89,13 @@ _ACTS = """
     device.removed        | inventory      | yes  | yes   | a device was taken from a usage point
 
     key.generated         | key            | yes  | yes   | a key was made
-    key.changed           | key            | yes  | yes   | a device's key was replaced
     key.change_failed     | key            | no   | yes   | a device's key was not replaced
-    key.destroyed         | key            | yes  | yes   | a key was destroyed
     key.escrowed          | key            | yes  | yes   | a key was laid down with its keepers
     key.recovered         | key            | yes  | yes   | a key was recovered from its keepers
     key.exhausting        | key            | no   | yes   | a counter nears its end
     key.rotated           | key            | no   | yes   | a device proved its new keys; the old ones were retired
     key.fell_back         | key            | no   | yes   | a device answered under the keys before its present ones
+    policy.raised         | key            | no   | yes   | a device asks for more protection than before
     campaign.started      | key            | yes  | yes   | a campaign over many devices was started
     campaign.changed      | key            | yes  | yes   | a campaign was held, resumed or ended
     certificate.issued    | certificate    | yes  | yes   | a certificate was issued
