@@ -201,7 +201,16 @@ class _Annotator:
                 error = raised
             else:
                 return "verified", ""
-        return ("not checked: no key of either end", "") if error is None else ("false", str(error))
+        if error is None or not self._is_checkable():
+            return "not checked: no key of either end", ""
+        return "false", str(error)
+
+    def _is_checkable(self) -> bool:
+        """Whether one of our keys must have made the MAC: not where two devices speak, whose keys nobody else has."""
+        ends = self._message.originator, self._message.recipient
+        return self._keys is not None and (
+            self._keys.secret(*ends) is not None or not self._keys.units.keys().isdisjoint(ends)
+        )
 
     def _mac_secrets(self) -> Iterator[bytes]:
         """Secrets that may have made the MAC: of the two parties, or of the broker in the place of one."""
