@@ -46,10 +46,11 @@ class _Step:
 
 @dataclass(frozen=True, slots=True)
 class ElementPath:
-    """A compiled path. text: as it was written, for errors."""
+    """A compiled path. text: as it was written, for errors. names: of its steps where each is one name and no more."""
 
     text: str
     steps: tuple[_Step, ...]
+    names: tuple[str, ...]
 
     @classmethod
     def compile(cls, text: str) -> Self:
@@ -68,18 +69,30 @@ class ElementPath:
                     child=None if child is None else (child, child_text),
                 )
             )
-        return cls(text, tuple(steps))
+        is_plain = all(match is not None and match[0].isidentifier() for match in matches)
+        return cls(text, tuple(steps), tuple(text.split("/")) if is_plain else ())
 
     def all(self, element: Element) -> list[Element]:
         """Every element at the path, in the order of the request."""
         found = [element]
+        if self.names:  # most paths: as fast as it gets
+            for name in self.names:
+                found = [child for parent in found for child in parent.children if child.name == name]
+            return found
         for step in self.steps:
             found = step.of(found)
         return found
 
     def one(self, element: Element) -> Element:
         """The element at the path. Raises TransformError where there is none, or several."""
+        return self._only(self.all(element), element)
+
+    def find(self, element: Element) -> Element | None:
+        """The element at the path, None where there is none. Raises TransformError where there are several."""
         found = self.all(element)
+        return self._only(found, element) if found else None
+
+    def _only(self, found: list[Element], element: Element) -> Element:
         if len(found) != 1:
             where = f"{element.name}/{self.text}"
             raise TransformError(
@@ -87,10 +100,6 @@ class ElementPath:
                 path=where, value=str(len(found)), expected="one element",
             )  # fmt: skip
         return found[0]
-
-    def find(self, element: Element) -> Element | None:
-        """The element at the path, None where there is none."""
-        return self.one(element) if self.all(element) else None
 
 
 def index_of(element: Element) -> int:

@@ -18,7 +18,7 @@ from meterworks.catalogue.gb import (
     load_use_case_choices,
     load_use_cases,
 )
-from meterworks.companions.errors import TransformError
+from meterworks.companions.errors import RequestError, TransformError
 from meterworks.companions.gb.element import Element
 from meterworks.companions.gb.request import CommandVariant, Request
 from meterworks.companions.gb.situation import Situation
@@ -55,11 +55,11 @@ def transform(request: Request, situation: Situation, *, rulebook: Rulebook | No
     """
     rules = rulebook or load_rulebook()
     choice = choose(request, situation, rulebook=rules)
-    originator, counter, other = header_of(choice, request, situation)
     builder = rules.builders.get(choice.payload)
     if builder is None:
         raise TransformError(f"{choice.use_case}: nothing builds {choice.payload} payloads", use_case=choice.use_case)
     try:
+        originator, counter, other = header_of(choice, request, situation)
         return Message(
             kind=MessageKind.COMMAND,
             counter=counter,
@@ -69,8 +69,8 @@ def transform(request: Request, situation: Situation, *, rulebook: Rulebook | No
             payload=builder.payload_of(choice, request, situation),
             ends_behind_payload=request.command_variant is CommandVariant.PREPARE,
         )
-    except EncodeError as error:
-        raise TransformError(f"{choice.use_case}: {error}", use_case=choice.use_case) from error
+    except (EncodeError, RequestError) as error:
+        raise TransformError(f"{choice.use_case}: {error}", **{"use_case": choice.use_case} | error.facts) from error
 
 
 def choose(request: Request, situation: Situation, *, rulebook: Rulebook | None = None) -> UseCaseChoice:

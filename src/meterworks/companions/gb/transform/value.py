@@ -67,6 +67,6 @@ def utc(element: Element) -> datetime:
     """A moment of a leaf, in UTC; a time without zone is UTC."""
     try:
         moment = datetime.fromisoformat(element.text.strip())
-    except ValueError as error:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise refusal(element.name, element.text, "a date and time, 2030-01-15T09:00:00Z,") from error
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
