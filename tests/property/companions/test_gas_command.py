@@ -23,6 +23,7 @@ from meterworks.catalogue.gb import (
     load_use_case_choices,
     load_use_cases,
 )
+from meterworks.companions.errors import TransformError
 from meterworks.companions.gb import CommandVariant, Element, Request, RequestId, Situation
 from meterworks.companions.gb.transform import Rulebook, transform
 from meterworks.companions.gb.transform.asn1 import Asn1Builder
@@ -130,3 +131,36 @@ def test_no_leaf_of_a_body_is_lost(choice):
         other = replace(request, body=body)
         if path not in UNTOLD and builder.payload_of(choice, other, situation(choice, other)) == payload:
             assert path in SOMETIMES_UNTOLD, path
+
+
+GARBAGE = (
+    *("", " ", "-1", "99999999999999999999", "1e9", "NaN", "0x10", "Grüße", "\x00", "A" * 5000, "zz-zz", "===="),
+    *("24:00:00Z", "2030-02-30T00:00:00Z", "-0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"),
+    *("2030-01-01T00:00:00+14:00", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59-14:00"),
+)
+
+
+def damaged(chance: Random, element: Element) -> Element:
+    """An element with one thing wrong somewhere: a text, a child that is gone or stands twice, or a strange one."""
+    if not element.children or chance.random() < 0.1:
+        return replace(element, text=chance.choice(GARBAGE), attributes={"index": chance.choice(GARBAGE)})
+    place = chance.randrange(len(element.children))
+    child = element.children[place]
+    others = ((), (child, child), (Element("Strange", "1"),), *[(damaged(chance, child),)] * 6)
+    return replace(element, children=element.children[:place] + chance.choice(others) + element.children[place + 1 :])
+
+
+@pytest.mark.parametrize("choice", CHOICES, ids=name_of)
+def test_a_damaged_body_makes_a_payload_or_one_clear_error(choice):
+    chance = Random(f"damage {choice.code}")
+    builder = BUILDERS[choice.payload]
+    outcomes = []
+    for request in requests(choice):
+        for _ in range(8):
+            other = replace(request, body=damaged(chance, request.body))
+            try:
+                outcomes.append(len(builder.payload_of(choice, other, situation(choice, request))))
+            except TransformError as refused:
+                assert len(str(refused)) < 600
+                outcomes.append(0)
+    assert len(outcomes) == 8 * len(requests(choice))

@@ -7,7 +7,6 @@ fact sheet gb/GBCS.md section 9.
 """
 
 import base64
-import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -29,6 +28,8 @@ __all__ = ["DEVICE_CODES", "Asn1Builder"]
 
 CANCELLED: Final = datetime(3000, 12, 31, tzinfo=UTC)  # what a request calls a moment that never comes
 NEVER: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)  # what a device is told then
+FIRST_YEAR: Final = 2000
+LAST_YEAR: Final = 9998  # the last moment of the year after means never
 CERTIFICATE_SIZE_MAX: Final = 4_096  # octets, in DER
 HASH_SIZE: Final = 32
 FLOOR_MAX: Final = 2**63 - 1
@@ -283,7 +284,7 @@ def _activation(asking: _Asking) -> dict[str, Any]:
 
 def _clock_window(asking: _Asking) -> dict[str, Any]:
     """Between which moments the time must lie that the meter takes from its hub."""
-    start = _whole_seconds(utc(need(asking.body, "CurrentDateTime")))
+    start = _moment(need(asking.body, "CurrentDateTime"))
     tolerance = number(need(asking.body, "TolerancePeriod"), 0, TOLERANCE_MAX_S)
     return {"from_": start, "to": start + timedelta(seconds=tolerance)}
 
@@ -364,11 +365,15 @@ def _execution_time(body: Element) -> datetime | None:
     """When a body takes effect, None at once."""
     if not body.all("ExecutionDateTime"):
         return None
-    moment = utc(need(body, "ExecutionDateTime"))
-    return NEVER if moment == CANCELLED else _whole_seconds(moment)
+    element = need(body, "ExecutionDateTime")
+    return NEVER if utc(element) == CANCELLED else _moment(element)
 
 
-def _whole_seconds(moment: datetime) -> datetime:
+def _moment(element: Element) -> datetime:
+    """A moment in whole seconds that a device's clock can show one day."""
+    moment = utc(element)
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise refusal(element.name, element.text, f"a moment of {FIRST_YEAR} to {LAST_YEAR}")
     return moment.replace(microsecond=0)
 
 
@@ -388,7 +393,7 @@ def _certificate(element: Element) -> bytes:
     text = "".join(element.text.split())
     try:
         certificate = base64.b64decode(text, validate=True) if len(text) <= 2 * CERTIFICATE_SIZE_MAX else b""
-    except binascii.Error:
+    except ValueError:
         certificate = b""
     if not 0 < len(certificate) <= CERTIFICATE_SIZE_MAX:
         raise refusal(element.name, element.text, f"a certificate in base64 of at most {CERTIFICATE_SIZE_MAX} octets")
