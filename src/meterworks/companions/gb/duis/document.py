@@ -29,7 +29,16 @@ from meterworks.companions.gb.duis.structure import check_element
 from meterworks.companions.gb.duis.table import load_table
 from meterworks.companions.gb.element import Element
 
-__all__ = ["DECLARATION", "Comment", "Document", "document_of", "read_document", "root_and_signature", "write_document"]
+__all__ = [
+    "DECLARATION",
+    "Comment",
+    "Document",
+    "document_of",
+    "read_document",
+    "read_root",
+    "signature_element",
+    "write_document",
+]
 
 ROOTS: Final = ("Request", "Response")
 DECLARATION: Final = b'<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -64,7 +73,7 @@ def read_document(xml: bytes) -> Document:
     Raises RequestError, which names path and line, where it is no XML within bounds, or not what the table says.
     """
     node = parse(xml)
-    signature = root_and_signature(node)
+    signature = signature_element(node)
     return Document(
         root=document_of(node, signature),
         namespaces=MappingProxyType(dict(node.nsmap)),
@@ -74,7 +83,13 @@ def read_document(xml: bytes) -> Document:
     )
 
 
-def root_and_signature(root: etree._Element) -> etree._Element | None:
+def read_root(xml: bytes) -> Element:
+    """The root of a document, Request or Response, without what stands around it. Raises RequestError."""
+    node = parse(xml)
+    return document_of(node, signature_element(node))
+
+
+def signature_element(root: etree._Element) -> etree._Element | None:
     """The signature of a document, None where it has none. Raises RequestError where it is not last and alone."""
     found = [child for child in root if child.tag == SIGNATURE_TAG]
     if len(found) > 1 or (found and next(root.iterchildren(reversed=True, tag=etree.Element)) is not found[0]):

@@ -44,7 +44,7 @@ SIGNATURE_TAG: Final = f"{{{XMLDSIG}}}Signature"
 COMMENT: Final = "#comment"  # name of an element that is written as a comment
 
 SIZE_MAX: Final = 12 * 2**20  # octets of a document; one text above 10 MB the parser refuses by itself
-MARKS_MAX: Final = 400_000  # "<" in a document: half a year of half-hourly readings has 60,000
+MARKS_MAX: Final = 400_000  # "<" in a document: 13 months of half-hourly readings have some 150,000
 NAME_SPACES_MAX: Final = 256  # declarations in a document: each costs at each element below it
 DEPTH_MAX: Final = 40  # the schema's deepest has 16
 _NOT_AN_ELEMENT: Final = (etree._Comment, etree._ProcessingInstruction, etree._Entity)

@@ -10,7 +10,7 @@ from typing import Final
 
 from meterworks.catalogue.gb import load_service_requests
 from meterworks.companions.errors import RequestError
-from meterworks.companions.gb.duis.document import Document, read_document, write_document
+from meterworks.companions.gb.duis.document import Document, read_root, write_document
 from meterworks.companions.gb.duis.structure import check_element
 from meterworks.companions.gb.duis.table import load_table
 from meterworks.companions.gb.duis.value import collapse
@@ -31,7 +31,7 @@ def read_request(xml: bytes) -> Request:
 
     Raises RequestError, which names path and line.
     """
-    return request_of(read_document(xml).root)
+    return request_of(read_root(xml))
 
 
 def write_request(request: Request) -> bytes:

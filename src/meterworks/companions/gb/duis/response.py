@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from meterworks.companions.errors import RequestError
-from meterworks.companions.gb.duis.document import Document, read_document, write_document
+from meterworks.companions.gb.duis.document import Document, read_root, write_document
 from meterworks.companions.gb.duis.request_document import request_id_of
 from meterworks.companions.gb.duis.structure import check_element
 from meterworks.companions.gb.duis.table import load_table
@@ -54,7 +54,7 @@ def read_response(xml: bytes) -> Response:
 
     Raises RequestError, which names path and line.
     """
-    return response_of(read_document(xml).root)
+    return response_of(read_root(xml))
 
 
 def write_response(response: Response) -> bytes:

@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from lxml import etree
 
 from meterworks.companions.errors import DocumentSignatureError
-from meterworks.companions.gb.duis.document import DECLARATION, document_of, root_and_signature
+from meterworks.companions.gb.duis.document import DECLARATION, document_of, signature_element
 from meterworks.companions.gb.duis.markup import DUIS, XMLDSIG, canonical_of, markup_of, parse
 from meterworks.companions.gb.duis.request_document import element_of_request, request_of
 from meterworks.companions.gb.duis.response import Response, response_of
@@ -125,7 +125,7 @@ def sign_document(xml: bytes, signer: Signer, issuer: str, serial: int) -> bytes
     Raises RequestError where the document is none of ours.
     """
     root = parse(xml)
-    old = root_and_signature(root)
+    old = signature_element(root)
     document_of(root, old)
     if old is not None:
         root.remove(old)
@@ -204,7 +204,7 @@ def issuer_serial_of(certificate: bytes) -> IssuerSerial:
 
 def _signature(root: etree._Element) -> tuple[etree._Element, IssuerSerial]:
     """The signature of a document, which is of the one form, and whose it says it is."""
-    node = root_and_signature(root)
+    node = signature_element(root)
     if node is None:
         raise DocumentSignatureError("the document is not signed")
     parts = [one for one in node.iter() if not isinstance(one, etree._Comment)]
