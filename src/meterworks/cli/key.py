@@ -1,81 +1,38 @@
 """`meterworks keys`: rotate the keys of meters, watch campaigns, look at states. Never a key itself."""
 
 import asyncio
-import contextlib
 import getpass
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Annotated, Any, Final, TypeVar
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
 
-import orjson
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from cryptography import x509
 
+from meterworks.cli.key_campaign import ask, begin, campaign_row, found_document, run_with, watched
 from meterworks.cli.key_escrow import escrow, take_over
+from meterworks.cli.key_task import certificates, certify, raise_level, secret, sign_policy
 from meterworks.cli.option import AsJson, ConfigFile, DataFolder, Settings, layout_of
 from meterworks.cli.output import notice, print_json, print_rows
-from meterworks.headend import KEYS_CONTROL_SUBJECT, KEYS_START_SUBJECT, KeyJobState, KeyLedger, job_document
+from meterworks.headend import KEYS_CONTROL_SUBJECT, KeyJobState, KeyLedger, job_document
 from meterworks.headend import campaign_document as document_of
 from meterworks.registry import DeviceId, KeyVersion, Registry
-from meterworks.runtime import Clock, Database, SystemClock, connect_bus, load_clock
-from meterworks.system import ConfigurationError
+from meterworks.runtime import Clock, Database
 from meterworks.system.configuration import Layout
-from meterworks.trust import KeyStore
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Keys of meters: rotate them, watch campaigns, see states; never a key.", no_args_is_help=True)
 
-_COMMAND = "command"
-_ANSWER_S = 30.0
-_LOOK_S = 1.0
-_ALARMS = ("counter-low", "key-recovered", "key-job-failed")
-_Result = TypeVar("_Result")
+_ALARMS = (
+    "counter-low", "key-recovered", "key-job-failed", "key-not-agreed", "certificate-ending", "known-key",
+)  # fmt: skip
 
 Campaign = Annotated[str, typer.Argument(help="number of the campaign, as `keys status` shows it")]
 Kinds = Annotated[
     list[str] | None, typer.Option("--kind", help="guek, gak, kek or gbek, may be repeated; all if absent")
 ]
 Devices = Annotated[list[int] | None, typer.Option("--device", help="number of a device, may be repeated")]
-
-
-@contextlib.asynccontextmanager
-async def _records(layout: Layout) -> AsyncIterator[tuple[KeyLedger, Registry, Database, Clock]]:
-    database = Database(layout.database(_COMMAND))
-    clock = SystemClock(load_clock(layout.clock))
-    try:
-        registry = Registry(database, KeyStore.open(layout.master_key, may_create=False), clock=clock)
-        yield KeyLedger(database, registry), registry, database, clock
-    finally:
-        await database.close()
-
-
-async def _ask(layout: Layout, subject: str, question: dict[str, Any]) -> dict[str, Any]:
-    """Ask the head-end. UnreachableError where none runs."""
-    bus = await connect_bus(layout.bus(_COMMAND))
-    try:
-        answer = await bus.request(subject, orjson.dumps(question), timeout_s=_ANSWER_S)
-    finally:
-        await bus.close()
-    found: dict[str, Any] = orjson.loads(answer)
-    return found
-
-
-def _row(document: dict[str, Any]) -> dict[str, object]:
-    """A campaign as a line for people."""
-    jobs = document["jobs"]
-    return {
-        "campaign": document["id"],
-        "purpose": document["purpose"],
-        "state": document["state"],
-        "done": jobs["done"],
-        "open": sum(jobs[state] for state in ("planned", "prepared", "sent", "answered")),
-        "failed": jobs["failed"],
-        "total": document["total"],
-        "started": document["created_at"][:19],
-        "by": document["started_by"],
-        "reason": document["reason"],
-    }
 
 
 @app.command()
@@ -110,52 +67,8 @@ def rotate(
         "older_than_days": older_than_days,
         "reason": reason,
         "pace_per_minute": pace,
-        "started_by": getpass.getuser(),
     }
-    if dry_run:
-        print_json(question)
-        notice("nothing was begun")
-        return
-    document = asyncio.run(_ask(layout, KEYS_START_SUBJECT, question))
-    notice(f"campaign {document['id']} over {document['total']} meters")
-    if watch:
-        document = asyncio.run(_watched(layout, document["id"]))
-    if as_json:
-        print_json(document)
-    else:
-        print_rows([_row(document)], as_json=False)
-
-
-async def _watched(layout: Layout, campaign_id: str) -> dict[str, Any]:
-    """Show a bar until a campaign is over."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    async with _records(layout) as (ledger, _, _, _):
-        with Progress(*columns, console=Console(stderr=True)) as bar:
-            task = bar.add_task("keys")
-            while True:
-                document = await _document(ledger, campaign_id)
-                jobs = document["jobs"]
-                over = jobs["done"] + jobs["failed"] + jobs["stopped"]
-                text = f"keys, {jobs['failed']} failed" if jobs["failed"] else "keys"
-                bar.update(task, total=document["total"], completed=over, description=text)
-                if over == document["total"] or document["state"] in ("stopped", "done"):
-                    return document
-                await asyncio.sleep(_LOOK_S)
-
-
-async def _document(ledger: KeyLedger, campaign_id: str) -> dict[str, Any]:
-    campaign = await ledger.campaign(campaign_id)
-    if campaign is None:
-        raise ConfigurationError(f"there is no key campaign {campaign_id[:40]!r}: `meterworks keys status` lists them")
-    return document_of(campaign, (await ledger.progress([campaign_id]))[campaign_id])
-
-
-def _run(layout: Layout, work: Callable[[KeyLedger, Registry, Database, Clock], Awaitable[_Result]]) -> _Result:
-    async def opened() -> _Result:
-        async with _records(layout) as records:
-            return await work(*records)
-
-    return asyncio.run(opened())
+    begin(layout, question, watch=watch, dry_run=dry_run, as_json=as_json)
 
 
 @app.command()
@@ -170,7 +83,7 @@ def status(
     """Show campaigns; of one that is named, the exceptions with their reasons too."""
     layout = layout_of(data, config, settings)
     if campaign is not None and watch:
-        asyncio.run(_watched(layout, campaign))
+        asyncio.run(watched(layout, campaign))
 
     async def all_of(ledger: KeyLedger, *_: object) -> list[dict[str, Any]]:
         found = await ledger.campaigns()
@@ -178,32 +91,32 @@ def status(
         return [document_of(each, jobs[each.id]) for each in found]
 
     async def one(ledger: KeyLedger, *_: object) -> dict[str, Any]:
-        document = await _document(ledger, str(campaign))
+        document = await found_document(ledger, str(campaign))
         failed = await ledger.jobs(str(campaign), states=[KeyJobState.FAILED])
         return {**document, "exceptions": [job_document(job) for job in failed]}
 
     if campaign is None:
-        documents = _run(layout, all_of)
-        print_rows(documents if as_json else [_row(each) for each in documents], as_json=as_json)
+        documents = run_with(layout, all_of)
+        print_rows(documents if as_json else [campaign_row(each) for each in documents], as_json=as_json)
         return
-    document = _run(layout, one)
+    document = run_with(layout, one)
     if as_json:
         print_json(document)
         return
-    print_rows([_row(document)], as_json=False)
+    print_rows([campaign_row(document)], as_json=False)
     if document["exceptions"]:
         print_rows(document["exceptions"], as_json=False)
 
 
 def _control(campaign: str, act: str, layout: Layout, as_json: bool) -> None:
     question = {"campaign": campaign, "act": act, "started_by": getpass.getuser()}
-    document = asyncio.run(_ask(layout, KEYS_CONTROL_SUBJECT, question))
+    document = asyncio.run(ask(layout, KEYS_CONTROL_SUBJECT, question))
     if as_json:
         print_json(document)
     elif act == "retry":
         notice(f"{document['retried']} jobs begin anew")
     else:
-        print_rows([_row(document)], as_json=False)
+        print_rows([campaign_row(document)], as_json=False)
 
 
 _CONTROLS: Final = {
@@ -233,8 +146,17 @@ for _act, _help in _CONTROLS.items():
     app.command(_act, help=_help)(_controlling(_act))
 
 
-app.command("escrow")(escrow)
-app.command("take-over")(take_over)
+_FURTHER: Final[dict[str, Callable[..., None]]] = {
+    "certify": certify,
+    "certificates": certificates,
+    "secret": secret,
+    "raise": raise_level,
+    "sign-policy": sign_policy,
+    "escrow": escrow,
+    "take-over": take_over,
+}
+for _name, _further in _FURTHER.items():
+    app.command(_name)(_further)
 
 
 @app.command()
@@ -248,11 +170,12 @@ def show(
     """Show the key versions of a device: states, origins, counters, times; never a key."""
 
     async def work(_: KeyLedger, registry: Registry, *__: object) -> list[dict[str, object]]:
-        await registry.device(DeviceId(device))
+        suite = (await registry.device(DeviceId(device))).suite
+        notice(f"device {device}: security suite {suite}")
         hand = (await registry.key_hands([DeviceId(device)]))[DeviceId(device)]
         return [_version_row(each) for each in hand.versions]
 
-    print_rows(_run(layout_of(data, config, settings), work), as_json=as_json)
+    print_rows(run_with(layout_of(data, config, settings), work), as_json=as_json)
 
 
 def _version_row(version: KeyVersion) -> dict[str, object]:
@@ -263,15 +186,23 @@ def _version_row(version: KeyVersion) -> dict[str, object]:
         "state": str(version.state),
         "origin": str(version.origin),
         "counter": version.counter,
+        "certificate": None if version.certificate is None else _certificate(version.certificate),
         **{name: None if moment is None else f"{moment:%Y-%m-%dT%H:%M:%SZ}" for name, moment in times.items()},
     }
+
+
+def _certificate(der: bytes) -> str:
+    """Number and end of a certificate."""
+    certificate = x509.load_der_x509_certificate(der)
+    days = (certificate.not_valid_after_utc - datetime.now(UTC)).days
+    return f"{certificate.serial_number:x} until {certificate.not_valid_after_utc:%Y-%m-%d} ({days} days)"
 
 
 @app.command()
 def alarms(
     data: DataFolder = None, config: ConfigFile = None, settings: Settings = None, as_json: AsJson = False
 ) -> None:
-    """Show what happened to keys that a person should know: counters near their end, recoveries, failed jobs."""
+    """Show what happened to keys that a person should know: what nears its end, recoveries, failures."""
     from meterworks.headend import HeadendQueries
 
     async def work(_: KeyLedger, __: Registry, database: Database, ___: Clock) -> list[dict[str, object]]:
@@ -282,7 +213,7 @@ def alarms(
             if each.kind in _ALARMS
         ]
 
-    print_rows(_run(layout_of(data, config, settings), work), as_json=as_json)
+    print_rows(run_with(layout_of(data, config, settings), work), as_json=as_json)
 
 
 @app.command()
@@ -295,7 +226,7 @@ def restored(
     async def work(_: KeyLedger, registry: Registry, database: Database, __: Clock) -> int:
         return await jump_all_counters(database, registry)
 
-    moved = _run(layout_of(data, config, settings), work)
+    moved = run_with(layout_of(data, config, settings), work)
     if as_json:
         print_json({"counters": moved})
     else:
