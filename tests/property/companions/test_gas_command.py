@@ -56,7 +56,7 @@ def requests(choice: UseCaseChoice) -> list[Request]:
     chance = Random(f"{choice.variant} {choice.code}")
     maker = RandomBody(chance, without=WITHOUT, certificates=CERTIFICATES)
     bodies = [maker.body(name) for _ in range(40 * BODIES_EACH if choice.conditions else BODIES_EACH)]
-    fitting = [body for body in bodies if fulfils(choice, body) and not replaces_nothing(body)]
+    fitting = [body for body in bodies if fulfils(choice, body) and not means_nothing(body)]
     return [
         Request(
             request_id=RequestId(bytes(8), chance.randbytes(8), chance.getrandbits(63)),
@@ -73,9 +73,11 @@ def fulfils(choice: UseCaseChoice, body: Element) -> bool:
     )
 
 
-def replaces_nothing(body: Element) -> bool:
-    """Whether a body names no certificate where the schema would let it: such a one is refused."""
-    return any(not one.children for one in body.all("ReplacementCertificates/SupplierOrNetworkOperatorCertificates"))
+def means_nothing(body: Element) -> bool:
+    """Whether a body is lawful and refused: it names no certificate, or where top-ups begin and not where all else."""
+    top_up_alone = body.all("RemotePartyPrepaymentTopUpFloorSeqNumber") and not body.all("RemotePartyFloorSeqNumber")
+    held = body.all("ReplacementCertificates/SupplierOrNetworkOperatorCertificates")
+    return bool(top_up_alone) or any(not one.children for one in held)
 
 
 def situation(choice: UseCaseChoice, request: Request) -> Situation:

@@ -89,12 +89,14 @@ class _Asking:
 class _Replacement:
     """Who authorises a replacement. mode: its number. authority: role of who signs, None where the MAC does.
 
-    is_own: whether who authorises replaces its own credentials, so that the new floor is its own.
+    is_own: whether who authorises replaces its own credentials, so that the new floor is its own. withdraws_bare:
+    whether the command that withdraws one says no floors, though its request has to.
     """
 
     mode: int
     authority: int | None
     is_own: bool
+    withdraws_bare: bool = False
 
 
 _REPLACEMENTS: Final[Mapping[int, _Replacement]] = MappingProxyType(
@@ -103,7 +105,7 @@ _REPLACEMENTS: Final[Mapping[int, _Replacement]] = MappingProxyType(
         0x0103: _Replacement(3, _NETWORK_OPERATOR, is_own=True),
         0x0104: _Replacement(4, None, is_own=True),  # the broker's own, and it MACs
         0x0106: _Replacement(6, _CHANGE_OF_SUPPLIER, is_own=True),
-        0x0107: _Replacement(7, _CHANGE_OF_SUPPLIER, is_own=False),
+        0x0107: _Replacement(7, _CHANGE_OF_SUPPLIER, is_own=False, withdraws_bare=True),
         0x0125: _Replacement(10, _LOAD_CONTROLLER, is_own=True),
         0x0126: _Replacement(11, _SUPPLIER, is_own=False),
     }
@@ -165,9 +167,10 @@ def _replacement(asking: _Asking) -> dict[str, Any]:
     kind = _REPLACEMENTS[asking.use_case.code]
     role = one_of(need(body, "RemotePartyRole"), _ROLES) if parts.role is None else parts.role
     execution_time = _execution_time(body) if parts.is_dated else None
-    floors = _floors(body, parts)
-    is_cancelled = execution_time == NEVER
-    own, other = (floors, None) if kind.is_own else ({}, None if is_cancelled or not floors else floors)
+    floors = {} if kind.withdraws_bare and execution_time == NEVER else _floors(body, parts)
+    own, other = (floors, {}) if kind.is_own else ({}, floors)
+    if other and "floor" not in other:
+        need(body, parts.floor)  # says that it is missing: nobody else's top-ups begin anew by themselves
     checks_times = truth(need(body, "ApplyTimeBasedCPVChecks"))
     return {
         "authorising_control": {
@@ -177,7 +180,7 @@ def _replacement(asking: _Asking) -> dict[str, Any]:
             "sequence_number": asking.counter,
             "new_floor": own.get("floor"),
             "specialist_floors": own.get("specialist_floors"),
-            "other_changes": None if other is None else [{"role": role, **other}],
+            "other_changes": [{"role": role, **other}] if other else None,
         },
         "replacements": _cells(body, parts.certificates, role),
         "path_certificates": [

@@ -20,6 +20,7 @@ from meterworks.protocols.gbcs.asn1 import Asn1Payload
 BUILDER = Asn1Builder()
 OTHER = bytes.fromhex("00db12345678909a")
 OLD = bytes.fromhex("00db1234567890b3")
+NEVER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 NAMED = {"OtherDeviceID": "00-DB-12-34-56-78-90-9A"}
 
 
@@ -118,14 +119,19 @@ def test_what_a_replacement_leaves_out_is_left_out():
 
 
 @pytest.mark.parametrize(
-    ("moment", "changes", "execution_time"),
+    ("more", "changes", "execution_time"),
     [
-        ({}, [{"role": 8, "floor": 7, "specialist_floors": None}], None),
-        ({"ExecutionDateTime": "3000-12-31T00:00:00Z"}, None, datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
+        ({}, None, None),
+        ({"RemotePartyFloorSeqNumber": "7"}, [{"role": 8, "floor": 7, "specialist_floors": None}], None),
+        (
+            {"ExecutionDateTime": "3000-12-31T00:00:00Z", "RemotePartyFloorSeqNumber": "7"},
+            [{"role": 8, "floor": 7, "specialist_floors": None}],
+            NEVER,
+        ),
     ],
 )
-def test_a_supplier_replaces_the_credentials_of_a_load_controller(moment, changes, execution_time):
-    body = replacement("LoadController", more=moment | {"RemotePartyFloorSeqNumber": "7"})
+def test_a_supplier_replaces_the_credentials_of_a_load_controller(more, changes, execution_time):
+    body = replacement("LoadController", more=more)
     value = payload(0x0126, "UpdateSecurityCredentialsKRP", body)
     control = value["authorising_control"]
     assert (control["mode"], control["authorising_cell"]["role"], control["new_floor"]) == (11, 2, None)
@@ -134,11 +140,18 @@ def test_a_supplier_replaces_the_credentials_of_a_load_controller(moment, change
     assert cells_of(value)[0][1] == 8
 
 
-def test_a_change_of_supplier_is_made_in_the_name_of_its_party():
+@pytest.mark.parametrize(
+    ("moment", "changes", "execution_time"),
+    [
+        ({}, [{"role": 2, "floor": 3, "specialist_floors": None}], None),
+        ({"ExecutionDateTime": "3000-12-31T00:00:00Z"}, None, NEVER),  # withdrawn, it says no counters
+    ],
+)
+def test_a_change_of_supplier_is_made_in_the_name_of_its_party(moment, changes, execution_time):
     value = payload(
         0x0107, "UpdateSecurityCredentialsCoS",
         {
-            "SupplierFloorSeqNumber": "3",
+            **moment, "SupplierFloorSeqNumber": "3",
             "SupplierReplacementCertificates": {"DigitalSigningCertificate": SIGNING},
             "CertificationPathCertificates": {"Certificate": PATH},
             "ApplyTimeBasedCPVChecks": "false", "ImportMPxN": "1312345678333",
@@ -148,7 +161,8 @@ def test_a_change_of_supplier_is_made_in_the_name_of_its_party():
     control = value["authorising_control"]
     assert (control["mode"], control["sequence_number"], control["apply_time_checks"]) == (7, 5000, 1)
     assert control["authorising_cell"]["role"] == 5
-    assert control["other_changes"] == [{"role": 2, "floor": 3, "specialist_floors": None}]
+    assert control["other_changes"] == changes
+    assert value["execution_time"] == execution_time
     assert cells_of(value) == [(1, 2, "digital_signature", None)]
 
 
@@ -227,6 +241,9 @@ def test_a_devices_own_certificate_travels_as_it_is():
          "DigitalSigningCertificate", "base64"),
         (0x0102, "UpdateSecurityCredentialsKRP", replacement(certificates={"DigitalSigningCertificate": "QUJD" * 4000}),
          "DigitalSigningCertificate", "4096 octets"),
+        (0x0126, "UpdateSecurityCredentialsKRP",
+         replacement("LoadController", more={"RemotePartyPrepaymentTopUpFloorSeqNumber": "7"}),
+         "RemotePartyFloorSeqNumber", "once"),
         (0x0102, "SomethingElse", "", "Body", "UpdateSecurityCredentialsKRP"),
         (0x0008, "RetrieveDeviceSecurityCredentialsKRP", "", "RemotePartyRole", "once"),
         (0x000A, "IssueSecurityCredentials", {"CredentialType": "None"}, "CredentialType", "Digital Signature"),
