@@ -12,17 +12,12 @@ import pytest
 from tests.conformance.gbcs.reference_pair import pairs, situation_of
 from tests.conformance.gbcs.reference_set import BROKER, key_store
 
-from meterworks.catalogue.gb import DeviceKind
 from meterworks.companions.gb import Element
-from meterworks.companions.gb.situation import HubBackup
-from meterworks.companions.gb.transform import choose, signer_of, transform
+from meterworks.companions.gb.transform import choose, signer_of, transform, with_evidence
 from meterworks.protocols.dlms import AccessRequest, decode_all
 from meterworks.protocols.gbcs import check_mac, check_signature, with_mac, with_signature
 
 ACCESS_REQUEST = 0xD9
-SECOND_TARIFF = bytes.fromhex("00001314 05ff")
-METER = bytes.fromhex("00db1234567890a0")
-OLD_HUB = bytes.fromhex("00db123456789095")
 # Requests that name other alerts than their messages: both were made, but not of each other.
 OTHER_ALERTS = {"ECS25a_6.22_SUCCESS_COMMAND_GBCS.HEX", "ECS25b_6.22_SUCCESS_COMMAND_GBCS.HEX"}
 # Use cases that no request tells from another one: phases of the meter, or the issue of GBCS it was certified against.
@@ -45,18 +40,7 @@ def electricity(folder):
 
 
 def known(pair, folder):
-    return situation_of(
-        pair,
-        folder,
-        has_second_element=pair.request.variant == "1.6" and SECOND_TARIFF in pair.message.payload,
-        device_kinds={METER: DeviceKind.ESME},
-        hub_backups={OLD_HUB: backup(pair)} if pair.request.variant == "8.12.1" else {},
-    )
-
-
-def backup(pair):
-    network, devices = decode_all(AccessRequest.from_bytes(pair.message.payload).values[0])
-    return HubBackup(network, tuple(devices))
+    return with_evidence(situation_of(pair, folder), pair.request, pair.message)
 
 
 def as_recorded(made, recorded):
@@ -81,7 +65,8 @@ def shown(request):
 
 
 def test_every_request_becomes_its_message(electricity):
-    equal, differing = Counter(), {}
+    equal: Counter[str] = Counter()
+    differing = {}
     for pair, situation in electricity:
         made = as_recorded(transform(pair.request, situation), pair.message)
         if made.to_bytes() == pair.message.to_bytes():
@@ -136,6 +121,7 @@ def test_what_was_made_signs_and_authenticates_as_the_recorded_messages_do(elect
         seen.add(form)
         made = transform(pair.request, situation)
         secret = store.secret(f"{BROKER}-ka", f"{pair.message.recipient.hex()}-ka")
+        assert secret is not None
         if signer is not None:
             made = with_signature(made, store.signer(f"{signer.hex()}-ds"))
             check_signature(made, store.public[f"{signer.hex()}-ds"])

@@ -30,7 +30,7 @@ from meterworks.companions.gb.transform.dlms_wire import (
 from meterworks.companions.gb.transform.value import number, one_of, refusal, truth, utc
 from meterworks.protocols.dlms import BitString
 
-__all__ = ["LEAVES", "Shape", "pairs"]
+__all__ = ["HUB_KINDS", "LEAVES", "Shape", "pairs"]
 
 Shape = Callable[[ElementPath, str, Wire], Encoder]
 Read = Callable[[Element, Scope], Value]
@@ -46,7 +46,7 @@ _WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Sat
 _OUTPUT, _INPUT = 0x1000, 0x2000  # of a controller, in the number of its script
 
 # Kinds of devices as a hub's log counts them (GBCS CCS01; COSEM class 104).
-_HUB_KINDS: Final[Mapping[DeviceKind, int]] = MappingProxyType(
+HUB_KINDS: Final[Mapping[DeviceKind, int]] = MappingProxyType(
     {DeviceKind.ESME: 0, DeviceKind.GSME: 1, DeviceKind.HCALCS: 13, DeviceKind.PPMID: 132, DeviceKind.GPF: 254}
 )
 
@@ -254,12 +254,12 @@ def _switch_identity(element: Element) -> bytes:
 
 def _device_type(element: Element, scope: Scope) -> int:
     kind = scope.situation.device_kinds.get(_identity(element))
-    if kind is None or kind not in _HUB_KINDS:
+    if kind is None or kind not in HUB_KINDS:
         raise TransformError(
             f"the situation does not say of what kind {element.text} is, or it is none a hub's log knows",
-            path="Situation.device_kinds", value=element.text, expected=", ".join(_HUB_KINDS),
+            path="Situation.device_kinds", value=element.text, expected=", ".join(HUB_KINDS),
         )  # fmt: skip
-    return _HUB_KINDS[kind]
+    return HUB_KINDS[kind]
 
 
 def _customer_number(element: Element, scope: Scope) -> str:

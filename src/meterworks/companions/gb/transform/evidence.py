@@ -18,6 +18,7 @@ from meterworks.companions.errors import RequestError
 from meterworks.companions.gb.request import Request
 from meterworks.companions.gb.situation import HubBackup, Situation
 from meterworks.companions.gb.transform.asn1 import DEVICE_CODES
+from meterworks.companions.gb.transform.dlms_leaf import HUB_KINDS
 from meterworks.companions.gb.transform.gbz_table import FIELD_SIZES, GbzRow, ZclCommand, ZclField, load_gbz_rows
 from meterworks.companions.gb.transform.gbz_value import EPOCH
 from meterworks.protocols.dlms import AccessRequest, AttributeAddress, MethodAddress, ObisCode, decode_all
@@ -36,6 +37,8 @@ _CREDITS_AND_CHARGES: Final = AttributeAddress(111, ObisCode("0.1.19.0.0.255"), 
 _SECOND_TARIFF: Final = bytes.fromhex("0000131405ff")  # the charge of a second element
 _SHOWN_NUMBER: Final = AttributeAddress(1, ObisCode("0.3.96.13.1.255"), 2)
 _RESTORE: Final = MethodAddress(104, ObisCode("0.0.30.3.0.255"), 5)
+_REGISTER: Final = MethodAddress(104, ObisCode("0.0.30.3.0.255"), 1)
+_KINDS_IN_HUBS: Final = MappingProxyType({number: kind for kind, number in HUB_KINDS.items()})
 _KINDS: Final = MappingProxyType({code: kind for kind, code in DEVICE_CODES.items()})
 
 
@@ -119,10 +122,10 @@ def _of_asn1(request: Request, content: Sequence) -> dict[str, Any]:
 
 
 def _of_access(request: Request, access: AccessRequest) -> dict[str, Any]:
-    """A meter's second element, the number a meter is to show, or what is put back into a hub."""
+    """A meter's second element, the number a meter is to show, what is added to a hub's log, or put back into it."""
     shown: dict[str, Any] = {}
     for one, octets in zip(access.specifications, access.values, strict=True):
-        if one.address not in (_CREDITS_AND_CHARGES, _SHOWN_NUMBER, _RESTORE):
+        if one.address not in (_CREDITS_AND_CHARGES, _SHOWN_NUMBER, _REGISTER, _RESTORE):
             continue
         match decode_all(octets):
             case [*charges] if one.address == _CREDITS_AND_CHARGES:
@@ -131,6 +134,8 @@ def _of_access(request: Request, access: AccessRequest) -> dict[str, Any]:
                 ]
             case bytes() as number if one.address == _SHOWN_NUMBER:
                 shown["customer_number"] = number.decode("ascii", errors="replace")
+            case [bytes() as device, _, _, int() as number] if one.address == _REGISTER and number in _KINDS_IN_HUBS:
+                shown["device_kinds"] = {device: _KINDS_IN_HUBS[number]}
             case [bytes() as network, [*devices]] if one.address == _RESTORE:
                 shown["hub_backups"] = {_identity(request, "OldCHFID"): HubBackup(network, tuple(devices))}
     return shown

@@ -16,6 +16,7 @@ from meterworks.protocols.dlms import (
     MethodAddress,
     ObisCode,
     encode_array,
+    encode_enum,
     encode_integer,
     encode_octet_string,
     encode_structure,
@@ -151,6 +152,14 @@ def test_a_restored_hub_shows_its_backup():
     shown = with_evidence(BLANK, asked, access(where, AccessKind.ACTION, value))
     assert shown.hub_backups == {OLD: HubBackup(bytes(8), ((OTHER, bytes(16)),))}
     assert with_evidence(BLANK, request(), access(where, AccessKind.ACTION, value)).hub_backups == {}
+
+
+@pytest.mark.parametrize(("number", "kinds"), [(132, {OTHER: DeviceKind.PPMID}), (130, {})])
+def test_a_device_added_to_a_hubs_log_shows_its_kind_where_that_has_a_name(number, kinds):
+    where = MethodAddress(104, ObisCode("0.0.30.3.0.255"), 1)
+    key = encode_octet_string(bytes(16))
+    value = encode_structure(encode_octet_string(OTHER), encode_enum(1), key, encode_enum(number))
+    assert with_evidence(BLANK, request(), access(where, AccessKind.ACTION, value)).device_kinds == kinds
 
 
 def test_another_command_of_electricity_shows_nothing():
