@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
+from meterworks.market.acts import actor_of
 from meterworks.market.principal import Principal
 from meterworks.market.services import CertificatesAbove, MarketServices
 from meterworks.trust.audit import Evidence, EvidenceItem, Kept
@@ -46,7 +47,7 @@ class RequestEvidence:
         item = EvidenceItem(
             kind="request",
             subject=f"request:{request_id}",
-            sender=f"organisation:{principal.organisation_id}",
+            sender=_sender(principal),
             content=_octets(line, headers, body),
             proved_by="mutual TLS",
             certificates=(peer.certificate_der, *above.chain),
@@ -61,3 +62,10 @@ def _octets(line: str, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> b
     kept = [(name, b"..." if name in _HIDDEN else value) for name, value in headers if name in KEPT_HEADERS]
     head = b"".join(name + b": " + value + b"\r\n" for name, value in kept)
     return line.encode() + b"\r\n" + head + b"\r\n" + body
+
+
+def _sender(principal: Principal) -> str:
+    """The organisation whose certificate it is; a person's token may come over the same connection."""
+    if principal.organisation_id is None:
+        return actor_of(principal)
+    return f"organisation:{principal.organisation_id}"

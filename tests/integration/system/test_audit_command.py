@@ -114,6 +114,8 @@ def test_evidence_is_shown_and_checked_elsewhere(system, sound, tmp_path):
     assert (shown["subject"], shown["sender"], shown["record"]) == ("request:1", "organisation:17", 31)
     checked = run(system, "check-proof", str(file), "--public-key", key(system), "--json", data=False)
     assert json.loads(checked)[0] == shown
+    events, _size = Spool(system / "spool" / "command.jsonl", bytes_max=0).read(100)
+    assert events[-1].act == "evidence.shown"
 
 
 def test_odd_files_and_folders_are_told(system, tmp_path):

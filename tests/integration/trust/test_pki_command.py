@@ -21,7 +21,11 @@ def folder(tmp_path_factory):
 def quiet(monkeypatch):
     """No passphrase to hash at each opening, and no bus to tell: neither is what is tried here."""
     monkeypatch.setattr("meterworks.system.authorities.open_vault", lambda layout, _name: new_vault(layout.vaults))
-    monkeypatch.setattr("meterworks.system.authorities.recorded", lambda *_arguments, **_facts: None)
+    told: list[str] = []
+    monkeypatch.setattr(
+        "meterworks.system.authorities.recorded", lambda _layout, act, *_about, **_facts: told.append(act)
+    )
+    return told
 
 
 def run(folder, *arguments):
@@ -31,7 +35,7 @@ def run(folder, *arguments):
     return result.stdout
 
 
-def test_a_certificate_from_issue_to_revocation(folder):
+def test_a_certificate_from_issue_to_revocation(folder, quiet):
     run(folder, "init")
     run(
         folder,
@@ -65,6 +69,8 @@ def test_a_certificate_from_issue_to_revocation(folder):
     other = folder / "other.pem"
     other.write_bytes(party("root", CertificateSubject(identity="else")).certificate.public_bytes(Encoding.PEM))
     assert "BEGIN CERTIFICATE" in run(folder, "cross-sign", other, "--name", "else")
+    assert quiet[0] == "root.changed"
+    assert set(quiet) == {"root.changed", "certificate.issued", "certificate.revoked", "crl.published"}
 
 
 def test_what_a_certificate_holds_is_told(folder, tmp_path):

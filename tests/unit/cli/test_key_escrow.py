@@ -15,6 +15,7 @@ from meterworks.headend.store import HeadendStore
 from meterworks.registry import COUNTER_JUMP, DeviceKeys, KeyOrigin, NewDevice, Registry
 from meterworks.runtime import Database, ManualClock
 from meterworks.trust import KeyStore
+from meterworks.trust.audit import Spool
 
 HOLDERS = ("--holder", "Ada", "--holder", "Bob", "--holder", "Cleo", "--threshold", "2")
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -85,6 +86,9 @@ def test_meters_are_taken_over_by_enough_holders_and_nobody_else(tmp_path):
     assert asyncio.run(held(theirs, ids)) == (keys, counters, origins)
     acts = [row["act"] for row in json.loads(run("keystore", "status", ceremony, "--json"))]
     assert acts.count("refused") == 1
+    left = {place: Spool(place / "spool" / "command.jsonl", bytes_max=0).read(9)[0] for place in (ours, theirs)}
+    assert [event.act for event in left[ours]] == ["key.escrowed"]
+    assert {event.act for event in left[theirs]} == {"key.recovered"}
 
 
 def test_a_package_is_never_written_over(tmp_path):

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from meterworks.cli.main import app
 from meterworks.errors import MeterworksError
+from meterworks.trust.audit import Spool
 from meterworks.trust.keystore import passphrase as passphrase_module
 
 HOLDERS = ("--holder", "Ada", "--holder", "Bob", "--holder", "Cleo", "--threshold", "2")
@@ -68,6 +69,11 @@ def test_a_backup_is_restored_by_enough_holders_only(ceremony, tmp_path):
     assert (restored / "db" / "meterworks.sqlite3").exists()
     acts = [row["act"] for row in json.loads(run("keystore", "status", folder, "--json"))]
     assert acts[3:] == ["refused", "opened", "closed"]
+    told = {place: Spool(place / "spool" / "command.jsonl", bytes_max=0).read(9)[0] for place in (data, restored)}
+    assert [[event.act for event in told[place]] for place in (data, restored)] == [
+        ["data.exported"],
+        ["backup.restored"],
+    ]
 
 
 def test_a_secret_is_split_and_joined(tmp_path):

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
 
 import uvicorn
@@ -195,7 +195,8 @@ async def serve(ground: Ground, stopping: asyncio.Event) -> None:
     try:
         pki.write_public(layout.pki_public)
         provisioning = Provisioning(pki.ledger)
-        service = EstService(pki, provisioning, maker_anchors=pki.maker_anchors)
+        lifetime = timedelta(hours=layout.configuration.tls.lifetime_h)
+        service = EstService(pki, provisioning, maker_anchors=pki.maker_anchors, service_lifetime=lifetime)
         application = EnrolmentApplication(
             pki, service, ground.audit, publish=lambda: pki.write_public(layout.pki_public)
         )

@@ -11,7 +11,7 @@ import base64
 import binascii
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
@@ -109,12 +109,19 @@ class EnrolmentPlan:
 class EstService:
     """The answers of an enrolment server on the authorities of a system.
 
-    maker_anchors: whose certificates open a first enrolment of a device.
+    maker_anchors: whose certificates open a first enrolment of a device. service_lifetime: of certificates of the
+    system's processes, where they are to live shorter than their profile says.
     """
 
     def __init__(
-        self, pki: SystemPki, provisioning: Provisioning, *, maker_anchors: Sequence[x509.Certificate] = ()
+        self,
+        pki: SystemPki,
+        provisioning: Provisioning,
+        *,
+        maker_anchors: Sequence[x509.Certificate] = (),
+        service_lifetime: timedelta | None = None,
     ) -> None:
+        self._service_lifetime = service_lifetime
         self._pki = pki
         self._provisioning = provisioning
         self._maker_anchors = tuple(maker_anchors)
@@ -158,7 +165,8 @@ class EstService:
             else:
                 names = (plan.authority, plan.profile, plan.identity)
                 held = certified_before(self._pki, *names, plan.key) if plan.relayed else None
-                made = held or authority.issue(plan.profile, plan.subject, plan.key, now=now)
+                lifetime = self._service_lifetime if plan.authority == "services" else None
+                made = held or authority.issue(plan.profile, plan.subject, plan.key, now=now, lifetime=lifetime)
         except MeterworksError as error:
             return _refusal(error, identity=plan.identity)
         chain = (made, *self._pki.chain_of(plan.authority))
