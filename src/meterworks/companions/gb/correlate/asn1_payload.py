@@ -35,6 +35,7 @@ _DEVICE_TYPES: Final = MappingProxyType(
         DeviceKind.GPF: 3, DeviceKind.HCALCS: 4, DeviceKind.PPMID: 5,
     }
 )  # fmt: skip
+_TYPE_2: Final = 6  # a device that shows and does nothing else: it has no kind of its own
 _USES: Final = MappingProxyType({"Digital Signature": _SIGN, "Key Agreement": _AGREE})
 Entries = Iterator[tuple[str, Term]]  # paths below the payload, and what is to stand there
 
@@ -47,7 +48,10 @@ def asn1_facts(message: Message) -> list[Fact]:
     payload = Asn1Payload.from_bytes(message.message_code, MessageKind.COMMAND, message.payload)
     if payload.has_wide_lengths or not payload.is_known:
         raise DecodeError("lengths in another form than the shortest, or elements that no table names", offset=0)
-    return list(_flat(payload.content, "payload"))
+    try:
+        return list(_flat(payload.content, "payload"))
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:  # what the library raises
+        raise DecodeError(f"an element of the payload has no value: {error}", offset=0) from error
 
 
 def _flat(element: Any, name: str) -> Iterator[Fact]:
@@ -57,7 +61,7 @@ def _flat(element: Any, name: str) -> Iterator[Fact]:
     if isinstance(element, x509.Certificate):
         yield Fact(name, element.dump())
     elif isinstance(element, core.Sequence):
-        for field in element.native:
+        for field in element:
             yield from _flat(element[field], f"{name}/{field}")
     elif isinstance(element, core.SequenceOf):
         for place in range(len(element)):
@@ -130,13 +134,14 @@ def _clock_window(scope: Scope) -> Entries:
 
 
 def _device_log(scope: Scope) -> Entries:
-    """GCS59: the carrier's copy of the log of the hub that is replaced."""
-    if not scope.situation.device_kinds:
-        raise RequestError("which devices were in the log of the old hub, the carrier alone knows")
-    scope.text("OldGPFID")
-    for place, (device, kind) in enumerate(scope.situation.device_kinds.items(), 1):
+    """GCS59: the log of the hub that is replaced, as its carrier kept it."""
+    old = octets_of(scope.text("OldGPFID") or "")
+    if old not in scope.situation.device_logs:
+        raise RequestError("which devices were in the log of the old hub, the situation does not say (device_logs)")
+    for place, device in enumerate(scope.situation.device_logs[old], 1):
         yield f"/devices[{place}]/device", device
-        yield f"/devices[{place}]/device_type", _DEVICE_TYPES[kind]
+        kind = scope.situation.device_kinds.get(device)
+        yield f"/devices[{place}]/device_type", _TYPE_2 if kind is None else _DEVICE_TYPES[kind]
 
 
 # Who replaces whose certificates: a mode each, the role that authorises it, and how the new floors are written.

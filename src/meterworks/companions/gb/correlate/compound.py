@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from meterworks.companions.errors import RequestError
 from meterworks.companions.gb.correlate.fact import AnyOf, Carriers, Term
 from meterworks.companions.gb.correlate.reader import DLMS_READERS, Reader
 from meterworks.companions.gb.correlate.scope import Scope
-from meterworks.companions.gb.correlate.term import billing_dates, debts_suspended
+from meterworks.companions.gb.correlate.term import billing_dates, debts_suspended, octets_of
 from meterworks.companions.gb.correlate.zcl_reader import PERIODS
+from meterworks.companions.gb.situation import HubBackup
 from meterworks.protocols import DecodeError
 from meterworks.protocols.dlms import DataValue, Tag
 
@@ -63,7 +65,8 @@ def _dates(items: tuple[DataValue, ...]) -> Term:
 def _credit_charges(scope: Scope) -> Term:
     """In credit mode the meter balance pays the tariffs and the standing charge, and no debt."""
     single = _paid(_METER_BALANCE, _TARIFF, _STANDING_CHARGE)
-    return AnyOf((single, single + _paid(_METER_BALANCE, _SECONDARY_TARIFF)))
+    twin = _paid(_METER_BALANCE, _SECONDARY_TARIFF)
+    return single + twin if scope.situation.has_second_element else single
 
 
 def _prepayment_charges(scope: Scope) -> Term:
@@ -78,7 +81,7 @@ def _prepayment_charges(scope: Scope) -> Term:
         *(() if emergency else _paid(_EMERGENCY_CREDIT, *_TIME_DEBTS, bits=bits)),
     )
     twin = (*_paid(_METER_BALANCE, _SECONDARY_TARIFF), *_paid(_EMERGENCY_CREDIT, _SECONDARY_TARIFF))
-    return AnyOf((single, single + twin))
+    return single + twin if scope.situation.has_second_element else single
 
 
 def _paid(credit: str, *charges: str, bits: str = _COLLECTED) -> tuple[tuple[str, str, str], ...]:
@@ -106,14 +109,32 @@ def _credit_mode(scope: Scope) -> Term:
 
 
 def _block_thresholds(scope: Scope) -> Term:
-    """How many thresholds a gas tariff uses: one less than its blocks, or as many as it says; none by time of use."""
-    blocks = scope.all("PriceElements/GasPriceElements/BlockTariff/BlockPrice")
-    said = scope.text("PriceElements/GasPriceElements/BlockTariff/NumberOfThresholds")
-    return AnyOf((len(blocks) - 1, int(said))) if blocks and said is not None else 0
+    """How many thresholds a gas tariff uses: one less than its blocks have prices, and none by time of use.
+
+    A tariff brings as many thresholds with it; a price says their number. Either count does what was asked.
+    """
+    tariff = "PriceElements/GasPriceElements/BlockTariff"
+    blocks, said = scope.all(f"{tariff}/BlockPrice"), scope.text(f"{tariff}/NumberOfThresholds")
+    if said is None:
+        return 0
+    brought = scope.all("GasTariffElements/ThresholdMatrix/BlockThreshold")
+    return AnyOf((len(blocks) - 1, len(brought) or int(said)))
 
 
 def _billing_period(part: int) -> Callable[[Scope], Term]:
     return lambda scope: PERIODS[scope.text("GasBillingCalendar/Periodicity") or ""][part]
+
+
+def _backup(scope: Scope) -> HubBackup:
+    """What the carrier kept of the hub that is replaced."""
+    old = octets_of(scope.text("OldCHFID") or "")
+    if old not in scope.situation.hub_backups:
+        raise RequestError("what was in the log of the old hub, the situation does not say (hub_backups)")
+    return scope.situation.hub_backups[old]
+
+
+def _hub_devices(items: tuple[DataValue, ...]) -> Term:
+    return _entries(items, ("o", "o"))
 
 
 def _device(scope: Scope) -> Term:
@@ -127,7 +148,7 @@ def _transaction(octets: bytes) -> Term:
 
 
 def _customer_number(scope: Scope) -> Term:
-    return Carriers("one to four digits that the carrier draws", 4)
+    return scope.situation.customer_number or Carriers("one to four digits that the carrier draws", 4)
 
 
 COMPOUND_READERS: Final[Mapping[str, Reader]] = MappingProxyType(
@@ -135,6 +156,7 @@ COMPOUND_READERS: Final[Mapping[str, Reader]] = MappingProxyType(
         "charges": Reader(Tag.ARRAY, _charges, str),
         "billing": Reader(Tag.ARRAY, _dates, str, billing_dates),
         "daily_reset": Reader(Tag.ARRAY, _dates, _daily_reset),
+        "hub_devices": Reader(Tag.ARRAY, _hub_devices, str),
         "transaction": Reader(Tag.OCTET_STRING, _transaction, int),
     }
 )
@@ -147,6 +169,8 @@ COMPOUND_TERMS: Final[Mapping[str, Callable[[Scope], Any]]] = MappingProxyType(
         "answer_reader": _answer_reader,
         "answer_counter": _answer_counter,
         "device": _device,
+        "hub_network": lambda scope: _backup(scope).network,
+        "hub_devices": lambda scope: tuple(_backup(scope).devices),
         "credit_mode": _credit_mode,
         "block_thresholds": _block_thresholds,
         "billing_count": _billing_period(0),

@@ -71,7 +71,8 @@ class Scope:
     def has(self, path: str) -> bool:
         """Whether there is an element at a path. One without text is seen: that it is there is all it says."""
         found = self.all(path)
-        self.seen.update(id(element) for element in found if not element.text.strip())
+        if len(found) == 1 and not found[0].text.strip():
+            self.seen.add(id(found[0]))
         return bool(found)
 
     def text(self, path: str) -> str | None:

@@ -13,6 +13,7 @@ from typing import Final
 from meterworks.companions.errors import RequestError
 from meterworks.companions.gb.correlate.fact import Term
 from meterworks.companions.gb.correlate.scope import Scope
+from meterworks.companions.gb.element import Element
 
 __all__ = [
     "DAYS",
@@ -22,6 +23,7 @@ __all__ = [
     "clock_of",
     "date_of",
     "instant_of",
+    "made_at",
     "octets_of",
     "truth_of",
     "whole_of",
@@ -69,7 +71,7 @@ def instant_of(text: str) -> Term:
     if text in (NOW, NEVER):
         return text
     instant = datetime.fromisoformat(text).astimezone(UTC).replace(microsecond=0)
-    return NEVER if instant >= NEVER_ASKED else instant
+    return NEVER if instant == NEVER_ASKED else instant
 
 
 def clock_of(text: str) -> tuple[int, int, int, int]:
@@ -101,10 +103,9 @@ def date_of(scope: Scope) -> tuple[Term, ...]:
         year = int(match[1])
         return None if year == _YEAR_OPEN else year, int(match[2]), int(match[3]), None
     scope.see_all()
-    parts = [_part_of_date(part.children[0].name, part.children[0].text) for part in scope.element.children]
-    if len(parts) != 4:
-        raise RequestError("a date has year, month, day and day of the week")
-    return tuple(parts)
+    if len(scope.element.children) != 4 or any(len(part.children) != 1 for part in scope.element.children):
+        raise RequestError("a date has year, month, day and day of the week, and says one thing of each")
+    return tuple(_part_of_date(part.children[0].name, part.children[0].text) for part in scope.element.children)
 
 
 def _part_of_date(name: str, text: str) -> Term:
@@ -172,10 +173,14 @@ def alert_settings(scope: Scope) -> frozenset[tuple[int, bool]]:
 def gas_alert_settings(scope: Scope) -> frozenset[tuple[int, frozenset[str]]]:
     """Codes of gas events, each with what is enabled for it."""
     scope.see_all()
-    return frozenset(
-        (int(code.name[1:], 16), frozenset(part.name for part in code.children if _enabled(part.text)))
-        for code in scope.element.children
-    )
+    return frozenset((int(code.name[1:], 16), _enabled_parts(code)) for code in scope.element.children)
+
+
+def _enabled_parts(code: Element) -> frozenset[str]:
+    enabled = {part.name: _enabled(part.text) for part in code.children}
+    if len(enabled) != len(code.children):
+        raise RequestError(f"{code.name} says the same thing twice")
+    return frozenset(name for name, is_enabled in enabled.items() if is_enabled)
 
 
 def _enabled(text: str) -> bool:
@@ -219,6 +224,13 @@ def debts_suspended(scope: Scope) -> tuple[bool, bool]:
     return disabled, emergency
 
 
+def made_at(scope: Scope) -> Term:
+    """When the command was made, in whole seconds."""
+    if scope.situation.made_at is None:
+        raise RequestError("the situation does not say when the command was made (made_at)")
+    return scope.situation.made_at.astimezone(UTC).replace(microsecond=0)
+
+
 def log_start(scope: Scope) -> Term:
     """The beginning of a log's window."""
     return instant_of(scope.text("ReadLogPeriod/StartDateTime") or "")
@@ -245,6 +257,7 @@ NAMED: Final[Mapping[str, Callable[[Scope], Term]]] = MappingProxyType(
         "window_end": window_end,
         "meter_points": meter_points,
         "debts_suspended": debts_suspended,
+        "made_at": made_at,
         "half_hours": samples_of(1800),
         "log_days": samples_of(86_400),
     }

@@ -1,6 +1,7 @@
 """Payloads that are read as a whole: those in ASN.1, and the behaviour of gas alerts, whose groups have no order."""
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Final
 
@@ -8,7 +9,7 @@ from meterworks.companions.errors import RequestError
 from meterworks.companions.gb.correlate.asn1_payload import ASN1_PAYLOADS, asn1_facts
 from meterworks.companions.gb.correlate.fact import Fact, Term
 from meterworks.companions.gb.correlate.scope import Scope
-from meterworks.companions.gb.correlate.term import gas_alert_settings
+from meterworks.companions.gb.correlate.term import EPOCH, gas_alert_settings, made_at
 from meterworks.companions.gb.correlate.zcl_reader import FieldCursor
 from meterworks.protocols import DecodeError
 from meterworks.protocols.gbcs import GbzMessage, Message
@@ -16,7 +17,7 @@ from meterworks.protocols.gbcs import GbzMessage, Message
 __all__ = ["WHOLE_PAYLOADS", "asked_whole"]
 
 _SET_BEHAVIOUR: Final = (0x0708, 0x04, 0x09)  # cluster, command, frame control
-_HEAD: Final = bytes.fromhex("804a371c00000000")  # issuer's event, at once
+_AT_ONCE: Final = bytes(4)
 _BY_LIST: Final = 0
 _LOG_MASK, _EVENT_LOG = 0x07, 0x03
 _BEHAVIOUR: Final = MappingProxyType({0x08: "WANAlert", 0x10: "HANAlert", 0x40: "Alarm"})
@@ -26,22 +27,26 @@ _KNOWN: Final = _LOG_MASK | sum(_BEHAVIOUR)
 def _gas_alert_facts(message: Message) -> list[Fact]:
     """One fact for each event code, by number. Raises DecodeError."""
     found: dict[int, frozenset[str]] = {}
+    issued: set[Term] = set()
     for place, component in enumerate(GbzMessage.from_bytes(message.payload).components):
         frame = component.frame
         if (component.cluster, frame.command, frame.control) != _SET_BEHAVIOUR or frame.sequence != place:
             raise DecodeError(f"component {place} sets no behaviour of events, or is out of sequence", offset=0)
         if component.sealed is not None or component.time_s is not None:
             raise DecodeError(f"component {place} is encrypted, or has a time", offset=0)
-        for code, behaviour in _events(FieldCursor(frame.payload)):
+        cursor = FieldCursor(frame.payload)
+        issued.add(EPOCH + timedelta(seconds=int.from_bytes(cursor.take(4), "little")))
+        for code, behaviour in _events(cursor):
             if code in found:
                 raise DecodeError(f"event {code:04X} stands twice", offset=0)
             found[code] = behaviour
-    return [Fact(f"payload/x{code:04X}", behaviour) for code, behaviour in sorted(found.items())]
+    behaviours = [Fact(f"payload/x{code:04X}", behaviour) for code, behaviour in sorted(found.items())]
+    return [Fact("payload/issuer event", issued.pop() if len(issued) == 1 else frozenset(issued)), *behaviours]
 
 
 def _events(cursor: FieldCursor) -> Iterator[tuple[int, frozenset[str]]]:
-    if cursor.take(len(_HEAD)) != _HEAD:
-        raise DecodeError("another issuer's event, or a time", offset=0)
+    if cursor.take(len(_AT_ONCE)) != _AT_ONCE:
+        raise DecodeError("the behaviour of events is set at once, not at a time", offset=0)
     behaviour, control, count = cursor.take(3)
     if control != _BY_LIST or behaviour & ~_KNOWN or behaviour & _LOG_MASK not in (0, _EVENT_LOG) or not count:
         raise DecodeError(f"behaviour {behaviour:02X} by control {control} of {count} events has no meaning", offset=0)
@@ -56,6 +61,7 @@ def _events(cursor: FieldCursor) -> Iterator[tuple[int, frozenset[str]]]:
 
 def _gas_alerts_asked(scope: Scope) -> Iterator[tuple[str, Term]]:
     settings = scope.at("GasSupplierAlertEventSettings")
+    yield "/issuer event", made_at(scope)
     if settings is not None:
         for code, behaviour in sorted(gas_alert_settings(settings), key=lambda row: row[0]):
             yield f"/x{code:04X}", behaviour

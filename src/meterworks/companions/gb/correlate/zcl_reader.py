@@ -74,8 +74,11 @@ def _update(never: int) -> Callable[[bytes], Term]:
 
 
 def _log_time(octets: bytes) -> Term:
+    """An end of a log's window; one that never comes is FFFFFFFE."""
     number = _unsigned(octets)
-    return NEVER if number >= _SECOND_BITS - 1 else _instant(number)
+    if number == _SECOND_BITS:
+        raise DecodeError("a window has no end at FFFFFFFF")
+    return NEVER if number == _SECOND_BITS - 1 else _instant(number)
 
 
 def _date(octets: bytes) -> Term:
@@ -92,7 +95,9 @@ def _ascii(octets: bytes) -> Term:
 
 
 # Bits of the payment control of the prepayment cluster: how a meter pays, and when time-based debts rest.
-_PAYMENT: Final = MappingProxyType({0x0C94: "Credit", 0x0897: (False, False), 0x0097: (False, True)})
+_PAYMENT: Final = MappingProxyType(
+    {0x0C94: "Credit", 0x0897: (False, False), 0x0097: (False, True), 0x0C97: (True, False), 0x0497: (True, True)}
+)
 
 
 def _payment(octets: bytes) -> Term:
@@ -146,6 +151,7 @@ ZCL_READERS: Final[Mapping[str, Reader]] = MappingProxyType(
         "zt": Reader(4, _update(0xFFFF_FFFF), term.instant_of),
         "ze": Reader(4, _update(0xFFFF_FFFE), term.instant_of),
         "zl": Reader(4, _log_time, term.instant_of),
+        "zi": Reader(4, lambda octets: _instant(_unsigned(octets)), term.instant_of),
         "zd": Reader(4, _date, str, term.date_of),
         "zm": Reader(2, _unsigned, term.minutes_of),
         "zs": Reader(STRING, _ascii, str),
