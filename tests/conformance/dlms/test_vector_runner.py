@@ -16,7 +16,7 @@ COUNTS = {  # as the folder's own README counts them
     "apdu": 47, "security": 19, "hls": 8, "hdlc": 26, "telegram": 22, "conversation": 20, "blocks": 1,
     "hdlc address": 6, "association": 20,
 }  # fmt: skip
-FOREIGN = ("mbus", "wmbus", "sml", "p1", "greenbutton", "gb")
+FOREIGN = ("mbus", "wmbus", "sml", "p1", "greenbutton")
 
 
 @cache

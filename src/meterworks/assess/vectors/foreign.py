@@ -68,7 +68,7 @@ FOREIGN: Final[tuple[tuple[str, Callable[[Any], bool], str], ...]] = (
     ("mbus", _is_mbus, f"M-Bus frames {_LATER}"),
     ("wmbus", _is_wmbus, f"wireless M-Bus frames {_LATER}"),
     ("sml", _is_sml, f"SML dumps {_LATER}"),
-    ("gb", _is_gb, f"messages of Great Britain {_LATER}"),
+    ("gb", _is_gb, "a GB vector alone: name the folder of its set, which has rtds/, duis/ and keystore/"),
     ("greenbutton", _is_green_button, f"Green Button feeds {_LATER}"),
     ("schema", _is_schema, "an XML schema is no vector"),
 )

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from meterworks.assess.vectors.file import VectorFile, vector_files
+from meterworks.assess.vectors.gb_runner import gb_verdicts
+from meterworks.assess.vectors.gb_set import gb_folders
 from meterworks.assess.vectors.kind import KINDS, Kind
 from meterworks.assess.vectors.lookup import Lookup
-from meterworks.assess.vectors.verdict import Document, Mismatch, NotRun, Outcome, VectorReport, Verdict
+from meterworks.assess.vectors.verdict import Document, Mismatch, NotRun, Outcome, VectorReport, Verdict, verdict_of
 from meterworks.errors import MeterworksError, UsageError
 
 __all__ = ["run_vectors"]
@@ -19,18 +21,24 @@ __all__ = ["run_vectors"]
 DEPTH_MAX: Final = 6
 UNKNOWN: Final = "unknown"
 _NO_SHAPE: Final = "of no shape that we know"
-_FIELD_ERRORS = (KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)
 
 
 def run_vectors(folder: Path) -> VectorReport:
-    """Run every vector of a folder (or of one file). Raises UsageError where there is no such folder."""
+    """Run every vector of a folder (or of one file). Raises UsageError where there is no such folder.
+
+    Sets of GB vectors are told by their layout and run as a whole.
+    """
     if not folder.exists():
         raise UsageError(f"{folder}: there is no such folder or file")
+    sets = gb_folders(folder)
     lookup = Lookup()
-    loaded = [(file, _load(file)) for file in vector_files(folder)]
+    files = (file for file in vector_files(folder) if not any(file.path.is_relative_to(each) for each in sets))
+    loaded = [(file, _load(file)) for file in files]
     for file, content in loaded:
         lookup.learn(file.stem, content)
-    return VectorReport.of(verdict for file, content in loaded for verdict in _verdicts_of_file(file, content, lookup))
+    verdicts = [verdict for file, content in loaded for verdict in _verdicts_of_file(file, content, lookup)]
+    verdicts += [verdict for each in sets for verdict in gb_verdicts(each, folder)]
+    return VectorReport.of(verdicts)
 
 
 def _load(file: VectorFile) -> Any:
@@ -88,13 +96,4 @@ def _row_name(row: Any, number: int) -> str:
 
 
 def _run(name: str, kind: Kind, content: Any, lookup: Lookup) -> Verdict:
-    outcome, reason = Outcome.PASSED, ""
-    try:
-        kind.check(content, lookup)
-    except NotRun as error:
-        outcome, reason = Outcome.SKIPPED, str(error)
-    except MeterworksError as error:
-        outcome, reason = Outcome.FAILED, str(error)
-    except _FIELD_ERRORS as error:
-        outcome, reason = Outcome.FAILED, f"a field of the vector cannot be read: {type(error).__name__}: {error}"
-    return Verdict(id=name, kind=kind.name, outcome=outcome, reason=reason)
+    return verdict_of(name, kind.name, lambda: kind.check(content, lookup))
