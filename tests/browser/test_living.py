@@ -118,15 +118,15 @@ def test_a_search_in_the_address_is_only_text(open_page: OpenPage) -> None:
     expect(page.get_by_text("No device is like that.")).to_be_visible()
 
 
-@pytest.mark.parametrize("path", ["/console/devices/77777", "/console/devices/9223372036854775807"])
-def test_a_device_that_is_not_there_is_told_as_such(open_page: OpenPage, path: str) -> None:
+def test_a_device_that_is_not_there_is_told_as_such(open_page: OpenPage) -> None:
     page = open_page()
     log_in(page, "olivia")
-    page.goto(path)
-    expect(page.get_by_text("There is no such device.")).to_be_visible()
+    for number in (77777, 2**63 - 1):
+        page.goto(f"/console/devices/{number}")
+        expect(page.get_by_text("There is no such device.")).to_be_visible()
 
 
-@pytest.mark.parametrize("path", ["/console/devices/nonsense", "/console/devices/-1", "/console/nowhere"])
+@pytest.mark.parametrize("path", ["/console/devices/-1", "/console/nowhere"])
 def test_a_page_that_is_not_there_is_no_failure_of_the_server(open_page: OpenPage, path: str) -> None:
     page = open_page()
     log_in(page, "olivia")

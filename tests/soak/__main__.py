@@ -26,7 +26,9 @@ def run(*argv: str, **environment: str) -> bool:
 def kills() -> bool:
     """Whole systems under kill -9, with seeds that nobody chose."""
     seeds = ",".join(str(secrets.randbelow(10**6)) for _ in range(KILL_SEEDS))
-    return run("-m", "pytest", "-q", "tests/faults/system/test_kills.py", SOAK_SEEDS=seeds, SOAK_KILLS="10")
+    return run(
+        "-m", "pytest", "-q", "tests/faults/system/test_kills.py", SOAK_SEEDS=seeds, SOAK_KILLS="10", SOAK_DAYS="300"
+    )
 
 
 def replays() -> bool:
@@ -34,8 +36,11 @@ def replays() -> bool:
     seeds = " ".join(str(secrets.randbelow(10**6)) for _ in range(KILL_SEEDS))
     shared = "tests/integration/system/test_shared_replays.py"
     killed = "tests/faults/readings/test_writer_killed.py"
-    others = ("tests/integration/system/test_up.py", "tests/integration/system/test_odd_replays.py")
-    return run("-m", "pytest", "-q", shared, killed, *others, SOAK_REPLAYS="1", FRESH_SEEDS=seeds)
+    others = (
+        *("tests/integration/system/test_up.py", "tests/integration/system/test_odd_replays.py"),
+        "tests/integration/access/test_schema.py",
+    )
+    return run("-m", "pytest", "-q", shared, killed, *others, SOAK_REPLAYS="1", FRESH_SEEDS=seeds, SCHEMA_EXAMPLES="20")
 
 
 def defects() -> bool:

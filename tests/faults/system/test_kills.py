@@ -16,13 +16,14 @@ from tests.system_checks import differences, filled
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 VICTIMS = ("headend", "writer", "nats", "fleet")
 SEEDS = [int(seed) for seed in os.environ.get("SOAK_SEEDS", "11").split(",")]
-KILLS = int(os.environ.get("SOAK_KILLS", "6"))
+KILLS = int(os.environ.get("SOAK_KILLS", "4"))
+DAYS = int(os.environ.get("SOAK_DAYS", "120"))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_kills_at_random_moments_change_nothing(tmp_path, seed):
     chance = random.Random(seed)
-    table = write_replay_file(tmp_path / "homes.parquet", homes=24, days=300, seed=seed)
+    table = write_replay_file(tmp_path / "homes.parquet", homes=24, days=DAYS, seed=seed)
     # Slow answers stretch the collection, so that the kills fall into it.
     options = ["--replay", str(tmp_path / "homes.parquet"), "--set", "fleet.answer_delay_s=0.15"]
     with running_system(tmp_path / "var", *options, "--set", "headend.sessions_max=4") as system:

@@ -40,8 +40,6 @@ def process(name: str) -> str:
     ("statements", "absent"),
     [
         pytest.param("import meterworks.runtime", ENGINES | WEB | {"pyarrow"}, id="runtime"),
-        pytest.param("import meterworks.devices", ENGINES | WEB | TOOLS, id="devices"),
-        pytest.param("import meterworks.world", ENGINES | WEB | TOOLS, id="world"),
         pytest.param("import meterworks.readings", ENGINES | WEB | TOOLS | EMULATION, id="readings"),
         pytest.param("import meterworks.headend", ENGINES | WEB | TOOLS | EMULATION, id="head-end"),
         pytest.param("import meterworks.market", ENGINES | WEB | TOOLS | EMULATION, id="market"),

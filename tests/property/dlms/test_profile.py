@@ -99,7 +99,7 @@ def naive(buffer: bytes, default_deviation_min: int) -> list[list[Any]]:
     return rows
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(buffer=buffers(), default_deviation_min=st.sampled_from([0, -60, 240]))
 def test_the_columns_are_those_of_a_row_by_row_decoder(buffer: bytes, default_deviation_min: int):
     table = decode_profile(buffer, LAYOUT, default_deviation_min=default_deviation_min)
@@ -113,7 +113,7 @@ def test_the_columns_are_those_of_a_row_by_row_decoder(buffer: bytes, default_de
         assert found == [row[index] for row in rows]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     data=st.data(),
     rows=st.integers(0, 300),
@@ -162,13 +162,13 @@ def check_refused_or_read(buffer: bytes) -> None:
     assert table.to_arrow().num_rows == table.rows
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.binary(max_size=200))
 def test_garbage_is_refused(buffer: bytes):
     check_refused_or_read(buffer)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(buffers(), st.data())
 def test_mutations_are_refused_or_read(buffer: bytes, data: st.DataObject):
     octets = bytearray(buffer)
@@ -179,7 +179,7 @@ def test_mutations_are_refused_or_read(buffer: bytes, data: st.DataObject):
     check_refused_or_read(bytes(octets[:cut]))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     st.lists(st.sampled_from([3, 5, 6, 9, 17, 18, 25, 26, 0, 1, 2, 4]), min_size=4, max_size=4), st.binary(max_size=120)
 )
