@@ -22,6 +22,7 @@ __all__ = ["PAYLOADS", "Asn1Payload", "payload_type"]
 
 DEPTH_MAX: Final = 24
 _CONSTRUCTED_TYPES: Final = (core.Sequence, core.SequenceOf)
+_PLAIN_TYPES: Final[Mapping[Any, Any]] = MappingProxyType({core.Null: type(None), core.Integer: int})
 _FOREIGN_TYPES: Final = (x509.Certificate, csr.CertificationRequest)  # others defined them, and wrote their lengths
 
 
@@ -38,6 +39,11 @@ def _list(element: Any) -> Any:
 
 def _optional(spec: Any, implicit: int | None = None) -> tuple[Any, dict[str, Any]]:
     return spec, {"optional": True} if implicit is None else {"optional": True, "implicit": implicit}
+
+
+def _choice(**alternatives: Any) -> Any:
+    """One of several types of different tags."""
+    return type("Choice", (core.Choice,), {"_alternatives": list(alternatives.items())})
 
 
 # An enumeration whose unknown members stay numbers: 0 success, 5 bad certificate, 10 no trust anchor …
@@ -86,6 +92,9 @@ _REPLACEMENT_OUTCOME: Final = _record(
 _REPLACEMENT_ANSWER: Final = _record(accepted=core.Null, outcome=_optional(_REPLACEMENT_OUTCOME))
 _REPLACEMENT_ALERT: Final = _record(alert_code=core.Integer, time=core.GeneralizedTime, outcome=_REPLACEMENT_OUTCOME)
 _KEY_USAGE_ASKED: Final = _record(key_usage=x509.KeyUsage)
+# What was asked for, or why it is not there.
+_CERTIFICATION_REQUEST: Final = _choice(request=csr.CertificationRequest, failure=core.Integer)
+_OWN_CERTIFICATE: Final = _choice(certificate=x509.Certificate, failure=core.Integer)
 
 # method_and_role: 0 method A initiator, 1 its responder, 2 method B, 3 method C.
 _JOIN: Final = _record(
@@ -98,18 +107,27 @@ _ACTIVATION: Final = _record(
     image_hash=core.OctetString, originator_counter=core.Integer, execution_time=_optional(core.GeneralizedTime)
 )
 _ACTIVATION_OUTCOME: Final = _record(status=core.Integer, firmware_version=core.OctetString)
-_ACTIVATION_ANSWER: Final[Any] = type(
-    "Answer", (core.Choice,), {"_alternatives": [("accepted", core.Null), ("outcome", _ACTIVATION_OUTCOME)]}
+_ACTIVATION_ANSWER: Final = _choice(accepted=core.Null, outcome=_ACTIVATION_OUTCOME)
+_ACTIVATION_ALERT: Final = _record(  # of an activation dated ahead: which one, by the counter of its command
+    alert_code=core.Integer, time=core.GeneralizedTime, originator_counter=core.Integer, outcome=_ACTIVATION_OUTCOME
 )
-_ACTIVATION_ALERT: Final = _record(
+_VERSION_ALERT: Final = _record(
     alert_code=core.Integer, time=core.GeneralizedTime, firmware_version=core.OctetString, status=core.Integer
+)
+_TRANSFER_ALERT: Final = _record(
+    alert_code=core.Integer,
+    time=core.GeneralizedTime,
+    device=core.OctetString,
+    firmware_version=core.OctetString,
+    status=core.Integer,
 )
 _FIRMWARE_VERSION: Final = _record(firmware_version=core.OctetString, status=core.Integer)
 _JOINED_DEVICE: Final = _record(device=core.OctetString, device_type=core.Integer)
-_JOINED_DEVICES: Final = _record(status=core.Integer, devices=_list(_JOINED_DEVICE))
+_JOINED_DEVICES: Final = _record(status=core.Integer, devices=_optional(_list(_JOINED_DEVICE)))
 _CLOCK_WINDOW: Final = _record(from_=core.GeneralizedTime, to=core.GeneralizedTime)
 _CLOCK_STATE: Final = _record(time=core.GeneralizedTime, status=core.Integer)  # 0 reliable, 1 invalid, 2 unreliable
 _LOG_RESTORED: Final = _record(devices=_list(_JOINED_DEVICE))
+_LOG_ALERT: Final = _record(alert_code=core.Integer, time=core.GeneralizedTime, devices=_list(_JOINED_DEVICE))
 _LOG_RESTORED_ANSWER: Final = _record(devices=_list(_record(device=_JOINED_DEVICE, status=core.Integer)))
 
 
@@ -133,9 +151,9 @@ _UNJOINS: Final = _Row(core.OctetString, core.Integer)
 # fmt: off
 PAYLOADS: Final[Mapping[int, _Row]] = MappingProxyType({
     0x0008: _Row(_CREDENTIALS_ASKED, _list(_HELD_CREDENTIALS)),                      # CS02a
-    0x000A: _Row(_KEY_USAGE_ASKED, csr.CertificationRequest),                 # CS02c
+    0x000A: _Row(_KEY_USAGE_ASKED, _CERTIFICATION_REQUEST),                   # CS02c
     0x000B: _Row(x509.Certificate, core.Integer),                           # CS02d
-    0x000C: _Row(_KEY_USAGE_ASKED, x509.Certificate),                         # CS02e
+    0x000C: _Row(_KEY_USAGE_ASKED, _OWN_CERTIFICATE),                         # CS02e
     0x000D: _JOINS,                                                         # CS03A1
     0x000E: _JOINS,                                                         # CS03B
     0x000F: _UNJOINS,                                                       # CS04AC
@@ -146,13 +164,15 @@ PAYLOADS: Final[Mapping[int, _Row]] = MappingProxyType({
     0x008C: _Row(_LOG_RESTORED, _LOG_RESTORED_ANSWER),                         # GCS59
     0x00AB: _JOINS,                                                         # CS03A2
     0x00AF: _JOINS,                                                         # CS03C
+    0x00B2: _Row(alert=_LOG_ALERT),                                          # GCS62
     0x00CA: _Row(alert=_ACTIVATION_ALERT),                                   # firmware, dated ahead
     0x00CB: _Row(alert=_REPLACEMENT_ALERT),                                  # credentials, dated ahead
     **dict.fromkeys(range(0x0100, 0x010A), _REPLACES),                       # CS02b, by mode
     0x011B: _Row(_CREDENTIALS_ASKED, _list(_HELD_CREDENTIALS)),                      # CS02f
     **dict.fromkeys(range(0x0124, 0x0128), _REPLACES),                       # CS02g
+    0x0128: _Row(alert=_TRANSFER_ALERT),                                     # CCS08
     0x0129: _Row(core.Null, _FIRMWARE_VERSION),                              # CS08
-    0x012B: _Row(alert=_ACTIVATION_ALERT),                                   # CS09
+    0x012B: _Row(alert=_VERSION_ALERT),                                      # CS09
 })
 # fmt: on
 
@@ -221,8 +241,8 @@ def _made(spec: Any, value: Any) -> Any:
     if spec in _FOREIGN_TYPES and isinstance(value, bytes):
         return spec.load(value, strict=True)
     if issubclass(spec, core.Choice):
-        name, inner = ("accepted", core.Null()) if value is None else ("outcome", value)
-        return spec(name=name, value=inner)
+        name, inner = _alternative(spec, value)
+        return spec(name=name, value=_made(inner, value))
     return spec() if value is None else spec(_prepared(spec, value))
 
 
@@ -240,6 +260,16 @@ def _prepared(spec: Any, value: Any) -> Any:
             if one is not None or specs[name] is core.Null
         }
     return value
+
+
+def _alternative(spec: Any, value: Any) -> tuple[str, Any]:
+    """The alternative of a choice that a plain value belongs to."""
+    for name, inner, *_ in spec._alternatives:  # the library adds options
+        wanted = _PLAIN_TYPES.get(inner)
+        is_foreign = inner in _FOREIGN_TYPES and isinstance(value, bytes | inner)
+        if is_foreign or (isinstance(value, wanted) if wanted else isinstance(value, dict)):
+            return name, inner
+    raise ValueError(f"{type(value).__name__} is none of the alternatives")
 
 
 def _encode(element: Any, *, wide: bool, depth: int = 0) -> bytes:

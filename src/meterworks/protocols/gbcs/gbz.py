@@ -27,6 +27,7 @@ _ENCRYPTED: Final = 0x02
 _TIMED: Final = 0x10
 _KNOWN: Final = _LAST | _ENCRYPTED | _TIMED
 _OUTCOME_SIZE: Final = 14
+_COMPONENT_HEAD_SIZE: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,31 +167,51 @@ class GbzOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GbzAlert:
-    """The payload of an alert: its code, its time (seconds since 2000), and components or an outcome."""
+    """The payload of an alert: its code, its time (seconds since 2000), and components, an outcome or other content.
+
+    content: octets of a form that its code says (a firmware's hash as `09 20` and 32 octets, a kind of fault as two).
+    component_count: as the device wrote it before an outcome, content or nothing; None: 1 before an outcome, else 0.
+    """
 
     alert_code: int
     time_s: int
     components: tuple[Component, ...] = ()
     outcome: GbzOutcome | None = None
+    content: bytes = b""
+    component_count: int | None = None
 
     def to_bytes(self) -> bytes:
         """Encode it. Raises EncodeError."""
-        if self.outcome is not None and self.components:
-            raise EncodeError("an alert carries components or an outcome, not both")
-        count = len(self.components) if self.outcome is None else 1
-        if count > COMPONENTS_MAX:
-            raise EncodeError(f"{count} components; at most {COMPONENTS_MAX}")
-        head = PROFILE + bytes((count,)) + _number(self.alert_code, 2) + _number(self.time_s, 4)
-        return head + (_joined(self.components) if self.outcome is None else self.outcome.to_bytes())
+        if bool(self.components) + (self.outcome is not None) + bool(self.content) > 1:
+            raise EncodeError("an alert carries components, an outcome or other content, not several of them")
+        body = _joined(self.components) if self.outcome is None else self.outcome.to_bytes()
+        head = PROFILE + _number(self._count, 1) + _number(self.alert_code, 2) + _number(self.time_s, 4)
+        return head + body + self.content
+
+    @property
+    def _count(self) -> int:
+        if self.components:
+            return len(self.components)
+        return int(self.outcome is not None) if self.component_count is None else self.component_count
 
     @classmethod
     def from_bytes(cls, payload: bytes) -> Self:
         """Decode it to its last octet. Raises DecodeError."""
         _check_profile(payload)
         count, code, time_s = (unsigned_at(payload, *where) for where in ((2, 1), (3, 2), (5, 4)))
+        content = payload[9:]
         if code in FUTURE_DATED_CODES:
-            return cls(alert_code=code, time_s=time_s, outcome=GbzOutcome.from_bytes(payload[9:], 9))
-        return cls(alert_code=code, time_s=time_s, components=_pull_components(payload, 9, count))
+            outcome = GbzOutcome.from_bytes(content, 9)
+            own = None if count == 1 else count
+            return cls(alert_code=code, time_s=time_s, outcome=outcome, component_count=own)
+        if _has_components(content) and count:
+            return cls(alert_code=code, time_s=time_s, components=_pull_components(payload, 9, count))
+        return cls(alert_code=code, time_s=time_s, content=content, component_count=count or None)
+
+
+def _has_components(content: bytes) -> bool:
+    """Whether content begins as a component does: control and the rest of its head."""
+    return len(content) >= _COMPONENT_HEAD_SIZE and not content[0] & ~_KNOWN
 
 
 def _check_profile(payload: bytes) -> None:

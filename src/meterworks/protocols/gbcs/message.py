@@ -228,8 +228,11 @@ class Message:
                 raise DecodeError(f"signature of {len(signature)} octets; 0 or 64 expected", offset=offset)
         if offset != end:
             raise DecodeError(f"{end - offset} octets behind the message", offset=offset)
+        kind = _kind(transaction[0], start + 2)
+        if ends_behind_payload and kind is not MessageKind.COMMAND:
+            raise DecodeError(f"cut off behind the payload at octet {end}: only a pre-command ends there", offset=end)
         return cls(
-            kind=_kind(transaction[0], start + 2),
+            kind=kind,
             counter=int.from_bytes(transaction[1:], "big"),
             originator=originator,
             recipient=recipient,

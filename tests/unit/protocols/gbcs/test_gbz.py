@@ -28,6 +28,10 @@ def octets(text):
             "0109 01 03 0702 0009 0001 01 01 09 0002 31aa",
         ),
         (GbzAlert(alert_code=0x8F30, time_s=0x301C374A), "0109 00 8f30 301c374a"),
+        (GbzAlert(alert_code=0x8F30, time_s=0x301C374A, component_count=1), "0109 01 8f30 301c374a"),
+        (GbzAlert(alert_code=0x81A0, time_s=1, content=b"\x00\x05"), "0109 00 81a0 00000001 0005"),
+        (GbzAlert(alert_code=0x81A0, time_s=1, content=b"\x00\x05", component_count=1), "0109 01 81a0 00000001 0005"),
+        (GbzAlert(alert_code=0x8F72, time_s=1, content=b"\x09\x02ab"), "0109 00 8f72 00000001 09026162"),
         (
             GbzAlert(alert_code=0x8F0A, time_s=1, components=(Component(cluster=0x0702, frame=READ),)),
             "0109 01 8f0a 00000001 01 0702 0005 00 00 00 0103",
@@ -40,7 +44,8 @@ def octets(text):
             "0109 01 8f66 00000002 0e 006d 00000000000003ed 0705 01 06",
         ),
     ],
-    ids=["one", "two-and-a-time", "sealed", "alert", "alert-with-content", "outcome"],
+    ids=["one", "two-and-a-time", "sealed", "alert", "alert-of-one", "fault", "fault-of-one", "hash",
+         "alert-with-content", "outcome"],
 )  # fmt: skip
 def test_a_payload_is_encoded_and_decoded(message, encoded):
     assert message.to_bytes() == octets(encoded)
@@ -71,7 +76,7 @@ def test_a_frame_says_who_speaks():
         (GbzMessage, "0109 01 03 0702 0009 0001 01 01 09 0001 31aa", "behind an encrypted"),
         (GbzMessage, "0109 01 03 0702 0009 0001 01 01 09 0003 31aa", "expected"),
         (GbzAlert, "0109 00 8f30 301c37", "expected"),
-        (GbzAlert, "0109 00 8f30 301c374a 00", "behind the components"),
+        (GbzAlert, "0109 01 8f30 301c374a 01 0709 0003 00 00 00 ff", "behind the components"),
         (GbzAlert, "0109 01 8f66 301c374a 0d 006d 00000000000003ed 0705 01", "an outcome has"),
     ],
 )
