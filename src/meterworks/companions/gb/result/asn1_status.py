@@ -10,22 +10,50 @@ from typing import Any, Final
 
 __all__ = ["asn1_status"]
 
-_REPLACED: Final = MappingProxyType({
-    0: "success", 5: "bad_certificate", 10: "no_trust_anchor", 17: "insufficient_memory",
-    22: "contingency_key_not_decrypted", 25: "trust_anchor_not_found", 30: "resources_busy", 127: "other_failure",
-})  # fmt: skip
-_STORED: Final = MappingProxyType({0: "success", 1: "invalid_certificate", 2: "wrong_device_identity"})
-_ACTIVATED: Final = MappingProxyType({0: "success", 1: "no_image_held", 2: "hash_mismatch", 3: "activation_failure"})
-_CLOCK: Final = MappingProxyType({0: "reliable", 1: "invalid", 2: "unreliable"})
-_PLAIN: Final = MappingProxyType({0: "success"})
+_NAMES: Final = {
+    "replaced": "0 success, 5 bad_certificate, 10 no_trust_anchor, 17 insufficient_memory, "
+    "25 trust_anchor_not_found, 30 resources_busy, 127 other_failure",
+    "requested": "1 invalid_key_usage, 2 key_pair_generation_failed, 3 request_production_failed",
+    "stored": "0 success, 1 invalid_certificate, 2 wrong_device_identity, 3 invalid_key_usage, 4 no_corresponding_key, "
+    "5 wrong_public_key, 6 certificate_storage_failed, 7 private_key_change_failed",
+    "given": "1 invalid_key_usage, 2 no_certificate_held, 3 certificate_retrieval_failure",
+    "joined": "0 success, 1 invalid_message_code_for_join_method, 2 invalid_join_method_and_role, "
+    "3 incompatible_with_existing_entry, 4 device_log_full, 5 write_failure, 6 key_agreement_no_resources, "
+    "7 key_agreement_unknown_issuer, 8 key_agreement_unsupported_suite, 9 key_agreement_bad_message, "
+    "10 key_agreement_bad_key_confirm, 11 invalid_or_missing_certificate, 12 no_partner_link_key_received, "
+    "13 no_key_establishment_response",
+    "unjoined": "0 success, 1 not_in_device_log, 2 other_failure",
+    "activated": "0 success, 1 no_image_held, 2 hash_mismatch, 3 activation_failure",
+    "transferred": "0 success, 1 image_discarded, 2 hardware_version_mismatch, 3 file_transfer_failure",
+    "read": "0 success, 1 read_failure",
+    "clock": "0 reliable, 1 invalid, 2 unreliable",
+    "reported": "0 success, 1 failure",
+}
+_USES: Final = {
+    "replaced": (0x0008, 0x011B, 0x00CB, *range(0x0100, 0x010A), *range(0x0124, 0x0128)),
+    "requested": (0x000A,),
+    "stored": (0x000B,),
+    "given": (0x000C,),
+    "joined": (0x000D, 0x000E, 0x00AB, 0x00AF, 0x008C),
+    "unjoined": (0x000F, 0x0010),
+    "activated": (0x0012, 0x00CA),
+    "transferred": (0x0128,),
+    "read": (0x0013, 0x0129),
+    "clock": (0x007F,),
+    "reported": (0x012B,),
+}
 
-_BY_CODE: Final[Mapping[int, Mapping[int, str]]] = MappingProxyType({
-    0x0008: _REPLACED, 0x011B: _REPLACED,
-    0x000B: _STORED,
-    0x0012: _ACTIVATED, 0x00CA: _ACTIVATED, 0x012B: _ACTIVATED,
-    0x007F: _CLOCK,
-    **dict.fromkeys((0x00CB, *range(0x0100, 0x010A), *range(0x0124, 0x0128)), _REPLACED),
-})  # fmt: skip
+
+def _by_code() -> Mapping[int, Mapping[int, str]]:
+    table = {
+        use: {int(number): name for number, name in (pair.split() for pair in names.split(", "))}
+        for use, names in _NAMES.items()
+    }
+    return MappingProxyType({code: MappingProxyType(table[use]) for use, codes in _USES.items() for code in codes})
+
+
+_BY_CODE: Final = _by_code()
+_PLAIN: Final[Mapping[int, str]] = MappingProxyType({0: "success"})
 
 
 def asn1_status(message_code: int, value: Any) -> tuple[str, int]:

@@ -93,7 +93,12 @@ def _meant(spec: Any, value: Any, name: str) -> Any:
 
 
 def _meant_choice(spec: Any, value: Any, name: str) -> Any:
-    return _meant(spec._alternatives[1][1], value, name)  # the other alternative is null
+    """Of null, a record, or a number beside a certificate or a request: the kind of the value says which."""
+    alternatives = [row[1] for row in spec._alternatives]
+    foreign = [inner for inner in alternatives if inner in _FOREIGN]
+    if foreign and isinstance(value, str):
+        return bytes.fromhex(value)
+    return value if foreign else _meant(alternatives[1], value, name)
 
 
 def _meant_record(spec: Any, value: Any, _name: str) -> dict[str, Any]:

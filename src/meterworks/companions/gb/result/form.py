@@ -35,7 +35,7 @@ from meterworks.protocols.dlms import (
     encode_structure,
 )
 
-__all__ = ["Form", "PlainJson", "Told", "read_value", "write_value"]
+__all__ = ["OCTETS", "Form", "PlainJson", "Told", "read_value", "write_value"]
 
 Form: TypeAlias = Any  # "type presentation" or one of the objects above: recursive
 PlainJson: TypeAlias = Any  # what JSON holds: recursive

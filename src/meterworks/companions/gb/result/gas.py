@@ -5,7 +5,9 @@ Source: GBCS 7.2.10 to 7.2.12 (GBZ); fact sheet gb/GBCS.md section 8.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Final
 
+from meterworks.companions.gb.result.form import OCTETS, read_value, write_value
 from meterworks.companions.gb.result.moment import seconds_text
 from meterworks.companions.gb.result.result import AlertHead, GasFrame, Item, PayloadFrame, PayloadKind, Sealed
 from meterworks.companions.gb.result.zcl import (
@@ -16,13 +18,15 @@ from meterworks.companions.gb.result.zcl import (
     write_payload,
 )
 from meterworks.companions.gb.result.zcl_table import CLUSTERS, command_name
-from meterworks.protocols import EncodeError
+from meterworks.protocols import DecodeError, EncodeError
 from meterworks.protocols.gbcs import NEVER, Component, GbzAlert, GbzMessage, GbzOutcome, ZclFrame
 
 __all__ = ["read_gas", "read_gas_alert", "write_gas"]
 
 Open = Callable[[bytes], bytes | None]
-OUTCOME: str = "outcome"
+OUTCOME: Final = "outcome"
+_HASH_MARK: Final = bytes.fromhex("0920")
+_HASH_SIZE: Final = 34
 
 
 def read_gas(payload: bytes, opened: Open) -> tuple[PayloadFrame, list[Item]]:
@@ -34,8 +38,15 @@ def read_gas(payload: bytes, opened: Open) -> tuple[PayloadFrame, list[Item]]:
 def read_gas_alert(payload: bytes, opened: Open) -> tuple[PayloadFrame, list[Item], AlertHead]:
     """The items of an alert, its components or the outcome of an instruction dated ahead. Raises DecodeError."""
     alert = GbzAlert.from_bytes(payload)
-    frame = PayloadFrame(kind=PayloadKind.GBZ_ALERT, alert_code=alert.alert_code, time_s=alert.time_s)
+    frame = PayloadFrame(
+        kind=PayloadKind.GBZ_ALERT,
+        alert_code=alert.alert_code,
+        time_s=alert.time_s,
+        component_count=alert.component_count,
+    )
     head = AlertHead(code=alert.alert_code, time="never" if alert.time_s == NEVER else seconds_text(alert.time_s))
+    if alert.content:
+        return frame, [_content_item(alert.content)], head
     if alert.outcome is None:
         return frame, [_item(component, opened) for component in alert.components], head
     return frame, [_outcome_item(alert.outcome)], head
@@ -45,11 +56,33 @@ def write_gas(frame: PayloadFrame, items: Sequence[Item], sealing: Callable[[byt
     """The payload of items. sealing: encrypts anew, None without a key. Raises EncodeError."""
     if frame.kind is PayloadKind.GBZ:
         return GbzMessage(tuple(_component(item, sealing) for item in items)).to_bytes()
+    outcome: GbzOutcome | None = None
+    content = b""
+    components: tuple[Component, ...] = ()
     if len(items) == 1 and items[0].gas is None:
-        outcome = _outcome(items[0])
-        return GbzAlert(alert_code=frame.alert_code, time_s=frame.time_s, outcome=outcome).to_bytes()
-    components = tuple(_component(item, sealing) for item in items)
-    return GbzAlert(alert_code=frame.alert_code, time_s=frame.time_s, components=components).to_bytes()
+        is_outcome = items[0].form == OUTCOME
+        outcome = _outcome(items[0]) if is_outcome else None
+        content = b"" if is_outcome else write_value(items[0].form, items[0].value)
+    else:
+        components = tuple(_component(item, sealing) for item in items)
+    return GbzAlert(
+        alert_code=frame.alert_code,
+        time_s=frame.time_s,
+        components=components,
+        outcome=outcome,
+        content=content,
+        component_count=frame.component_count,
+    ).to_bytes()
+
+
+def _content_item(content: bytes) -> Item:
+    """Content of another form than components: a value of COSEM (the hash of a firmware), or octets."""
+    try:
+        form, value = read_value(content)
+    except DecodeError:
+        form, value = OCTETS, content.hex()
+    is_hash = content.startswith(_HASH_MARK) and len(content) == _HASH_SIZE
+    return Item(name="firmware_hash" if is_hash else "content", value=value, form=form)
 
 
 def _item(component: Component, opened: Open) -> Item:

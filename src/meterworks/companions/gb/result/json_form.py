@@ -127,6 +127,8 @@ def _frame_to_json(frame: PayloadFrame) -> dict[str, Any]:
     told |= {name: True for name in ("is_tagged", "is_bare", "is_wide") if getattr(frame, name)}
     if frame.kind is PayloadKind.GBZ_ALERT:
         told |= {"alert_code": frame.alert_code, "time_s": frame.time_s}
+        if frame.component_count is not None:
+            told["component_count"] = frame.component_count
     return told
 
 
@@ -142,6 +144,7 @@ def _frame_from_json(told: Mapping[str, Any]) -> PayloadFrame:
         is_wide=bool(told.get("is_wide", False)),
         alert_code=_number(told.get("alert_code", 0)),
         time_s=_number(told.get("time_s", 0)),
+        component_count=_maybe(told.get("component_count"), _number),
     )
 
 

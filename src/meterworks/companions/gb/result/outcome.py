@@ -114,12 +114,15 @@ def _reported(command: Message, alert: Result) -> str | None:
 
 
 def _is_about(command: Message, alert: Result) -> bool:
-    """Whether an alert on a whole message is about this one: by its sequence number, where it has one."""
+    """Whether an alert on a whole message is about this one: by the counter or sequence number that it repeats."""
     if command.message_code not in _WHOLE_CODES.get(alert.header.message_code, ()):
         return False
     told: Any = alert.items[0].value
-    outcome = told.get("outcome") if isinstance(told, Mapping) else None
-    if outcome is None:
-        return True
+    if not isinstance(told, Mapping):
+        return False
     value = Asn1Payload.from_bytes(command.message_code, command.kind, command.payload).value
-    return bool(value["authorising_control"]["sequence_number"] == outcome["sequence_number"])
+    if "originator_counter" in told:
+        return bool(value["originator_counter"] == told["originator_counter"])
+    return "outcome" in told and bool(
+        value["authorising_control"]["sequence_number"] == told["outcome"]["sequence_number"]
+    )

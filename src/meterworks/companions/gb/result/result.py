@@ -44,7 +44,7 @@ class PayloadFrame:
 
     long_invoke, date_time, is_tagged: of a DLMS APDU. echo: its specifications, where a response repeats them.
     is_bare: an alert that is no structure. is_wide: ASN.1 with lengths of two octets from 128 on. time_s: of a gas
-    alert, seconds since 2000.
+    alert, seconds since 2000. component_count: as a gas alert writes it, where that does not follow from its content.
     """
 
     kind: PayloadKind
@@ -56,6 +56,7 @@ class PayloadFrame:
     is_wide: bool = False
     alert_code: int = 0
     time_s: int = 0
+    component_count: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

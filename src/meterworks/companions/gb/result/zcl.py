@@ -74,9 +74,9 @@ def write_payload(cluster: int, frame: ZclFrame, value: Any) -> bytes:
 
 
 def _read(cluster: int, frame: ZclFrame, payload: bytes) -> Any:
-    reader = Reader(payload)
     if frame.is_cluster_command:
-        return _read_command(cluster, frame, reader)
+        return _read_command(cluster, frame, payload)
+    reader = Reader(payload)
     if frame.command == READ_ATTRIBUTES:
         asked = _ATTRIBUTES_ASKED.read(reader)["attributes"]
         return [{"number": f"{number:04x}", "name": attribute_name(cluster, number)} for number in asked]
@@ -118,19 +118,29 @@ def _write_attribute(row: Any) -> bytes:
         raise EncodeError(f"an attribute has status, type and value; {row!r:.80} lacks {error}") from error
 
 
-def _read_command(cluster: int, frame: ZclFrame, reader: Reader) -> Any:
+def _read_command(cluster: int, frame: ZclFrame, octets: bytes) -> Any:
     row = COMMANDS.get((cluster, frame.from_server, frame.command))
     if row is None:
         raise DecodeError(f"a command {frame.command:02X} that no table has", offset=0)
-    value = row.layout.read(reader)
-    if reader.left:
-        raise DecodeError(f"{reader.left} octets behind the last field", offset=reader.offset)
+    for layout in row.layouts:
+        reader = Reader(octets)
+        try:
+            value = layout.read(reader)
+        except DecodeError:
+            continue
+        if not reader.left:
+            return _with_snapshot(cluster, value)
+    raise DecodeError(f"{row.name} of {len(octets)} octets, which none of its forms has", offset=0)
+
+
+def _with_snapshot(cluster: int, value: dict[str, Any]) -> dict[str, Any]:
+    """The value with the payload of a snapshot told, where its type is in the table and nothing is left over."""
     snapshot = _snapshot(cluster, value)
-    if snapshot is not None:
-        inside = Reader(bytes.fromhex(value["payload"]))
-        told = snapshot.read(inside)
-        return value if inside.left else value | {"payload": told}
-    return value
+    if snapshot is None:
+        return value
+    inside = Reader(bytes.fromhex(value["payload"]))
+    told = snapshot.read(inside)
+    return value if inside.left else value | {"payload": told}
 
 
 def _write_command(cluster: int, frame: ZclFrame, value: Any) -> bytes:
@@ -140,7 +150,8 @@ def _write_command(cluster: int, frame: ZclFrame, value: Any) -> bytes:
     snapshot = _snapshot(cluster, value)
     if snapshot is not None and isinstance(value["payload"], Mapping):
         value = {**value, "payload": snapshot.write(value["payload"]).hex()}
-    return row.layout.write(value)
+    layout = next((each for each in row.layouts if each.names == set(value)), row.layouts[0])
+    return layout.write(value)
 
 
 def _snapshot(cluster: int, value: Mapping[str, Any]) -> Layout | None:

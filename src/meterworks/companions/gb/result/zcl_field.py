@@ -40,6 +40,11 @@ class Layout:
 
     fields: tuple[_Field, ...]
 
+    @property
+    def names(self) -> set[str]:
+        """The names of the fields."""
+        return {field.name for field in self.fields}
+
     def read(self, reader: "Reader") -> dict[str, Any]:
         """Take the fields. Raises DecodeError."""
         return {field.name: _read_field(field, reader) for field in self.fields}

@@ -60,23 +60,26 @@ TYPES: Final[Mapping[int, tuple[str, str]]] = MappingProxyType(
 
 
 class CommandRow(NamedTuple):
-    """A command of a cluster and the fields of its payload."""
+    """A command of a cluster and the fields of its payload: the forms that devices write, the usual one first."""
 
     name: str
-    layout: Layout
+    layouts: tuple[Layout, ...]
 
 
 _ISSUED = "provider:u32 issuer_event:u32 "
 _PARTS = "command_index:u8 commands:u8 "
 _SNAPSHOT = "snapshot:u32 time:utc snapshots_found:u8 " + _PARTS + "cause:u32 payload_type:u8 payload:hex"
 
-# cluster, direction, command, name, fields
+# cluster, direction, command, name, fields; another form of the payload stands behind a bar
 _ROWS: Final = (
     (0x0700, "c", 0x00, "get_current_price", "options:u8"),
     (0x0700, "c", 0x0B, "get_billing_period", "earliest_start:utc min_issuer_event:u32 periods:u8 tariff_type:u8"),
     (0x0700, "s", 0x00, "publish_price",
      "provider:u32 rate_label:text issuer_event:u32 time:utc unit_of_measure:u8 currency:u16 "
-     "price_trailing_digit_and_tier:u8 price_tiers_and_register_tier:u8 start:utc duration_min:u16 price:u32"),
+     "price_trailing_digit_and_tier:u8 price_tiers_and_register_tier:u8 start:utc duration_min:u16 price:u32"
+     "|provider:u32 rate_label:text issuer_event:u32 time:utc unit_of_measure:u8 currency:u16 "
+     "price_trailing_digit_and_tier:u8 price_tiers_and_register_tier:u8 start:utc duration_min:u16 price:u32 "
+     "not_used:hex"),
     (0x0700, "s", 0x01, "publish_block_period",
      _ISSUED + "start:utc duration:u24 control:u8 duration_type:u8 tariff_type:u8 tariff_resolution_period:u8"),
     (0x0700, "s", 0x02, "publish_conversion_factor", "issuer_event:u32 start:utc factor:u32 trailing_digit:u8"),
@@ -88,7 +91,7 @@ _ROWS: Final = (
     (0x0700, "s", 0x05, "publish_price_matrix",
      _ISSUED + "start:utc tariff:u32 " + _PARTS + "sub_payload_control:u8 prices:(tier_and_block:u8,price:u32)*"),
     (0x0700, "s", 0x06, "publish_block_thresholds",
-     _ISSUED + "start:utc tariff:u32 " + _PARTS + "sub_payload_control:u8 thresholds:hex"),
+     _ISSUED + "start:utc tariff:u32 " + _PARTS + "sub_payload_control:u8 thresholds:u48#"),
     (0x0700, "s", 0x09, "publish_billing_period", _ISSUED + "start:utc duration:u24 duration_type:u8 tariff_type:u8"),
     (0x0702, "c", 0x06, "get_snapshot", "earliest_start:utc latest_end:utc offset:u8 cause:u32"),
     (0x0702, "c", 0x07, "start_sampling", "issuer_event:u32 start:utc sample_type:u8 interval_s:u16 samples_max:u16"),
@@ -106,7 +109,8 @@ _ROWS: Final = (
     (0x0702, "s", 0x0C, "supply_status_response", _ISSUED + "implementation:utc supply_status:u8"),
     (0x0702, "s", 0x0D, "start_sampling_response", "sample:u16"),
     (0x0703, "s", 0x00, "display_message",
-     "message:u32 control:u8 start:utc duration_min:u16 text:text"),
+     "message:u32 control:u8 start:utc duration_min:u16 text:text"
+     "|message:u32 control:u8 start:utc duration_min:u16 text:text extended_control:u8"),
     (0x0705, "c", 0x00, "select_available_emergency_credit",
      "time:utc originating_device:u8"),
     (0x0705, "c", 0x02, "change_debt",
@@ -156,7 +160,7 @@ _ROWS: Final = (
      "issuer_event:u32 implementation:utc duration_min:u16 password_type:u8 password:text"),
     (0x0708, "s", 0x03, "update_site_id", "issuer_event:u32 site_time:utc provider:u32 site:text"),
     (0x0708, "s", 0x04, "set_event_configuration",
-     "issuer_event:u32 start:utc configuration:u8 configuration_control:u8 events:hex"),
+     "issuer_event:u32 start:utc configuration:u8 configuration_control:u8 events:u16#"),
     (0x0708, "s", 0x05, "get_event_configuration", "event:u16"),
     (0x0708, "s", 0x06, "update_cin", "issuer_event:u32 implementation:utc provider:u32 number:text"),
     (0x0709, "c", 0x00, "get_event_log", "control:u8 event:u16 start:utc end:utc events_max:u8 offset:u16"),
@@ -167,7 +171,10 @@ _ROWS: Final = (
 )  # fmt: skip
 
 COMMANDS: Final[Mapping[tuple[int, bool, int], CommandRow]] = MappingProxyType(
-    {(cluster, way == "s", number): CommandRow(name, layout_of(fields)) for cluster, way, number, name, fields in _ROWS}
+    {
+        (cluster, way == "s", number): CommandRow(name, tuple(map(layout_of, forms.split("|"))))
+        for cluster, way, number, name, forms in _ROWS
+    }
 )
 
 _DELIVERED: Final = "bill_to_date:u32 bill_time:utc projected_bill:u32 projected_bill_time:utc bill_trailing_digit:u8 "

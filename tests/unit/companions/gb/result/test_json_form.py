@@ -18,7 +18,6 @@ MESSAGES = [
     message(READ_EXPORT, EXPORT),
     message(READ_EXPORT, EXPORT, other=UNKNOWN, date_time=bytes(12), mac=None, signature=bytes(64)),
     message(READ_EXPORT, "da200003e80c" + "ff" * 12 + "01 01 0100030100020800ff02 01 060000000a 01 0100"),
-    message(READ_EXPORT, EXPORT, mac=None, ends_behind_payload=True, other=UNKNOWN),
     sealed_response(),
     outcome("8f67", "2328 00005e2c0200 06"),
     message(0x1000, "0f200007d0090c07df0101ff000000008000ff 06 00000001", MessageKind.ALERT),

@@ -255,11 +255,21 @@ def test_asn1_answers_are_named():
 
 
 def test_unknown_asn1_is_told_as_elements_with_the_head_of_an_alert():
-    made = message(0x0128, "301a 0203008f89 180f32303135303130313030303030305a 040201ff", MessageKind.ALERT)
+    made = message(0x9999, "301a 0203008f89 180f32303135303130313030303030305a 040201ff", MessageKind.ALERT)
     result = told(made)
     assert result.frame.kind is PayloadKind.ELEMENTS
     assert result.alert is not None
     assert (result.alert.code, result.alert.time) == (0x8F89, "2015-01-01T00:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "value"),
+    [("0920" + "ab" * 32, "firmware_hash", "ab" * 32), ("0005", "content", "0005"), ("aabb", "content", "aabb")],
+)
+@pytest.mark.parametrize("count", ["00", "01"])
+def test_contents_of_gas_alerts_that_are_no_components(count, content, name, value):
+    result = told(message(0x00CF, f"0109 {count} 8f72 1c374a80 {content}", MessageKind.ALERT))
+    assert result.values == {name: value}
 
 
 # --- frames and refusals --------------------------------------------------------------------------------------------
@@ -277,7 +287,7 @@ def test_a_signed_message_comes_back_with_its_signature():
 
 @pytest.mark.parametrize(
     "payload",
-    ["", "da", "da200003e80000 01 06000000 01 0100", "0f2000", "0109", "0109 02 00 0705 0005 08 00 0b 02 00", "05",
+    ["", "da", "da200003e80000 01 06000000 01 0100", "0f2000", "0109", "0109 02 00 0705 0005 08 00 0b 02 00 ff", "05",
      "ff", "da200003e80000 01 00 00", "0f200007d000 02"],
 )  # fmt: skip
 def test_malformed_payloads_are_refused(payload):

@@ -80,7 +80,9 @@ def test_gas_commands_are_settled_one_after_the_other():
 
 def test_firmware_is_one_instruction():
     activation = command(0x0012, "3006 0401aa 020101")
-    alert = message(0x00CA, "301d 0203008f66 180f32303330303131353039303030305a 0402 0102 020100", MessageKind.ALERT)
+    alert = message(
+        0x00CA, "3022 0203008f66 180f32303330303131353039303030305a 020101 3007 020100 0402 0102", MessageKind.ALERT
+    )
     assert alert.originator == DEVICE
     assert states(activation, alert) == [DONE]
     assert states(command(0x0013, "0500"), alert) == [PENDING]
