@@ -12,6 +12,7 @@ from meterworks.companions.gb.duis.table import ElementPart, GroupPart, Structur
 from meterworks.companions.gb.duis.value import ValueType
 
 REPEATS_MAX = 4
+WINDOW_DAYS_MAX = 300
 CANCELLED = "3000-12-31T00:00:00.00Z"
 PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
 
@@ -24,6 +25,7 @@ class RandomBody:
 
     def __init__(self, chance: Random, *, without: tuple[str, ...], certificates: list[bytes]) -> None:
         self._chance, self._without, self._certificates = chance, without, certificates
+        self._start = datetime(2001, 1, 1, tzinfo=UTC)
 
     def body(self, name: str) -> Element:
         """A body of a name."""
@@ -105,7 +107,11 @@ class RandomBody:
     def _moment(self, name: str) -> str:
         if name == "ExecutionDateTime" and self._chance.random() < 0.3:
             return CANCELLED
-        years = (60, 100) if name == "EndDateTime" else (1, 60)
-        days = self._chance.randrange(365 * years[0], 365 * years[1])
-        moment = datetime(2000, 1, 1, tzinfo=UTC) + timedelta(days=days, seconds=self._chance.randrange(86_400))
+        later = timedelta(days=self._chance.randrange(WINDOW_DAYS_MAX), seconds=self._chance.randrange(86_400))
+        if name == "EndDateTime":
+            moment = self._start + later  # a window ends behind its start, within what logs hold
+        else:
+            moment = datetime(2001, 1, 1, tzinfo=UTC) + timedelta(days=self._chance.randrange(365 * 60)) + later
+        if name == "StartDateTime":
+            self._start = moment
         return moment.strftime("%Y-%m-%dT%H:%M:%S.00Z")

@@ -131,8 +131,11 @@ def test_no_leaf_of_a_body_is_lost(choice):
     payload = builder.payload_of(choice, request, known)
     for path, body in maker.changed(request.body):
         other = replace(request, body=body)
-        if path not in UNTOLD and builder.payload_of(choice, other, situation(choice, other)) == payload:
-            assert path in SOMETIMES_UNTOLD, path
+        try:
+            made = builder.payload_of(choice, other, situation(choice, other))
+        except TransformError:  # a window that ends before it starts
+            made = b""
+        assert made != payload or path in UNTOLD | SOMETIMES_UNTOLD, path
 
 
 GARBAGE = (
