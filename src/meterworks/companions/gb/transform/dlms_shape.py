@@ -195,11 +195,10 @@ def _billing_date(*, month: int = _EVERY_MONTH, day: int = _EVERY_DAY, weekday: 
 
 
 def _daily_reset(path: ElementPath, argument: str, wire: Wire) -> Encoder:
-    """Midnight of every day, or a time that is not specified, which never comes (no reference message shows it)."""
+    """Midnight of every day, or no time at all (no reference message shows the second)."""
 
     def encode(scope: Scope) -> bytes:
-        time = bytes(4) if truth(path.one(scope.element)) else b"\xff" * 4
-        return _execution(time, [_billing_date()])
+        return _execution(bytes(4), [_billing_date()] if truth(path.one(scope.element)) else [])
 
     return encode
 
