@@ -25,7 +25,7 @@ from meterworks.registry.shipment_seal import ShipmentSeal, open_sealed
 from meterworks.registry.tables import UsagePointRow
 from meterworks.registry.value import DeviceId, UsagePointId
 from meterworks.runtime import get_logger
-from meterworks.trust import KeyRegister, constant_time_equal
+from meterworks.trust import KeyRegister, constant_time_equal, known_key
 
 __all__ = ["RowOutcome", "RowResult", "ShipmentNotice", "ShipmentResult", "Shipments"]
 
@@ -228,11 +228,20 @@ def _parse(
     for row in read_rows(data, format_):
         try:
             shipped = _device(row, transport_key, seal)
+            _refuse_known(shipped)
             _refuse_shared(register, shipped)
             candidates.append(_Candidate(line=row.line, shipped=shipped))
         except InvalidValueError as error:
             results.append(_refused(row.line, row.values.get("identity") or None, str(error)))
     return results, candidates
+
+
+def _refuse_known(shipped: ShipmentDevice) -> None:
+    """Raise InvalidValueError for a key that is published, a default of a tool, or a pattern (SEC-019)."""
+    for name, key in shipped.device.keys.present().items():
+        reason = known_key(key)
+        if reason:
+            raise InvalidValueError(f"{name} is {reason}, which everyone knows: each device needs keys made for it")
 
 
 def _refuse_shared(register: KeyRegister, shipped: ShipmentDevice) -> None:

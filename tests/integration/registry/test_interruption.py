@@ -22,6 +22,10 @@ from meterworks.trust import wrap_key
 TRANSPORT_KEY = bytes(16)
 
 
+def key_of(number):
+    return b"a key of" + number.to_bytes(8)
+
+
 class Cut(Exception):
     """The process dies here."""
 
@@ -46,7 +50,7 @@ def cut(monkeypatch):
 
 
 def shipped(count):
-    keys = [wrap_key(TRANSPORT_KEY, number.to_bytes(16)).hex() for number in range(count)]
+    keys = [wrap_key(TRANSPORT_KEY, key_of(number)).hex() for number in range(count)]
     devices = [
         {
             "identity": f"{number:016x}",
@@ -80,7 +84,7 @@ async def test_an_import_cut_off_leaves_whole_pieces_and_is_healed_by_importing_
     assert [row.outcome for row in result.rows] == [RowOutcome.ALREADY_THERE] * 20 + [RowOutcome.ADDED] * 15
     numbers = [entry.device.id for entry in (await registry.devices()).items]
     held = {keys.guek for keys in (await registry.keys(numbers)).values()}
-    assert held == {number.to_bytes(16) for number in range(35)}
+    assert held == {key_of(number) for number in range(35)}
 
 
 async def test_a_device_cut_off_before_its_installation_is_not_there(registry, new_point, cut):

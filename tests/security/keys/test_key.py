@@ -79,7 +79,7 @@ def test_no_two_devices_share_a_key_and_none_is_made_of_what_is_printed_on_it(tm
 
 @pytest.mark.requirement("SEC-018")
 def test_a_shipment_in_which_two_devices_have_one_key_is_caught():
-    one, two, three = (wrap_key(TRANSPORT_KEY, bytes(range(start, start + 48, 3))).hex() for start in (1, 90, 140))
+    one, two, three = (wrap_key(TRANSPORT_KEY, bytes([9, *range(start, start + 15)])).hex() for start in (1, 90, 140))
     rows = [f"MW{number},Meterworks,MW-E1,1.0.0,electricity,1,127.0.0.1:4059" for number in range(2)]
     text = (
         "identity,serial,manufacturer,model,firmware,medium,phases,address,guek,gak\n"
