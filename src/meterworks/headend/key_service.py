@@ -39,6 +39,7 @@ from meterworks.headend.slots import Job, Lane, SessionSlots
 from meterworks.headend.visitor import Dialer, Reopen
 from meterworks.registry import DeviceId, KeyKind, KeySelection
 from meterworks.runtime import Clock, gauge, get_logger
+from meterworks.trust import known_key
 
 __all__ = ["KINDS_OF_TASK", "ROTATED_KINDS", "KeyFleet", "KeyService"]
 
@@ -115,6 +116,7 @@ class KeyService:
         self._open_count: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._telegraph = telegraph
+        self._scanned: set[int] = set()
         self.watch: CertificateWatch | None = None
         """Looks after certificates; None where nobody does."""
         runner.counters.on_low = self._counter_low
@@ -390,11 +392,23 @@ class KeyService:
         """Begin what is due by age; a look that fails is made again at the next."""
         try:
             await self._rotate_by_age()
+            await self._scan_keys()
             if self.watch is not None:
                 suites = {DeviceId(each.device_id): each.suite for each in self._fleet.devices.values()}
                 await self.watch.look(suites, self._clock.epoch_s())
         except MeterworksError as error:
             log.warning("what is due could not be looked for", reason=str(error))
+
+    async def _scan_keys(self) -> None:
+        """Tell of devices whose keys everyone knows (SEC-019); each device is looked at once."""
+        fresh = [each for number, each in self._fleet.devices.items() if number not in self._scanned]
+        self._scanned.update(each.device_id for each in fresh)
+        for device_id, name, reason in await asyncio.to_thread(_known_keys, fresh):
+            log.error("a key of a device is known to everyone", device=device_id, kind=name)
+            detail = (
+                f"its {name} is {reason}: replace it with `meterworks keys rotate --emergency --device {device_id}`"
+            )
+            self._telegraph.tell(KeyNews(device_id=device_id, kind="known-key", detail=detail, failed=True))
 
     async def _rotate_by_age(self) -> None:
         days = self._settings.key_age_days_max
@@ -481,6 +495,17 @@ class KeyService:
                 counts[job.state] += 1
         for state, count in counts.items():
             OPEN_JOBS.labels(str(state)).set(count)
+
+
+def _known_keys(devices: Iterable[DeviceRecord]) -> list[tuple[int, KeyKind, str]]:
+    """Device, kind and what is known of each key in force that protects nothing."""
+    held = (
+        (each.device_id, kind, key)
+        for each in devices
+        for kind, key in ((KeyKind.GUEK, each.guek), (KeyKind.GAK, each.gak))
+    )
+    found = ((device_id, kind, known_key(key)) for device_id, kind, key in held if key is not None)
+    return [(device_id, kind, reason) for device_id, kind, reason in found if reason]
 
 
 def _with_company(kinds: Sequence[KeyKind]) -> tuple[KeyKind, ...]:

@@ -75,4 +75,5 @@ _ACT_OF: Final[Mapping[str, str]] = {
     "key-job-failed": "key.change_failed",
     "counter-low": "key.exhausting",
     "certificate-ending": "certificate.expiring",
+    "known-key": "key.known",
 }

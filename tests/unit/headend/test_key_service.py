@@ -1,5 +1,7 @@
 """The key service on emulated meters without sockets: what is let begin, held, finished, recovered, and told."""
 
+from dataclasses import replace
+
 import pytest
 from tests.security.device_keys.bench import Bench, first_key, title_of
 
@@ -137,6 +139,22 @@ async def test_a_push_under_the_new_keys_can_be_opened_while_their_proof_is_miss
     other = await bench.service.possible(device)
     assert other.guek == bench.at_meter()["guek"] != device.guek
     assert other.system_title == title_of(1)
+
+
+async def test_a_key_that_everyone_knows_is_told_of_once():
+    bench = Bench(2)
+    bench.fleet.devices[2] = replace(bench.fleet.devices[2], gak=bytes(range(16)))
+    await bench.service._scan_keys()
+    await bench.service._scan_keys()
+    assert bench.telegraph.told == ["known-key"]
+
+
+async def test_a_master_key_is_never_changed_alone():
+    bench = Bench()
+    campaign = await bench.service.start(KeyPurpose.EMERGENCY, KeySelection(), kinds=(KeyKind.KEK,))
+    assert campaign.kinds == (KeyKind.GUEK, KeyKind.GAK, KeyKind.KEK)
+    assert await bench.contact() is None
+    assert bench.in_force() == bench.at_meter()
 
 
 async def test_counting_begins_anew_under_a_new_key_and_the_old_count_is_kept():

@@ -95,6 +95,7 @@ _ACTS = """
     key.exhausting        | key            | no   | yes   | a counter nears its end
     key.rotated           | key            | no   | yes   | a device proved its new keys; the old ones were retired
     key.fell_back         | key            | no   | yes   | a device answered under the keys before its present ones
+    key.known             | key            | no   | yes   | a device has a key that everyone knows
     policy.raised         | key            | no   | yes   | a device asks for more protection than before
     campaign.started      | key            | yes  | yes   | a campaign over many devices was started
     campaign.changed      | key            | yes  | yes   | a campaign was held, resumed or ended
