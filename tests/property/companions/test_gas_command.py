@@ -6,6 +6,7 @@ differs in one leaf that the device is told another one.
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from random import Random
 
 import pytest
@@ -50,20 +51,21 @@ def made_certificate(number: int) -> bytes:
 CERTIFICATES = [made_certificate(number) for number in (1, 2)]
 
 
-def requests(choice: UseCaseChoice) -> list[Request]:
+@cache
+def requests(choice: UseCaseChoice) -> tuple[Request, ...]:
     """Random requests that become this use case: as many bodies as fulfil its conditions among a few."""
     name = load_service_requests()[choice.variant].body
     chance = Random(f"{choice.variant} {choice.code}")
     maker = RandomBody(chance, without=WITHOUT, certificates=CERTIFICATES)
     bodies = [maker.body(name) for _ in range(40 * BODIES_EACH if choice.conditions else BODIES_EACH)]
     fitting = [body for body in bodies if fulfils(choice, body) and not means_nothing(body)]
-    return [
+    return tuple(
         Request(
             request_id=RequestId(bytes(8), chance.randbytes(8), chance.getrandbits(63)),
             command_variant=CommandVariant.PREPARE, reference="", variant=choice.variant, body=body,
         )
         for body in fitting[:BODIES_EACH]
-    ]  # fmt: skip
+    )  # fmt: skip
 
 
 def fulfils(choice: UseCaseChoice, body: Element) -> bool:
