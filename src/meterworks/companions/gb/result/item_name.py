@@ -6,7 +6,7 @@ Source: GBCS use case tables (mapping of items to COSEM attributes and methods).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import groupby
 from types import MappingProxyType
@@ -26,6 +26,14 @@ _EXTENDED_DATA: Final = MappingProxyType(
 )
 _COMMAND_ONLY: Final = "range_descriptor"  # a log's window
 _CONTENT_BY_OBJECT: Final = frozenset({"CS14"})  # alerts whose content the tables name as what a method gives
+_OBJECT_HINTS: Final = MappingProxyType({  # how a string is told that is all an object holds
+    **dict.fromkeys(
+        ("ch_manufacturer_identifier", "contact_details", "manufacturer_identifier", "meter_variant",
+         "meter_point_administration_number_combined_mpans", "meter_point_administration_number_export_mpan",
+         "model_type_comms_hub", "model_type_smart_meter", "prepayment_credit", "supplier_message"), "text"),
+    **dict.fromkeys(("device_identifier", "device_identifier_chf"), "eui"),
+    **{f"{name}_{number}": "eui" for name in ("switch_identity", "auxiliary_controller") for number in range(1, 6)},
+})  # fmt: skip
 DATA_PROTECTION: Final = 30  # class whose method gives attributes encrypted for one reader
 _TYPES: Final = {tag.name.lower().replace("_", "-"): tag for tag in Tag}
 _ARRAYS: Final = (Tag.ARRAY, Tag.COMPACT_ARRAY)
@@ -66,8 +74,21 @@ def _asked_in(message_code: int) -> tuple[tuple[_Key, Asked], ...]:
     """What a use case asks for, one entry for each run of items of one attribute or method."""
     items = _items().get(_use_cases().get(message_code, ""), ())
     rows = [(key, item) for item in items if (key := _key(item)) is not None]
-    runs = groupby(rows, key=lambda row: row[0])
-    return tuple((key, _asked(key, [item for _, item in run])) for key, run in runs)
+    runs = [(key, [item for _, item in run]) for key, run in groupby(rows, key=lambda row: row[0])]
+    asked = [(key, _asked(key, run)) for key, run in runs]
+    keys: dict[str, set[_Key]] = {}
+    for key, each in asked:
+        keys.setdefault(each.name, set()).add(key)
+    return tuple(
+        (key, _told_apart(each, run) if len(keys[each.name]) > 1 else each)
+        for (key, each), (_, run) in zip(asked, runs, strict=True)
+    )
+
+
+def _told_apart(asked: Asked, items: Sequence[UseCaseItem]) -> Asked:
+    """Objects of one name in a use case are told apart by what the tables call their one part."""
+    part = named(items[0].item.partition(":")[2])
+    return replace(asked, name=f"{asked.name.partition('.')[0]}.{part}") if len(items) == 1 and part else asked
 
 
 def _key(item: UseCaseItem) -> _Key | None:
@@ -82,8 +103,11 @@ def _asked(key: _Key, items: Sequence[UseCaseItem]) -> Asked:
     told = [item for item in items if item.member and not item.member.startswith(_COMMAND_ONLY)]
     schema = schema_of(told) if told else NOTHING_KNOWN
     objects = [named(item.item.partition(":")[0].partition(" - ")[0]) for item in items]
+    if schema == NOTHING_KNOWN:
+        schema = Schema(_OBJECT_HINTS.get(objects[0], ""))
     root = told[0].member.partition(".")[0].partition("[")[0] if told else ""
-    return Asked(f"{_shared(objects)}.{_part(key) or named(root)}", _place(key), key[2], schema, _tags(schema, told))
+    part = _part(key) or named(root) or f"{'method' if key[2] else 'attribute'}_{key[3]}"
+    return Asked(f"{_shared(objects)}.{part}", _place(key), key[2], schema, _tags(schema, told))
 
 
 def _part(key: _Key) -> str:
@@ -93,7 +117,7 @@ def _part(key: _Key) -> str:
         return _EXTENDED_DATA.get(number, "")
     versions = [version for known, version in CLASSES if known == class_id]
     if not versions:
-        return f"{'method' if is_method else 'attribute'}_{number}"
+        return ""
     row = CLASSES[class_id, max(versions)]
     parts = row.methods if is_method else row.attributes
     return next((part.name for part in parts if part.number == number), "")

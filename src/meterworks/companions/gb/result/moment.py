@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from meterworks.protocols.dlms import ObisCode
+
 __all__ = ["EPOCH", "PRESENTATIONS", "Presentation", "eui_octets", "eui_text", "seconds_of", "seconds_text"]
 
 EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -160,5 +162,8 @@ PRESENTATIONS: Final[Mapping[str, Presentation]] = MappingProxyType({
     "date": Presentation(_sized(5, _tell_date), _of_date),
     "time": Presentation(_sized(4, _tell_time), _of_time),
     "text": Presentation(_tell_text, lambda text, _: text.encode()),
+    "logical-name": Presentation(
+        _sized(6, lambda octets: (ObisCode(octets).text, "")), lambda text, _: bytes(ObisCode(text))
+    ),
     "eui": Presentation(_sized(8, lambda octets: (eui_text(octets), "")), lambda text, _: eui_octets(text)),
 })  # fmt: skip

@@ -24,6 +24,7 @@ _HINTS_BY_NAME: Final = {
     **dict.fromkeys(("start_time", "switch_time"), "time"),
     **dict.fromkeys(("timestamp", "boost_start", "boost_end"), "seconds"),
     **dict.fromkeys(("season_profile_name",), "text"),
+    **dict.fromkeys(("logical_name", "script_logical_name"), "logical-name"),
     **dict.fromkeys(("mac_address", "ieee_address", "extended_pan_id"), "eui"),
 }
 

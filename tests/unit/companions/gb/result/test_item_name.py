@@ -29,6 +29,23 @@ def test_gbcs_names_the_parts_of_its_own_class():
     assert asked.name == "currency_unit.activation_time"
 
 
+def test_objects_of_one_name_are_told_apart_by_their_parts():
+    read = asked_one(0x002C, AttributeAddress(4, ObisCode("1-0:1.6.0.255"), 2))
+    assert read.name == "maximum_demand_active_energy_import_value.value"
+    reset = asked_one(0x002C, AttributeAddress(1, ObisCode("0-0:94.44.5.1"), 2))
+    assert reset.name == "maximum_demand_active_energy_import_value.date_time_of_last_reset"
+
+
+def test_a_class_that_no_table_has_is_named_by_the_members():
+    asked = asked_one(0x0001, AttributeAddress(104, ObisCode("0-0:30.3.0.255"), 3))
+    assert asked.name == "device_log_chf.join_timeout"
+
+
+def test_strings_are_told_as_their_object_says():
+    assert asked_one(0x004E, AttributeAddress(1, ObisCode("1-0:0.0.2.255"), 2)).schema.hint == "text"
+    assert asked_one(0x003F, AttributeAddress(1, ObisCode("0-0:96.1.1.255"), 2)).schema.hint == "eui"
+
+
 def test_what_no_use_case_knows_is_named_by_its_address():
     attribute = asked_one(0x9999, AttributeAddress(1, ObisCode("0-0:1.2.3.255"), 2))
     assert (attribute.name, attribute.place) == ("class_1_0_0_1_2_3_255.attribute_2", "1/0-0:1.2.3.255/a2")

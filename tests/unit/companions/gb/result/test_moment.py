@@ -3,6 +3,7 @@
 import pytest
 
 from meterworks.companions.gb.result.moment import PRESENTATIONS, eui_octets, eui_text, seconds_of, seconds_text
+from meterworks.protocols import EncodeError
 
 
 @pytest.mark.parametrize(
@@ -21,6 +22,7 @@ from meterworks.companions.gb.result.moment import PRESENTATIONS, eui_octets, eu
         ("time", "ff1e00ff", "*:30:00", "ff"),
         ("text", "737072696e67", "spring", ""),
         ("eui", "00db1234567890a0", "00-DB-12-34-56-78-90-A0", ""),
+        ("logical-name", "0100010800ff", "1-0:1.8.0.255", ""),
     ],
 )
 def test_octets_and_text(presentation, octets, text, residue):
@@ -59,10 +61,11 @@ def test_what_a_text_cannot_tell_exactly_is_left_to_others(presentation, octets)
         ("time", "12:00", ""),
         ("time", "12:00:00", "zz"),
         ("eui", "00DB1234567890A0", ""),
+        ("logical-name", "", ""),
     ],
 )
 def test_what_is_no_text_of_a_presentation_is_refused(presentation, text, residue):
-    with pytest.raises(ValueError, match=r"\w"):
+    with pytest.raises((ValueError, EncodeError), match=r"\w"):
         PRESENTATIONS[presentation].octets(text, residue)
 
 
