@@ -49,6 +49,7 @@ __all__ = ["FIELD_SIZES", "GbzRow", "Scope", "ZclCommand", "ZclField", "load_gbz
 PACKAGE: Final = "meterworks.companions.gb.transform"
 TEXT_SIZE_MAX: Final = 254  # octets of a ZigBee string
 REPEATS_MAX: Final = 255
+CUSTOMER_NUMBER_SIZE_MAX: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,9 @@ def _customer_number(scope: Scope) -> bytes:
     number = scope.situation.customer_number
     if not number:
         raise _lacking("customer_number", "the number that the carrier gives the customer")
-    return _octets(Element("Situation.customer_number", number))
+    if len(number) > CUSTOMER_NUMBER_SIZE_MAX or not (number.isascii() and number.isdigit()):
+        raise refusal("Situation.customer_number", f"{len(number)} characters", "1 to 4 digits")  # it proves a presence
+    return number.encode()
 
 
 def _lacking(name: str, what: str) -> TransformError:

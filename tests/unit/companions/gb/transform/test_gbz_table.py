@@ -1,6 +1,7 @@
 """Tables of gas commands: what each form of a value means, which rows are no rows, and what makers add."""
 
 import csv
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -119,6 +120,13 @@ def test_what_the_situation_lacks_is_named(made, value, lacking):
     kind = "text" if value == "@customer_number" else "u32"
     with pytest.raises(TransformError, match=f"lacks {lacking}"):
         made(f"a:{kind}", f"a={value}", situation=Situation(device=DeviceKind.GSME, broker=bytes(8)))
+
+
+@pytest.mark.parametrize("number", ["12345", "12a4", "１２３４"])
+def test_a_number_that_is_none_is_refused_and_not_shown(made, number):
+    with pytest.raises(TransformError, match="1 to 4 digits") as refused:
+        made("a:text", "a=@customer_number", situation=replace(SITUATION, customer_number=number))
+    assert number not in str(refused.value)
 
 
 def test_a_clock_before_2000_makes_no_command(made):
