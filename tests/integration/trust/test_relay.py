@@ -1,4 +1,4 @@
-"""A meter's key pair, from its own request to the certificate it holds: our head-end over TLS, and the word of openssl."""
+"""A key pair of a meter, from its own request to the certificate that it holds: EST over TLS, and openssl judging."""
 
 import shutil
 from datetime import UTC, datetime
