@@ -33,12 +33,7 @@ from meterworks.protocols.dlms import AccessRequest
 BODIES_EACH = 3
 BUILDER = DlmsBuilder.load()
 RULES = Rulebook(load_use_case_choices(), load_use_cases(), {PayloadKind.DLMS: BUILDER})
-CHOICES = [
-    choice
-    for some in RULES.choices.values()
-    for choice in some
-    if choice.payload is PayloadKind.DLMS and DeviceKind.SAPC not in choice.devices - {DeviceKind.ESME}
-]
+CHOICES = [choice for some in RULES.choices.values() for choice in some if choice.payload is PayloadKind.DLMS]
 WITHOUT = ("Gas", "UpdatePrepayConfigGas", "ImportMPRN")
 USER, DEVICE = bytes.fromhex("90b3d51f30010000"), bytes.fromhex("00db1234567890a0")
 
