@@ -4,21 +4,23 @@ Nothing here fails: what is malformed is told once, with its octet, and what was
 Source: GBCS 7.2 (message structure); fact sheet gb/GBCS.md sections 2 to 4.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from itertools import accumulate
 from typing import Any, Final
 
 from meterworks.catalogue.gb import UseCase, load_use_cases
 from meterworks.companions.gb.key_folder import KeyFolder
 from meterworks.companions.gb.result.asn1_value import read_asn1, read_elements
+from meterworks.companions.gb.result.cosem import item_size
 from meterworks.companions.gb.result.form import read_value
-from meterworks.companions.gb.result.gas import read_gas
+from meterworks.companions.gb.result.gas import component_size, read_gas
 from meterworks.companions.gb.result.item_name import asked_by
 from meterworks.companions.gb.result.json_form import alert_name, result_to_json
 from meterworks.companions.gb.result.message import result_of
 from meterworks.companions.gb.result.moment import PRESENTATIONS, eui_text, seconds_text
 from meterworks.companions.gb.result.quantity import quantities_of
-from meterworks.companions.gb.result.result import Item, Result
+from meterworks.companions.gb.result.result import Item, PayloadKind, Result
 from meterworks.protocols import DecodeError, ProtectionError
 from meterworks.protocols.dlms import AccessRequest
 from meterworks.protocols.dlms.dissect import Node
@@ -38,6 +40,7 @@ _BROKER_UNIT: Final = 4
 _CIPHERING_HEAD: Final = b"\xdd" + bytes(6)
 _SECURITY_HEADER: Final = b"\x11\x00\x00\x00\x00\xdf"
 _KINDS: Final = tuple(MessageKind)
+_ACCESSES: Final = ("", "get", "set", "action", "get with selection", "set with selection")
 _EVENTS: Final = frozenset({"log_code", "event"})
 _ACCESS_REQUEST: Final = 0xD9
 _GBZ: Final = b"\x01\x09"
@@ -235,38 +238,57 @@ def _length_size(size: int) -> int:
 
 def _payload_nodes(message: Message, keys: KeyFolder | None, offset: int) -> Iterator[Node]:
     if message.kind is MessageKind.COMMAND:
-        for name, value in _asked_values(message):
-            yield _value_node(name, value, offset, 0)
+        for name, value, place in _asked_values(message):
+            yield _value_node(name, value, offset + place, 0)
         return
     result = _result(message, keys)
     if result.alert is not None:
         head = result.alert
         name = alert_name(head.code) or "unknown"
         yield Node("alert", f"{head.code:04X} {name}, at {head.time}", offset)
-    quantities = quantities_of(result)
-    for item in result.items:
-        yield _item_node(item, offset)
-    for name, each in quantities.items():
+    for item, place in zip(result.items, _places(result, len(message.payload)), strict=True):
+        yield _item_node(item, offset + place)
+    for name, each in quantities_of(result).items():
         yield Node("quantity", f"{name} = {each.value} {each.unit}".rstrip(), offset)
 
 
-def _asked_values(message: Message) -> Iterator[tuple[str, Any]]:
-    """What a command asks: names of items with the values it carries."""
+def _places(result: Result, size: int) -> list[int]:
+    """Where in a payload of a size each item begins."""
+    kind, items = result.frame.kind, result.items
+    if kind in (PayloadKind.ACCESS_RESPONSE, PayloadKind.DATA_NOTIFICATION):
+        is_alert = kind is PayloadKind.DATA_NOTIFICATION
+        behind = 0 if is_alert else _length_size(len(items)) + 2 * len(items)  # the list of results
+        return _starts([item_size(item, is_alert=is_alert) for item in items], size - behind)
+    if all(item.gas is not None for item in items):
+        return _starts([component_size(item) for item in items], size)
+    return [0] * len(items)
+
+
+def _starts(sizes: Sequence[int], end: int) -> list[int]:
+    """Where parts begin that stand one behind the other and end at an octet."""
+    return [end - sum(sizes) + before for before in accumulate((0, *sizes[:-1]))] if sizes else []
+
+
+def _asked_values(message: Message) -> Iterator[tuple[str, Any, int]]:
+    """What a command asks: names of items with the values it carries, and where they begin."""
     payload = message.payload
     if payload[:1] == bytes((_ACCESS_REQUEST,)):
         request = AccessRequest.from_bytes(payload)
         asked = asked_by(message.message_code, request.specifications)
-        accesses = ("", "get", "set", "action", "get with selection", "set with selection")
-        for each, specification, value in zip(asked, request.specifications, request.values, strict=True):
-            yield f"{accesses[specification.kind]} {each.name}", read_value(value, each.schema).value
+        sizes = [len(specification.to_bytes()) for specification in request.specifications]
+        data = _length_size(len(sizes)) + sum(map(len, request.values))
+        rows = zip(asked, request.specifications, request.values, _starts(sizes, len(payload) - data), strict=True)
+        for each, specification, value, place in rows:
+            yield f"{_ACCESSES[specification.kind]} {each.name}", read_value(value, each.schema).value, place
     elif payload.startswith(_GBZ):
         _, items = read_gas(payload, lambda _: None)
-        for item in items:
+        for item, place in zip(items, _starts([component_size(item) for item in items], len(payload)), strict=True):
             time_s = None if item.gas is None else item.gas.time_s
-            yield item.name, item.value if time_s is None else {"from_time": seconds_text(time_s), "value": item.value}
+            told = item.value if time_s is None else {"from_time": seconds_text(time_s), "value": item.value}
+            yield item.name, told, place
     elif payload:
-        told = read_asn1(message.message_code, message.kind, payload)
-        yield "content", told[0] if told is not None else read_elements(payload)[0]
+        named = read_asn1(message.message_code, message.kind, payload)
+        yield "content", named[0] if named is not None else read_elements(payload)[0], 0
     else:
         raise DecodeError("the message has no payload", offset=0)
 

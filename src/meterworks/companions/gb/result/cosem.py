@@ -36,7 +36,14 @@ from meterworks.protocols.dlms import (
     encode_structure,
 )
 
-__all__ = ["OUTCOME_CODES", "read_access_response", "read_notification", "write_access_response", "write_notification"]
+__all__ = [
+    "OUTCOME_CODES",
+    "item_size",
+    "read_access_response",
+    "read_notification",
+    "write_access_response",
+    "write_notification",
+]
 
 OUTCOME_CODES: Final = frozenset({0x8F66, 0x8F67})  # an instruction dated ahead was carried out, or was not
 _ACCESS: Final = {1: "get", 2: "set", 3: "action"}
@@ -175,6 +182,13 @@ def _value(item: Item, sealing: Open) -> bytes:
     if item.sealed is None:
         return _written(item.form, item.value)
     return encode_structure(_written(item.form, item.value), encode_octet_string(_octets_of(item.sealed, sealing)))
+
+
+def item_size(item: Item, *, is_alert: bool) -> int:
+    """How many octets of the payload an item takes: those of its data, in an alert with those of a sealed part."""
+    if not is_alert or item.sealed is None:
+        return len(_value(item, lambda _: None))
+    return len(_written(item.form, item.value)) + len(encode_octet_string(item.sealed.octets))
 
 
 def _octets_of(sealed: Sealed, sealing: Open) -> bytes:

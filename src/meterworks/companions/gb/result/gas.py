@@ -21,7 +21,7 @@ from meterworks.companions.gb.result.zcl_table import CLUSTERS, command_name
 from meterworks.protocols import DecodeError, EncodeError
 from meterworks.protocols.gbcs import NEVER, Component, GbzAlert, GbzMessage, GbzOutcome, ZclFrame
 
-__all__ = ["read_gas", "read_gas_alert", "write_gas"]
+__all__ = ["component_size", "read_gas", "read_gas_alert", "write_gas"]
 
 Open = Callable[[bytes], bytes | None]
 OUTCOME: Final = "outcome"
@@ -73,6 +73,11 @@ def write_gas(frame: PayloadFrame, items: Sequence[Item], sealing: Callable[[byt
         content=content,
         component_count=frame.component_count,
     ).to_bytes()
+
+
+def component_size(item: Item) -> int:
+    """How many octets of the payload an item takes that came in a component."""
+    return len(_component(item, lambda _: None).to_bytes(is_last=False))
 
 
 def _content_item(content: bytes) -> Item:

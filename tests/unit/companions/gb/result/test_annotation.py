@@ -65,6 +65,27 @@ def test_every_field_of_the_frame_has_its_octets():
     assert told["mac"].endswith("(not checked: no key of either end)")
 
 
+@pytest.mark.parametrize(
+    ("made", "begins"),
+    [
+        (message(READ_EXPORT, EXPORT), ["060000000a", "02020f00161e", "0600000014", "02020f001620"]),
+        (message(0x006E, "0109 02 00 0705 0005 08 00 0b 02 00 01 0705 0005 08 01 0b 02 8b"), ["000705", "010705"]),
+        (outcome("8f66", "2328 00005e2c0200 06"), ["128f66", "090c07ee", "0913"]),
+        (command(READ_EXPORT, "d9200003e800 02 0100030100020800ff02 0100030100020800ff03 02 00 00"),
+         ["0100030100020800ff02", "0100030100020800ff03"]),
+        (command(0x006D, "0109 01 11 0705 000c 1c374a80 01 00 08 ffffffff 05"), ["110705"]),
+        (message(0x0013, "3003020101"), ["3003"]),
+    ],
+)  # fmt: skip
+def test_every_item_has_its_octet(made, begins):
+    octets = made.to_bytes()
+    payload = annotate(octets).find("payload")
+    assert payload is not None
+    items = [node for node in payload.children if node.name not in ("alert", "quantity")]
+    for node, begin in zip(items, begins, strict=True):
+        assert octets[node.offset :].startswith(bytes.fromhex(begin)), node.name
+
+
 def test_a_mac_is_verified_with_either_ends_key_or_the_brokers(keys):
     made = message(READ_EXPORT, EXPORT)
     right = with_mac(made, keys.secret(DEVICE, PARTY))
