@@ -4,12 +4,15 @@ import json
 from datetime import UTC, datetime
 
 import orjson
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from tests.integration.market.conftest import ClientOf
 from tests.integration.market.small_neighbourhood import SmallNeighbourhood
+from tests.security.device_keys.certified import Registrar
 
 from meterworks.headend import KeyCampaign, KeyJobState, KeyLedger, KeyPurpose
 from meterworks.headend.key_job import KeyEvent
-from meterworks.registry import DeviceId, DeviceKeys, KeyKind, KeySelection
+from meterworks.registry import DeviceId, DeviceKeys, KeyKind, KeyOrigin, KeySelection, NewKey
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 CAMPAIGN = "0123456789abcdef0123456789abcdef"
@@ -79,6 +82,42 @@ async def test_a_campaign_is_begun_by_the_operator_alone_and_in_its_name(
     assert (question["purpose"], question["devices"], question["kinds"]) == ("emergency", [1], ["guek", "gak"])
     wrong = await (await client_of("olivia")).post("/key-campaigns", content=json.dumps({"started_by": "sam"}))
     assert wrong.status_code == 422
+
+
+async def test_certificates_and_signed_policies_are_asked_for_too(
+    neighbourhood: SmallNeighbourhood, client_of: ClientOf
+) -> None:
+    asked: list[dict[str, object]] = []
+
+    async def start(question: bytes) -> bytes:
+        asked.append(orjson.loads(question))
+        return b'{"id": "x"}'
+
+    await neighbourhood.bus.respond("headend.keys.start", start)
+    client = await client_of("olivia")
+    for body in ({"task": "certificate", "kinds": ["signing"]}, {"task": "policy", "statement": "a.b.c"}):
+        assert (await client.post("/key-campaigns", json=body)).status_code == 201
+    assert [(each["task"], each["kinds"], each.get("statement")) for each in asked] == [
+        ("certificate", ["signing"], None),
+        ("policy", [], "a.b.c"),
+    ]
+    for wrong in ({"task": "lower"}, {"suite": 2}, {"statement": "x" * 9000}):
+        assert (await client.post("/key-campaigns", json=wrong)).status_code == 422
+
+
+async def test_a_certificate_of_a_meter_is_shown(neighbourhood: SmallNeighbourhood, client_of: ClientOf) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    made = Registrar(NOW.timestamp()).issue("0" * 16, key.public_key(), "signature", days=10)
+    fresh = {KeyKind.SIGNING: NewKey(certificate=made.public_bytes(Encoding.DER))}
+    registry = neighbourhood.services.registry
+    await registry.change_keys(
+        {DeviceId(1): lambda hand: hand.prepared(fresh, KeyOrigin.CERTIFIED, "", NOW).put_in_force(fresh, NOW)}
+    )
+    shown = (await (await client_of("olivia")).get("/devices/1/keys")).json()["keys"]
+    (signing,) = [each for each in shown if each["kind"] == "signing"]
+    assert signing["certificate"]["serial_number"] == f"{made.serial_number:x}"
+    assert signing["certificate"]["ends_at"] == "2026-06-11T00:00:00Z"
+    assert all(each["certificate"] is None for each in shown if each["kind"] != "signing")
 
 
 async def test_a_campaign_is_held_and_let_go_by_the_head_end(

@@ -3,6 +3,7 @@
 from typing import Annotated, Literal
 
 import orjson
+from cryptography import x509
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 from pydantic import Field
@@ -34,10 +35,17 @@ CampaignNumber = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 
 
 class CampaignBody(Body):
-    """A campaign to begin. What is given of the selection must all hold; nothing given: every device with keys."""
+    """A campaign to begin. What is given of the selection must all hold; nothing given: every device with keys.
+
+    statement: a signed policy, which alone raises devices to a higher suite (task keys) or policy (task policy).
+    """
 
     purpose: Literal["rotate", "emergency"] = "rotate"
-    kinds: list[Literal["guek", "gak", "kek", "gbek"]] = Field(default_factory=list, max_length=4)
+    task: Literal["keys", "certificate", "client", "secret", "policy"] = "keys"
+    kinds: list[Literal["guek", "gak", "kek", "gbek", "signing", "agree", "tls", "hls"]] = Field(
+        default_factory=list, max_length=4
+    )
+    statement: str | None = Field(default=None, max_length=8192)
     devices: list[Annotated[int, Field(ge=1, le=2**63 - 1)]] = Field(default_factory=list, max_length=100_000)
     model: str | None = Field(default=None, max_length=64)
     origin: Literal["transport", "generated", "agreed", "imported"] | None = None
@@ -87,6 +95,17 @@ def _version_document(version: KeyVersion) -> dict[str, object]:
         "activated_at": text("activated_at"),
         "ended_at": text("ended_at"),
         "verified_at": text("verified_at"),
+        "certificate": None if version.certificate is None else _certificate_document(version.certificate),
+    }
+
+
+def _certificate_document(der: bytes) -> dict[str, str]:
+    certificate = x509.load_der_x509_certificate(der)
+    return {
+        "serial_number": f"{certificate.serial_number:x}",
+        "issuer": certificate.issuer.rfc4514_string(),
+        "starts_at": format_utc(certificate.not_valid_before_utc),
+        "ends_at": format_utc(certificate.not_valid_after_utc),
     }
 
 
@@ -121,7 +140,7 @@ async def campaign(
 async def start(
     request: Request, principal: Annotated[Principal, permit("key.rotate")], body: CampaignBody
 ) -> Response:
-    """Rotate the keys of the devices selected. An emergency marks their keys as compromised, and goes first."""
+    """Rotate the keys of the devices selected, or do another task. An emergency marks keys as compromised."""
     market = market_of(request)
     question = orjson.dumps({**body.model_dump(exclude_none=True), "started_by": principal.name})
     timeout_s = market.settings.read_timeout_s
