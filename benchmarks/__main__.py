@@ -19,7 +19,7 @@ from benchmarks.aim import Verdict, judge
 
 BENCHMARKS = (
     *("decode", "apdu", "protection", "sessions", "fleet_memory", "warehouse", "api", "end_to_end"),
-    *("keystore", "pki", "channels", "audit"),
+    *("keystore", "pki", "channels", "audit", "gbcs"),
 )
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT_S = 1200

@@ -45,6 +45,16 @@ AIMS = (
     Aim("end_to_end", "load_import.readings_per_s", at_least=300_000, unit="readings/s", text="meter to committed row"),
     Aim("channels", "reading.tls_cost_365_days_percent", at_most=25, unit="%", text="TLS on reading a year, resumed"),
     Aim("channels", "reading.tls_cost_1_days_percent", at_most=25, unit="%", text="TLS on reading a day, resumed"),
+    Aim("gbcs", "command_us.plain.*.build_protect", at_most=150, unit="us", text="GB command, built and MACed"),
+    Aim("gbcs", "answer_us.plain.*.verify_read", at_most=250, unit="us", text="GB response, verified and read"),
+    Aim(
+        "gbcs",
+        "command_us.signed.*.overhead_to_bare",
+        at_most=1,
+        unit="x",
+        text="GB signed command, beyond cryptography",
+    ),
+    Aim("gbcs", "answer_us.signed.*.overhead_to_bare", at_most=1, unit="x", text="GB signed response, likewise"),
     Aim("end_to_end", "bytes_per_reading_compacted", at_most=2, unit="bytes", text="per stored reading, compacted"),
 )
 

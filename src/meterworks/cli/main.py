@@ -53,6 +53,7 @@ class Commands(LateGroup):
             "conformance": Row(
                 module="meterworks.cli.conformance", help="Conformance of DLMS/COSEM: vectors, servers, clients."
             ),
+            "gb": Row(module="meterworks.cli.gb", help="Service requests of the GB system: commands, checks, forms."),
             "audit": Row(module="meterworks.cli.audit", help="The audit trail: verify, show, prove, export."),
             "pki": Row(
                 module="meterworks.cli.pki", help="Certificates: authorities, issuing, revocation, verification."

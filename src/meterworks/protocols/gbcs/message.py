@@ -7,8 +7,9 @@ again octet by octet. Nothing here checks a MAC or a signature: `protection` doe
 Source: GBCS 7.2 (message structure); fact sheet gb/GBCS.md section 2.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 from typing import Final, Self
 
 from meterworks.protocols.dlms.length import decode_length, encode_length, take
@@ -104,7 +105,7 @@ class OtherInformation:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Message:
     """One GB message, as it travels.
 
@@ -135,7 +136,7 @@ class Message:
         """The transaction identifier: kind and counter, 9 octets."""
         return bytes((self.kind,)) + _counter(self.counter)
 
-    @property
+    @cached_property
     def signed_octets(self) -> bytes:
         """What a signature covers: the body from behind its tag to the end of the payload (GBCS 4.3.3)."""
         return b"".join(
@@ -172,11 +173,17 @@ class Message:
 
     def signed(self, signature: bytes) -> Self:
         """The same message with a signature: what becomes of a pre-command. A MAC it had is gone: it covers both."""
-        return replace(self, signature=signature, mac=None, ends_behind_payload=False)
+        return self._with(signature=signature, mac=None, ends_behind_payload=False)
 
     def protected(self, mac: bytes) -> Self:
         """The same message in the frame of a MAC."""
-        return replace(self, mac=mac)
+        return self._with(mac=mac)
+
+    def _with(self, **protection: object) -> Self:
+        """A copy with another protection, and with what a signature covers, which is not made anew."""
+        made = object.__new__(type(self))
+        made.__dict__.update(self.__dict__ | protection)
+        return made
 
     @classmethod
     def from_bytes(cls, octets: bytes) -> Self:
