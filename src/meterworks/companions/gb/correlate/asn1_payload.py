@@ -176,7 +176,7 @@ def _others_certificates(mode: int, authorising_role: int, role: int, prefix: st
         floors = list(
             _floors(scope, changes, "floor", f"{prefix}FloorSeqNumber", f"{prefix}PrepaymentTopUpFloorSeqNumber")
         )
-        if instant_of(scope.text("ExecutionDateTime") or "now") != NEVER:
+        if floors and instant_of(scope.text("ExecutionDateTime") or "now") != NEVER:
             yield f"{changes}/role", role
             yield from floors
         yield from _replacements(scope, role)

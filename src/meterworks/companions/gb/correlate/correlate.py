@@ -7,6 +7,7 @@ Source: fact sheet gb/GBCS.md section 6, step 2.
 """
 
 from collections.abc import Sequence
+from functools import cache
 from itertools import zip_longest
 
 from meterworks.catalogue.gb import RequestMode, load_service_requests
@@ -146,13 +147,20 @@ def _is_asked(wanted: object, there: object) -> bool:
 
 def _check_all_read(scope: Scope) -> None:
     """No part of the request may be left over, but for the time until which the carrier waits, and its reader's key."""
-    service = load_service_requests().get(scope.request.variant)
-    waits = service is not None and RequestMode.CARRIER_DATED in service.modes
     body = scope.request.body.name
-    kept = {f"{body}/{READER_CERTIFICATE}"} | ({f"{body}/{_EXECUTION_TIME}"} if waits else set())
+    kept = {f"{body}/{READER_CERTIFICATE}"} | (
+        {f"{body}/{_EXECUTION_TIME}"} if scope.request.variant in _carrier_dated() else set()
+    )
     for path, text in scope.unread():
         if path not in kept:
             raise scope.mismatch(path, text or "it", "nothing of it")
+
+
+@cache
+def _carrier_dated() -> frozenset[str]:
+    """Variants whose requests the carrier may hold until their time; their messages say nothing of it."""
+    services = load_service_requests().values()
+    return frozenset(service.variant for service in services if RequestMode.CARRIER_DATED in service.modes)
 
 
 # --- alone ----------------------------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ Source: GBCS 7.2 (message structure); fact sheet gb/GBCS.md sections 2 and 3.
 
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from meterworks.companions.errors import RequestMismatchError
@@ -59,7 +58,7 @@ def check_envelope(request: Request, message: Message, sender: Sender) -> None:
         ("supplementary party", sender.party, other.supplementary_party),
         ("supplementary counter", sender.party_counter, other.supplementary_counter),
         ("supplementary originator counter", None, other.supplementary_originator_counter),
-        ("certificate of the reader", b"".join(_certificates(request)), other.certificate),
+        ("certificate of the reader", _certificate(request, sender), other.certificate),
         ("date and time", b"", message.date_time),
     )
     for path, asked, found in compared:
@@ -70,12 +69,14 @@ def check_envelope(request: Request, message: Message, sender: Sender) -> None:
             )  # fmt: skip
 
 
-def _certificates(request: Request) -> Iterator[bytes]:
-    for element in request.body.children:
-        if element.name == READER_CERTIFICATE:
-            try:
-                yield b64decode("".join(element.text.split()), validate=True)
-            except (Base64Error, ValueError) as error:
-                raise RequestMismatchError(
-                    f"{READER_CERTIFICATE} is not base64: {error}", path=READER_CERTIFICATE, asked=None, found=None
-                ) from error
+def _certificate(request: Request, sender: Sender) -> bytes:
+    """The certificate that an answer is encrypted for: it travels where the broker speaks for a party."""
+    texts = [element.text for element in request.body.children if element.name == READER_CERTIFICATE]
+    if sender.party is None or not texts:
+        return b""
+    try:
+        return b64decode("".join(texts[0].split()), validate=True)
+    except (Base64Error, ValueError) as error:
+        raise RequestMismatchError(
+            f"{READER_CERTIFICATE} is not base64: {error}", path=READER_CERTIFICATE, asked=texts[0], found=None
+        ) from error
