@@ -50,7 +50,7 @@ def title_of(number):
     return b"KEY" + number.to_bytes(5, "big")
 
 
-def specification(number, *, suite=0, kek=True, connection="head-end"):
+def specification(number, *, suite=0, kek=True, connection="head-end", logins=()):
     size = 32 if suite == 2 else 16
     return MeterSpecification(
         system_title=title_of(number),
@@ -61,6 +61,7 @@ def specification(number, *, suite=0, kek=True, connection="head-end"):
         address=f"127.18.{number // 250}.{number % 250 + 1}:0",
         connection=connection,
         suite=SecuritySuite(suite),
+        logins=logins,
     )
 
 

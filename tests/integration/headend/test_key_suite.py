@@ -11,7 +11,9 @@ from tests.integration.headend.key_field import make_field, settled, specificati
 from tests.integration.headend.test_key_campaign import counters_of, done_share, lowered
 
 from meterworks.devices import FaultSettings, certificate_store
+from meterworks.devices.client_login import ClientLogin
 from meterworks.headend import KeyPurpose
+from meterworks.protocols.dlms import READER_CLIENT, Mechanism
 from meterworks.registry import KeyKind, KeyOrigin, KeySelection
 
 METERS = 9  # three of each suite; more in `make soak`
@@ -65,6 +67,23 @@ async def suites_under_losses(field, meters, *, seed, kills=(0.3, 0.6), within_s
     found["counters"].append(await counters_of(field))
     found["changed"] = await field.changed(first)
     return found
+
+
+async def test_the_secret_of_readers_is_replaced_over_the_wire(field):
+    login = ClientLogin(client_sap=READER_CLIENT, mechanism=Mechanism.SHA256, secret=b"the first secret")
+    meters = [specification(0, logins=(login,)), specification(1)]
+    await field.serve(meters)
+    await field.enrol(meters)
+    await field.start()
+    body = orjson.dumps({"task": "secret", "devices": field.ids})
+    begun = orjson.loads(await field.bus.request("headend.keys.start", body, timeout_s=60.0))
+    assert await settled(field, begun["id"]) == {"done": 1, "failed": 1}  # the other one has none
+    held = await field.registry.keys(field.ids)
+    assert field.fleet.meter(0).association(READER_CLIENT).secret == held[field.ids[0]].hls != login.secret
+    (failed,) = orjson.loads(
+        await field.bus.request("headend.keys.status", orjson.dumps({"campaign": begun["id"]}), timeout_s=60.0)
+    )["exceptions"]
+    assert "mechanism 5" in failed["reason"]
 
 
 async def test_no_meter_of_any_suite_is_lost_whatever_is_lost_on_the_way(field):
