@@ -59,8 +59,9 @@ class DlmsBuilder:
         plan = self.plans.get(use_case.code)
         if plan is None:
             raise TransformError(
-                f"{use_case.use_case} has no rows: nothing says what its commands hold", use_case=use_case.use_case
-            )
+                f"{use_case.use_case} has no rows: nothing says what its commands hold",
+                path=request.body.name, value=use_case.use_case, expected="rows in use_case_items.csv",
+            )  # fmt: skip
         _, counter, other = header_of(use_case, request, situation)
         party = other.supplementary_party or request.request_id.originator
         scope = Scope(request.body, request, situation, counter=counter, party=party)

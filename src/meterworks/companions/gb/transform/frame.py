@@ -15,6 +15,7 @@ from meterworks.catalogue.gb import (
     PayloadKind,
     UseCase,
     UseCaseChoice,
+    load_service_requests,
     load_use_case_choices,
     load_use_cases,
 )
@@ -34,18 +35,23 @@ _WHOLE = frozenset({CommandVariant.SEND, CommandVariant.RETURN, CommandVariant.S
 
 @dataclass(frozen=True, slots=True)
 class Rulebook:
-    """All tables a transform reads, compiled: choices by service request variant, use cases by code, builders."""
+    """All tables a transform reads, compiled: choices by service request variant, use cases by code, builders.
+
+    critical: the service request variants whose commands their users sign themselves.
+    """
 
     choices: Mapping[str, tuple[UseCaseChoice, ...]]
     use_cases: Mapping[int, UseCase]
     builders: Mapping[PayloadKind, PayloadBuilder]
+    critical: frozenset[str] = frozenset()
 
 
 @cache
 def load_rulebook(additions: tuple[Path, ...] = ()) -> Rulebook:
     """Load and compile the tables, once. additions: folders of makers. Raises CatalogueError."""
     folders: Sequence[Path] = additions
-    return Rulebook(load_use_case_choices(folders), load_use_cases(folders), load_builders(folders))
+    critical = frozenset(row.variant for row in load_service_requests(folders).values() if row.critical)
+    return Rulebook(load_use_case_choices(folders), load_use_cases(folders), load_builders(folders), critical)
 
 
 def transform(request: Request, situation: Situation, *, rulebook: Rulebook | None = None) -> Message:
@@ -57,7 +63,10 @@ def transform(request: Request, situation: Situation, *, rulebook: Rulebook | No
     choice = choose(request, situation, rulebook=rules)
     builder = rules.builders.get(choice.payload)
     if builder is None:
-        raise TransformError(f"{choice.use_case}: nothing builds {choice.payload} payloads", use_case=choice.use_case)
+        raise TransformError(
+            f"{choice.use_case}: nothing builds {choice.payload} payloads",
+            path=request.body.name, value=choice.use_case, expected="a builder",
+        )  # fmt: skip
     try:
         originator, counter, other = header_of(choice, request, situation)
         return Message(
@@ -77,11 +86,7 @@ def choose(request: Request, situation: Situation, *, rulebook: Rulebook | None 
     """The use case a request becomes in a situation: the first row whose conditions hold and whose use case the device
     knows. Raises TransformError where there is none."""
     rules = rulebook or load_rulebook()
-    if request.command_variant is not CommandVariant.PREPARE and request.command_variant not in _WHOLE:
-        raise TransformError(
-            f"command variant {request.command_variant.value} makes no command of a request; 1, 2, 3 or 4 does",
-            path="CommandVariant", value=str(request.command_variant.value), expected="1, 2, 3 or 4",
-        )  # fmt: skip
+    _check_command_variant(request, is_critical=request.variant in rules.critical)
     known = situation.device_codes
     for choice in rules.choices.get(request.variant, ()):
         if (
@@ -108,6 +113,17 @@ def signer_of(request: Request, situation: Situation, *, rulebook: Rulebook | No
     # What is critical for the device and not for the user, the carrier's own parties sign.
     use_case = rules.use_cases[choice.code]
     return sender if use_case.is_critical and sender != request.request_id.originator else None
+
+
+def _check_command_variant(request: Request, *, is_critical: bool) -> None:
+    """A critical command is never made whole: its user has to see it and to sign it."""
+    if request.command_variant is CommandVariant.PREPARE or (request.command_variant in _WHOLE and not is_critical):
+        return
+    number, expected = request.command_variant.value, "4" if is_critical else "1, 2, 3 or 4"
+    raise TransformError(
+        f"service request {request.variant} is asked with command variant {number}; {expected} expected",
+        path="CommandVariant", value=str(number), expected=expected,
+    )  # fmt: skip
 
 
 def _holds(condition: Condition, body: Element) -> bool:

@@ -71,7 +71,7 @@ def at(device: DeviceKind, **facts: Any) -> Situation:
     ],
 )
 def test_the_body_and_the_device_choose_the_use_case(variant, paths, device, use_case):
-    assert choose(asked(variant, *paths), at(device)).use_case == use_case
+    assert choose(asked(variant, *paths, how=CommandVariant.PREPARE), at(device)).use_case == use_case
 
 
 def test_the_party_chooses_where_the_body_does_not():
@@ -97,6 +97,12 @@ def test_a_request_that_no_device_of_this_kind_answers_is_refused(variant):
 @pytest.mark.parametrize("how", [CommandVariant.ANSWER, CommandVariant.SEND_SIGNED])
 def test_only_some_command_variants_make_commands(how):
     with pytest.raises(TransformError, match="command variant"):
+        choose(asked("7.1", how=how), at(DeviceKind.ESME))
+
+
+@pytest.mark.parametrize("how", [CommandVariant.SEND, CommandVariant.RETURN])
+def test_a_critical_command_is_never_made_whole(how):
+    with pytest.raises(TransformError, match=r"7\.1 is asked with command variant \d; 4 expected"):
         choose(asked("7.1", how=how), at(DeviceKind.ESME))
 
 
