@@ -202,7 +202,7 @@ class Message:
         start = 1 + len(_CIPHERING_HEADER)
         if octets[1:start] != _CIPHERING_HEADER:
             raise DecodeError("the six fields of the MAC's frame are not empty", offset=1)
-        size, start = decode_length(octets, start)
+        size, start = _shortest_length(octets, start, "the content")
         if start + size != len(octets):
             raise DecodeError(
                 f"{size} octets announced at octet {start}, {len(octets) - start} are there", offset=start
@@ -265,13 +265,19 @@ def _kind(octet: int, offset: int) -> MessageKind:
 
 
 def _pull(octets: bytes, offset: int, name: str, size_expected: int | None = None) -> tuple[bytes, int]:
-    """A field and the offset behind it. Its length stands in the shortest form: there is one encoding of a message."""
-    size, start = decode_length(octets, offset)
-    if start - offset != len(encode_length(size)):
-        raise DecodeError(f"length of {name} at octet {offset} is not in its shortest form", offset=offset)
+    """A field and the offset behind it."""
+    size, start = _shortest_length(octets, offset, name)
     if size_expected is not None and size != size_expected:
         raise DecodeError(f"{name} of {size} octets at octet {offset}; {size_expected} expected", offset=offset)
     return take(octets, start, size), start + size
+
+
+def _shortest_length(octets: bytes, offset: int, name: str) -> tuple[int, int]:
+    """A length and the offset behind it. It stands in the shortest form: there is one encoding of a message."""
+    size, start = decode_length(octets, offset)
+    if start - offset != len(encode_length(size)):
+        raise DecodeError(f"length of {name} at octet {offset} is not in its shortest form", offset=offset)
+    return size, start
 
 
 def _with_length(octets: bytes) -> bytes:

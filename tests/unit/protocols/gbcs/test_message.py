@@ -101,6 +101,11 @@ GOOD_MAC = with_mac_frame(UNSIGNED)
         (octets(UNSIGNED.replace("a0 00 02", "a0 01 00 02")), "date-time of 1 octets"),
         (octets(UNSIGNED.replace("02 0019", "03 001900")), "other information of 3 octets"),
         (octets(UNSIGNED.replace("03 aa", "81 03 aa")), "shortest form"),
+        (
+            octets(f"dd 000000000000 81{17 + len(octets(UNSIGNED)):02x} 1100000000 {UNSIGNED} {'00' * 12}"),
+            "shortest form",
+        ),
+        (octets(PRE_COMMAND.replace("09 01", "09 02")), "only a pre-command ends there"),
         (octets(f"{PRE_COMMAND} 01 00"), "signature of 1 octets"),
         (octets("dd 000000000001") + GOOD_MAC[7:], "not empty"),
         (GOOD_MAC[:-1], "announced"),
