@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from meterworks.companions.gb.result.form import PlainJson, Told, read_value, write_value
+from meterworks.companions.gb.result.integrity_warning import INTEGRITY_ALERT, WARNING, warning_name, warning_octets
 from meterworks.companions.gb.result.item_name import (
     Asked,
     alert_fields,
@@ -246,6 +247,8 @@ def _fields(parts: Sequence[DataValue], code: int, message_code: int) -> list[Fi
         size = len(content[0].value)
         if size == _OUTCOME_SIZE and code in OUTCOME_CODES:
             known = [Field(_OUTCOME, Schema(_OUTCOME))]
+        elif code == INTEGRITY_ALERT and warning_name(content[0].value) is not None:
+            known = [Field(WARNING, Schema(WARNING))]
         elif size == _REFERENCE_SIZE:
             known = [Field(_REFERENCE, Schema(_REFERENCE))]
         elif size == _HASH_SIZE:
@@ -258,6 +261,8 @@ def _fields(parts: Sequence[DataValue], code: int, message_code: int) -> list[Fi
 def _alert_item(field: Field, part: DataValue) -> Item:
     if field.schema.hint in (_OUTCOME, _REFERENCE):
         return Item(name=field.name, value=_told_reference(part.value), form=field.schema.hint)
+    if field.schema.hint == WARNING:
+        return Item(name=field.name, value=warning_name(part.value), form=WARNING)
     schema = field.schema
     if part.tag is Tag.OCTET_STRING and not schema.hint and _is_json(part.value):
         schema = Schema("text")
@@ -288,6 +293,8 @@ def _told_reference(octets: bytes) -> dict[str, Any]:
 
 def _written(form: Any, value: PlainJson) -> bytes:
     """The octets of an item's value. Raises EncodeError."""
+    if form == WARNING:
+        return encode_octet_string(warning_octets(value))
     if form not in (_OUTCOME, _REFERENCE):
         return write_value(form, value)
     try:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from meterworks.companions.gb.result.form import OCTETS, read_value, write_value
+from meterworks.companions.gb.result.integrity_warning import INTEGRITY_ALERT, WARNING, warning_name, warning_octets
 from meterworks.companions.gb.result.moment import seconds_text
 from meterworks.companions.gb.result.result import AlertHead, GasFrame, Item, PayloadFrame, PayloadKind, Sealed
 from meterworks.companions.gb.result.zcl import (
@@ -46,7 +47,7 @@ def read_gas_alert(payload: bytes, opened: Open) -> tuple[PayloadFrame, list[Ite
     )
     head = AlertHead(code=alert.alert_code, time="never" if alert.time_s == NEVER else seconds_text(alert.time_s))
     if alert.content:
-        return frame, [_content_item(alert.content)], head
+        return frame, [_content_item(alert.alert_code, alert.content)], head
     if alert.outcome is None:
         return frame, [_item(component, opened) for component in alert.components], head
     return frame, [_outcome_item(alert.outcome)], head
@@ -62,7 +63,7 @@ def write_gas(frame: PayloadFrame, items: Sequence[Item], sealing: Callable[[byt
     if len(items) == 1 and items[0].gas is None:
         is_outcome = items[0].form == OUTCOME
         outcome = _outcome(items[0]) if is_outcome else None
-        content = b"" if is_outcome else write_value(items[0].form, items[0].value)
+        content = b"" if is_outcome else _content(items[0])
     else:
         components = tuple(_component(item, sealing) for item in items)
     return GbzAlert(
@@ -80,8 +81,15 @@ def component_size(item: Item) -> int:
     return len(_component(item, lambda _: None).to_bytes(is_last=False))
 
 
-def _content_item(content: bytes) -> Item:
-    """Content of another form than components: a value of COSEM (the hash of a firmware), or octets."""
+def _content(item: Item) -> bytes:
+    return warning_octets(item.value) if item.form == WARNING else write_value(item.form, item.value)
+
+
+def _content_item(alert_code: int, content: bytes) -> Item:
+    """Content of another form than components: a warning, a value of COSEM (the hash of a firmware), or octets."""
+    warning = warning_name(content)
+    if alert_code == INTEGRITY_ALERT and warning is not None:
+        return Item(name=WARNING, value=warning, form=WARNING)
     try:
         form, value = read_value(content)
     except DecodeError:

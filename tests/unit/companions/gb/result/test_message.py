@@ -166,6 +166,8 @@ def test_an_alert_has_a_code_and_a_time():
         (0x0123, f"0203 {HEAD} 090e7b226c6576656c223a2031307d20", "content_1", '{"level": 10} '),
         (0x0123, f"0203 {HEAD} 0c027b7d", "content_1", "{}"),
         (0x00F0, f"0203 {HEAD} 09020005", "content_1", "0005"),
+        (0x00F0, f"0203 {HEAD} 09020005".replace("8f85", "81a0"), "warning", "error_unexpected_hardware_reset"),
+        (0x00F0, f"0203 {HEAD} 09020063".replace("8f85", "81a0"), "content_1", "0063"),
         (
             0x0121,
             f"0206 {HEAD} 1115 090c07df0101ff000000008000ff 090c07df0201ff000000008000ff 110a",
@@ -270,6 +272,13 @@ def test_unknown_asn1_is_told_as_elements_with_the_head_of_an_alert():
 def test_contents_of_gas_alerts_that_are_no_components(count, content, name, value):
     result = told(message(0x00CF, f"0109 {count} 8f72 1c374a80 {content}", MessageKind.ALERT))
     assert result.values == {name: value}
+
+
+def test_warnings_of_gas_meters_are_named():
+    result = told(message(0x00F0, "0109 00 81a0 1c374a80 0008", MessageKind.ALERT))
+    assert result.values == {"warning": "error_measurement_fault"}
+    with pytest.raises(EncodeError, match="is no warning"):
+        write_result(replace(result, items=(replace(result.items[0], value="bored"),)))
 
 
 # --- frames and refusals --------------------------------------------------------------------------------------------
