@@ -5,7 +5,8 @@ spaces, comments, whether it was indented, and the signature as octets. What it 
 root, the way a hint to a schema was given, and any other layout than none or two blanks a level.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
@@ -92,7 +93,7 @@ def read_root(xml: bytes) -> Element:
 def signature_element(root: etree._Element) -> etree._Element | None:
     """The signature of a document, None where it has none. Raises RequestError where it is not last and alone."""
     found = [child for child in root if child.tag == SIGNATURE_TAG]
-    if len(found) > 1 or (found and next(root.iterchildren(reversed=True, tag=etree.Element)) is not found[0]):
+    if found and next(root.iterchildren(reversed=True, tag=etree.Element)) is not found[0]:
         line = line_of(found[0])
         raise RequestError(
             f"line {line}: a document has one signature, and it stands last", path=str(root.tag), line=line
@@ -120,7 +121,10 @@ def write_document(document: Document) -> bytes:
     """Write a document: canonical XML, with a declaration before it."""
     root = document.root
     if document.comments:
-        root = _with_comments(root, (), document.comments)
+        by_parent: dict[tuple[int, ...], list[Comment]] = {}
+        for comment in document.comments:
+            by_parent.setdefault(comment.parent, []).append(comment)
+        root = _with_comments(root, (), by_parent)
     octets = markup_of(root, _declarations(document), is_indented=document.is_indented).encode()
     if document.signature is not None:
         end = octets.rindex(b"</")
@@ -130,12 +134,19 @@ def write_document(document: Document) -> bytes:
     return DECLARATION + octets
 
 
-def _with_comments(element: Element, path: tuple[int, ...], comments: Sequence[Comment]) -> Element:
+def _with_comments(
+    element: Element, path: tuple[int, ...], comments: Mapping[tuple[int, ...], list[Comment]]
+) -> Element:
     """Put comments among the children they stood among, as elements that the writer knows."""
     children = [_with_comments(child, (*path, at), comments) for at, child in enumerate(element.children)]
-    for comment in reversed([one for one in comments if one.parent == path]):
-        children.insert(comment.before, Element(COMMENT, comment.text))
-    return replace(element, children=tuple(children))
+    merged: list[Element] = []
+    waiting = deque(sorted(comments.get(path, ()), key=lambda one: one.before))
+    for at, child in enumerate(children):
+        while waiting and waiting[0].before <= at:
+            merged.append(Element(COMMENT, waiting.popleft().text))
+        merged.append(child)
+    merged += [Element(COMMENT, one.text) for one in waiting]
+    return replace(element, children=tuple(merged))
 
 
 def _comments(node: etree._Element, path: tuple[int, ...]) -> Iterator[Comment]:

@@ -46,7 +46,9 @@ COMMENT: Final = "#comment"  # name of an element that is written as a comment
 SIZE_MAX: Final = 12 * 2**20  # octets of a document; one text above 10 MB the parser refuses by itself
 MARKS_MAX: Final = 400_000  # "<" in a document: 13 months of half-hourly readings have some 150,000
 NAME_SPACES_MAX: Final = 256  # declarations in a document: each costs at each element below it
+ATTRIBUTES_MAX: Final = 16  # of an element; reading them costs the square of their number
 DEPTH_MAX: Final = 40  # the schema's deepest has 16
+_CROWDED: Final = etree.XPath(f"//*[count(@*) > {ATTRIBUTES_MAX}]")
 _NOT_AN_ELEMENT: Final = (etree._Comment, etree._ProcessingInstruction, etree._Entity)
 _ENCODING: Final = re.compile(rb"""^<\?xml[^>]{0,100}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
 _ENCODINGS: Final = (b"utf-8", b"utf8", b"us-ascii", b"ascii")
@@ -62,7 +64,7 @@ _ATTRIBUTE_SIGNS: Final = str.maketrans(
 def parse(xml: bytes) -> etree._Element:
     """Parse a document within bounds and give its root. Raises RequestError."""
     _screen(xml)
-    parser = etree.XMLParser(
+    parser = etree.XMLParser(  # told the encoding, it reads the same signs as were screened
         encoding="UTF-8", resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False
     )
     try:
@@ -70,8 +72,11 @@ def parse(xml: bytes) -> etree._Element:
     except etree.XMLSyntaxError as error:
         line = error.lineno or 1
         raise RequestError(f"line {line}: this is no XML: {error.msg}", path="", line=line) from error
-    if root.getroottree().docinfo.internalDTD is not None:
-        raise RequestError("line 1: a document type is declared; none may be", path="", line=1)
+    crowded = cast("list[etree._Element]", _CROWDED(root))
+    if crowded:
+        line = line_of(crowded[0])
+        fault = f"line {line}: an element has more than {ATTRIBUTES_MAX} attributes"
+        raise RequestError(fault, path=str(crowded[0].tag), line=line)
     return root
 
 

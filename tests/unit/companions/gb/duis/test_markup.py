@@ -49,13 +49,14 @@ DECLARATION = '<?xml version="1.0" encoding="{}"?>'
         (document(before=DECLARATION.format("ISO-8859-1")), "encoding ISO-8859-1"),
         (b"<a>" + b"<b/>" * 400_001 + b"</a>", "more than 400000"),
         (b"<a " + b" ".join(b'xmlns:p%d="u"' % number for number in range(300)) + b"/>", "more than 256"),
+        (b"<a " + b" ".join(b'a%d=""' % number for number in range(17)) + b"/>", "more than 16 attributes"),
         (b"<a>" + b" " * SIZE_MAX + b"</a>", "octets"),
     ],
 )
 def test_what_is_not_worth_parsing_is_refused(xml, fault):
     with pytest.raises(RequestError, match=fault) as refused:
         parse(xml)
-    assert refused.value.facts["path"] == ""
+    assert refused.value.facts["path"] in ("", "a")
     assert isinstance(refused.value.facts["line"], int)
 
 
@@ -98,7 +99,7 @@ def test_hostile_documents_are_refused_in_bounded_time():
     hostile = [
         document(before=BOMB),
         b"<a>" * 300_000,
-        b"<a " + b"".join(b'a%d="" ' % number for number in range(100_000)) + b"/>",
+        document("<sr:X " + "".join(f'a{number}="" ' for number in range(100_000)) + "/>"),
         b"<a>" + b"<!---->" * 390_000 + b"</a>",
     ]
     start = time.process_time()

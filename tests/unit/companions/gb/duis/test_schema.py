@@ -26,23 +26,25 @@ def test_a_document_is_judged_by_the_schema_of_a_folder(tmp_path):
     assert refused.value.facts["line"] == 1
 
 
+INCLUDING = """<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" elementFormDefault="qualified"
+ targetNamespace="http://www.dccinterface.co.uk/ServiceUserGateway"><xs:include schemaLocation="{}"/></xs:schema>"""
+
+
 def test_a_part_in_the_same_folder_is_taken_in(tmp_path):
     write(tmp_path / "a", "part.xsd")
-    (tmp_path / "a" / "DUIS.xsd").write_text(
-        '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" elementFormDefault="qualified" '
-        'targetNamespace="http://www.dccinterface.co.uk/ServiceUserGateway"><xs:include schemaLocation="part.xsd"/>'
-        "</xs:schema>"
-    )
+    (tmp_path / "a" / "DUIS.xsd").write_text(INCLUDING.format("part.xsd"))
     validate_schema(document(), tmp_path / "a")
     with pytest.raises(RequestError):
         validate_schema(b"<other/>", tmp_path / "a")
 
 
-@pytest.mark.parametrize("place", ["../part.xsd", "http://127.0.0.1:9/part.xsd", "file:///etc/passwd"])
+@pytest.mark.parametrize("place", ["../part.xsd", "b/part.xsd", "http://127.0.0.1:9/part.xsd", "file:///etc/passwd"])
 def test_nothing_beyond_the_folder_is_taken_in(tmp_path, place):
     write(tmp_path, "part.xsd")
-    write(tmp_path / "a", include=f'<xs:include schemaLocation="{place}"/>')
-    with pytest.raises(SchemaError, match="no usable schema"):
+    write(tmp_path / "a")
+    write(tmp_path / "a" / "b", "part.xsd")
+    (tmp_path / "a" / "DUIS.xsd").write_text(INCLUDING.format(place))
+    with pytest.raises((SchemaError, RequestError)):
         validate_schema(document(), tmp_path / "a")
 
 

@@ -162,6 +162,14 @@ def test_another_form_of_signature_is_refused_before_any_cryptography(old, new):
     assert refused.value.code == "document-signature"
 
 
+def test_parts_of_a_signature_that_stand_in_the_wrong_part_are_refused():
+    inner = SIGNED.replace(b"</ds:SignedInfo>", b"").replace(
+        b"</ds:SignatureValue>", b"</ds:SignatureValue></ds:SignedInfo>"
+    )
+    with pytest.raises(DocumentSignatureError, match="SignatureValue is expected"):
+        verify_document(inner, KEYS.get)
+
+
 def test_a_signature_that_is_not_there_or_not_where_it_belongs_is_refused():
     signature = signature_of(SIGNED)
     for xml in (
