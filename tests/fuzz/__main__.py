@@ -1,4 +1,4 @@
-"""Fuzz the DLMS codec and both its ends for a while, from recorded APDUs on.
+"""Fuzz every decoder for a while, from examples on: DLMS and both its ends, certificates, GB messages and documents.
 
     python -m tests.fuzz [--seconds N]
 
@@ -15,8 +15,7 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
-from tests.fuzz.dlms import TARGET_COUNT, run_one
-from tests.fuzz.test_dlms import APDUS, aimed, changed_example
+from tests.fuzz.target import changed, corpus, run_any
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 INPUT_SIZE_MAX = 4096
@@ -26,11 +25,10 @@ MEMORY_MB_MAX = 2048
 
 def guided(seconds: int, folder: Path) -> bool:
     """Run libFuzzer through atheris in a process of its own, which a crash ends."""
-    corpus = folder / "corpus"
-    corpus.mkdir()
-    for number, apdu in enumerate(APDUS):
-        for target in range(TARGET_COUNT):
-            (corpus / f"{number}-{target}").write_bytes(aimed(target, apdu))
+    begin = folder / "corpus"
+    begin.mkdir()
+    for number, octets in enumerate(corpus()):
+        (begin / str(number)).write_bytes(octets)
     options = [
         f"-max_total_time={seconds}",
         f"-max_len={INPUT_SIZE_MAX}",
@@ -40,20 +38,20 @@ def guided(seconds: int, folder: Path) -> bool:
         "-print_final_stats=1",
         "-verbosity=1",
     ]
-    argv = [sys.executable, "-m", "tests.fuzz.guided", *options, str(corpus)]
+    argv = [sys.executable, "-m", "tests.fuzz.guided", *options, str(begin)]
     return subprocess.run(argv, cwd=ROOT, check=False).returncode == 0
 
 
 def unguided(seconds: int, folder: Path) -> bool:
-    """Change recorded APDUs at random in this process."""
+    """Change examples at random in this process."""
     seed = random.SystemRandom().randrange(2**32)
     source = random.Random(seed)
     ends = time.monotonic() + seconds
     count = 0
     while time.monotonic() < ends:
-        octets = changed_example(source)
+        octets = changed(source)
         try:
-            run_one(octets)
+            run_any(octets)
         except Exception:
             (folder / "broke").write_bytes(octets)
             sys.stderr.write(f"seed {seed}, input {count}: octets in {folder / 'broke'}\n")

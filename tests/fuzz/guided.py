@@ -1,4 +1,4 @@
-"""The fuzz target under atheris, guided by coverage of the protocols.
+"""The fuzz target under atheris, guided by coverage of our code.
 
 python -m tests.fuzz.guided [libFuzzer options] [corpus folders]      needs atheris (extra `fuzz`)
 """
@@ -7,15 +7,17 @@ import sys
 
 import atheris
 
-INSTRUMENTED = ["meterworks.protocols", "meterworks.assess.conformance"]  # what is under test, not the libraries below
+INSTRUMENTED = [  # what is under test, not the libraries below
+    *("meterworks.protocols", "meterworks.assess.conformance", "meterworks.companions", "meterworks.trust.pki"),
+]
 
 with atheris.instrument_imports(include=INSTRUMENTED):
-    from tests.fuzz.dlms import run_one
+    from tests.fuzz.target import run_any
 
 
 def main() -> None:
     """Run until an option or a finding ends it."""
-    atheris.Setup(sys.argv, run_one)
+    atheris.Setup(sys.argv, run_any)
     atheris.Fuzz()
 
 
