@@ -77,8 +77,8 @@ def write_result(result: Result, *, secret: SecretOf | None = None) -> bytes:
 
 
 def _request_of(message: Message, command: Message | None) -> AccessRequest | None:
-    """What a command asked, where it is the one that the message answers."""
-    if command is None or command.payload[:1] != bytes((_ACCESS_REQUEST,)):
+    """What a command asked, where it is the one that the message answers; an alert answers none."""
+    if message.kind is MessageKind.ALERT or command is None or command.payload[:1] != bytes((_ACCESS_REQUEST,)):
         return None
     if (command.message_code, command.counter) != (message.message_code, message.counter):
         raise EncodeError(

@@ -80,6 +80,11 @@ def test_another_command_is_refused():
         read_result(message(READ_EXPORT, EXPORT).to_bytes(), command=command(READ_EXPORT, "d9200003e8000000", 7))
 
 
+def test_an_alert_answers_no_command():
+    asked = command(READ_EXPORT, "d9200003e800 00 00", 7)
+    assert told(outcome("8f66", "2328 00005e2c0200 06"), command=asked).alert is not None
+
+
 def test_a_command_of_another_form_names_nothing():
     one = message(READ_EXPORT, "da200003e80000 01 060000000a 01 0100")
     assert told(one, command=command(READ_EXPORT, "0500")).items[0].name == "item_1"
