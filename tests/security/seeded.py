@@ -10,10 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
+from typing import Any, TypeAlias
 
 import pytest
 
-__all__ = ["Defect", "defects_of"]
+__all__ = ["Defect", "Plant", "defects_of", "replaced", "wrapped"]
+
+Plant: TypeAlias = Callable[[pytest.MonkeyPatch], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,26 @@ class Defect:
 
     name: str
     caught_by: str
-    plant: Callable[[pytest.MonkeyPatch], None]
+    plant: Plant
+
+
+def replaced(owner: object, name: str, value: object) -> Plant:
+    """A name of the product stands for something else."""
+
+    def plant(patch: pytest.MonkeyPatch) -> None:
+        patch.setattr(owner, name, value)
+
+    return plant
+
+
+def wrapped(owner: type, name: str, wrap: Callable[..., Any]) -> Plant:
+    """A method stands behind another, which is handed it."""
+    sound = getattr(owner, name)
+
+    def defective(self: Any, *args: Any, **named: Any) -> Any:
+        return wrap(sound, self, *args, **named)
+
+    return replaced(owner, name, defective)
 
 
 @cache

@@ -5,8 +5,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-import pytest
-from tests.security.seeded import Defect
+from tests.security.seeded import Defect, Plant, replaced, wrapped
 
 from meterworks.catalogue import PERMISSIONS, Permission, Reach, Role
 from meterworks.catalogue import permission as catalogue
@@ -14,30 +13,11 @@ from meterworks.market.authoriser import Authoriser
 
 __all__ = ["DEFECTS"]
 
-Plant = Callable[[pytest.MonkeyPatch], None]
-
-
-def _replaced(owner: object, name: str, value: object) -> Plant:
-    def plant(patch: pytest.MonkeyPatch) -> None:
-        patch.setattr(owner, name, value)
-
-    return plant
-
-
-def _wrapped(owner: type, name: str, wrap: Callable[..., Any]) -> Plant:
-    """A method stands behind another that is handed it."""
-    sound = getattr(owner, name)
-
-    def defective(self: Any, *args: Any, **named: Any) -> Any:
-        return wrap(sound, self, *args, **named)
-
-    return _replaced(owner, name, defective)
-
 
 def _row(action: str, **changes: Any) -> Plant:
     """One row of the catalogue is another one, as the table shows it."""
     rows: dict[str, Permission] = {**PERMISSIONS, action: replace(PERMISSIONS[action], **changes)}
-    return _replaced(catalogue, "PERMISSIONS", MappingProxyType(rows))
+    return replaced(catalogue, "PERMISSIONS", MappingProxyType(rows))
 
 
 def _without(**flags: Any) -> Callable[..., None]:
@@ -69,16 +49,16 @@ DEFECTS: tuple[Defect, ...] = (
         "test_every_verdict_equals_the_table_written_by_hand",
         _row("reading.read", reaches=_TOO_FAR),
     ),
-    Defect("unknown actions pass", "test_what_no_row_grants_is_refused", _wrapped(Authoriser, "_admit", _anybody)),
+    Defect("unknown actions pass", "test_what_no_row_grants_is_refused", wrapped(Authoriser, "_admit", _anybody)),
     Defect(
         "admission is not looked at",
         "test_an_organisation_that_is_not_admitted_may_do_nothing",
-        _wrapped(Authoriser, "_admit", _unadmitted),
+        wrapped(Authoriser, "_admit", _unadmitted),
     ),
     Defect(
         "second factors are not asked for",
         "test_a_password_alone_administers_and_commands_nothing",
-        _wrapped(Authoriser, "_check_proof", _without(second_factor=False)),
+        wrapped(Authoriser, "_check_proof", _without(second_factor=False)),
     ),
     Defect(
         "starting a collection is a trifle",
@@ -88,7 +68,7 @@ DEFECTS: tuple[Defect, ...] = (
     Defect(
         "a proof never grows old",
         "test_a_stolen_session_does_nothing_dangerous",
-        _wrapped(Authoriser, "_check_proof", _without(step_up=False)),
+        wrapped(Authoriser, "_check_proof", _without(step_up=False)),
     ),
     Defect(
         "accounts are made by any session",
@@ -96,6 +76,6 @@ DEFECTS: tuple[Defect, ...] = (
         _row("user.manage", step_up=False),
     ),
     Defect(
-        "scopes are a comment", "test_a_token_does_what_it_was_made_for_only", _wrapped(Authoriser, "_admit", _unscoped)
+        "scopes are a comment", "test_a_token_does_what_it_was_made_for_only", wrapped(Authoriser, "_admit", _unscoped)
     ),
 )

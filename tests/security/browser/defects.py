@@ -1,11 +1,10 @@
 """Seeded defects of what browsers are told."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from tests.security.browser import test_page
-from tests.security.seeded import Defect
+from tests.security.seeded import Defect, replaced, wrapped
 
 from meterworks.market.api.token import UserDocument
 from meterworks.portal import page as page_module
@@ -13,25 +12,6 @@ from meterworks.portal import web_session
 from meterworks.portal.session import SessionSigner
 
 __all__ = ["DEFECTS"]
-
-Plant = Callable[[pytest.MonkeyPatch], None]
-
-
-def _replaced(owner: object, name: str, value: object) -> Plant:
-    def plant(patch: pytest.MonkeyPatch) -> None:
-        patch.setattr(owner, name, value)
-
-    return plant
-
-
-def _wrapped(owner: type, name: str, wrap: Callable[..., Any]) -> Plant:
-    """A method stands behind another that is handed it."""
-    sound = getattr(owner, name)
-
-    def defective(self: Any, *args: Any, **named: Any) -> Any:
-        return wrap(sound, self, *args, **named)
-
-    return _replaced(owner, name, defective)
 
 
 def _same_for_all(sound: Any, self: SessionSigner, token: str) -> str:
@@ -72,22 +52,22 @@ DEFECTS: tuple[Defect, ...] = (
     Defect(
         "inline scripts run",
         "test_a_page_runs_no_inline_script_and_stands_in_no_frame",
-        _replaced(page_module, "PAGE_HEADERS", _FRAMED),
+        replaced(page_module, "PAGE_HEADERS", _FRAMED),
     ),
     Defect(
         "a template starts a script of its own",
         "test_no_template_holds_a_script_a_handler_or_a_style_of_its_own",
-        _replaced(test_page, "TEMPLATES", _OwnScript()),
+        replaced(test_page, "TEMPLATES", _OwnScript()),
     ),
     Defect(
         "one form fits all",
         "test_a_form_of_another_session_is_refused",
-        _wrapped(SessionSigner, "form_token", _same_for_all),
+        wrapped(SessionSigner, "form_token", _same_for_all),
     ),
     Defect(
         "the cookie goes along to other sites",
         "test_the_session_cookie_stays_with_us",
-        _replaced(test_page, "start_session", _lax_cookie),
+        replaced(test_page, "start_session", _lax_cookie),
     ),
     Defect("a body takes any field", "test_no_body_takes_a_field_it_does_not_name", _lax_body),
 )

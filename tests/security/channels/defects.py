@@ -5,8 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import pytest
-from tests.security.seeded import Defect
+from tests.security.seeded import Defect, Plant, replaced
 
 from meterworks.headend import channel
 from meterworks.links import TlsDoor
@@ -15,17 +14,12 @@ from meterworks.trust.tls import POLICIES, Guard, Interface, TlsContext, TlsMemo
 
 __all__ = ["DEFECTS"]
 
-Plant = Callable[[pytest.MonkeyPatch], None]
 
 NEW_GENERATION = context._new_generation
 CHECK_PEER = guard.check_peer
 REFRESH = TlsContext.refresh
 GREET = DtlsListener._greet
 NO_CHECK_TIME = 0x200000  # of OpenSSL's verification
-
-
-def _replaced(owner: object, name: str, value: object) -> Plant:
-    return lambda patch: patch.setattr(owner, name, value)
 
 
 def _row(**changes: Any) -> Plant:
@@ -45,7 +39,7 @@ def _generation(change: Callable[[ssl.SSLContext], None]) -> Plant:
         change(made)
         return made
 
-    return _replaced(context, "_new_generation", make)
+    return replaced(context, "_new_generation", make)
 
 
 def _ask_nobody(made: ssl.SSLContext) -> None:
@@ -78,27 +72,27 @@ DEFECTS = (
     Defect("validity is not looked at", "test_a_certificate_that_does_not_hold_opens_nothing",
            _generation(_ignore_time)),
     Defect("lists in memory are not looked at", "test_a_revoked_certificate_opens_nothing",
-           _replaced(TlsMemory, "has_crl", property(lambda _self: False))),
+           replaced(TlsMemory, "has_crl", property(lambda _self: False))),
     Defect("any role will do", "test_a_certificate_speaks_in_its_own_role_only",
-           _replaced(guard, "check_peer", _any_role)),
+           replaced(guard, "check_peer", _any_role)),
     Defect("any device will do", "test_a_device_answers_for_its_own_address_only",
-           _replaced(guard, "check_peer", _any_identity)),
+           replaced(guard, "check_peer", _any_identity)),
     Defect("pushes come in any name", "test_a_device_pushes_in_its_own_name_only",
-           _replaced(channel.HeadendChannels, "check_sender", lambda *_: None)),
+           replaced(channel.HeadendChannels, "check_sender", lambda *_: None)),
     Defect("live connections are left alone", "test_a_revoked_peer_loses_its_live_connection",
-           _replaced(Guard, "_read_lists", lambda _self: False)),
+           replaced(Guard, "_read_lists", lambda _self: False)),
     Defect("connections have no end", "test_a_connection_does_not_outlive_its_time", _row(session_s_max=10**9)),
     Defect("changed files are not taken up", "test_no_session_is_resumed_past_a_new_list",
-           _replaced(TlsContext, "refresh", _renewed_by_age_only)),
+           replaced(TlsContext, "refresh", _renewed_by_age_only)),
     Defect("groups and suites are OpenSSL's own", "test_nothing_beside_the_policy_negotiates",
-           _replaced(context, "set_parameters", lambda *_, **__: True)),
+           replaced(context, "set_parameters", lambda *_, **__: True)),
     Defect("a suite with static keys is allowed", "test_every_suite_makes_its_keys_afresh",
            _row(suites_12=(*POLICIES[Interface.METER].suites_12, "AES128-GCM-SHA256"))),
     Defect("tickets do not age", "test_keys_of_tickets_do_not_get_old", _row(resumption_s_max=10**9)),
     Defect("handshakes pile up", "test_callers_who_stall_make_room_for_others",
-           _replaced(TlsDoor, "enter", lambda self, caller: self.pending.update({caller: None}))),
+           replaced(TlsDoor, "enter", lambda self, caller: self.pending.update({caller: None}))),
     Defect("any cookie is good", "test_an_address_that_has_not_answered_costs_nothing",
-           _replaced(CookieJar, "knows", lambda *_: True)),
+           replaced(CookieJar, "knows", lambda *_: True)),
     Defect("cookies are sent ten times", "test_no_stranger_is_answered_with_more_than_it_sent",
-           _replaced(DtlsListener, "_greet", _loud)),
+           replaced(DtlsListener, "_greet", _loud)),
 )  # fmt: skip

@@ -2,30 +2,19 @@
 
 import io
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
-from tests.security.seeded import Defect
+from tests.security.seeded import Defect, replaced
 
 from meterworks.system import backup
 from meterworks.trust import ceremony, escrow, quorum, shamir, token
 from meterworks.trust.keystore import KeyStore
 
 __all__ = ["DEFECTS"]
-
-Plant = Callable[[pytest.MonkeyPatch], None]
-
-
-def _replaced(owner: object, name: str, value: object) -> Plant:
-    """A name of the product stands for something else."""
-
-    def plant(patch: pytest.MonkeyPatch) -> None:
-        patch.setattr(owner, name, value)
-
-    return plant
 
 
 class _ClearWriter:
@@ -74,22 +63,22 @@ DEFECTS: tuple[Defect, ...] = (
     Defect(
         "shares are joined without a look at their digest",
         "test_one_holder_less_opens_nothing",
-        _replaced(quorum, "join_shares", _joined_unchecked),
+        replaced(quorum, "join_shares", _joined_unchecked),
     ),
     Defect(
         "entries of a ceremony are not verified",
         "test_every_use_is_entered_in_a_protocol_that_shows_each_change",
-        _replaced(ceremony, "_entry", _unsigned),
+        replaced(ceremony, "_entry", _unsigned),
     ),
     Defect(
         "counters go on where the package was written",
         "test_an_escrow_package_serves_its_quorum_only_and_no_counter_comes_again",
-        _replaced(escrow, "COUNTER_JUMP", 0),
+        replaced(escrow, "COUNTER_JUMP", 0),
     ),
     Defect(
         "every key may be laid down",
         "test_no_signing_key_is_ever_laid_down",
-        _replaced(escrow, "SYMMETRIC_KEYS", frozenset({"signing", "agree", "tls", "root", "guek"})),
+        replaced(escrow, "SYMMETRIC_KEYS", frozenset({"signing", "agree", "tls", "root", "guek"})),
     ),
     Defect(
         "backups are written in clear",
@@ -99,16 +88,16 @@ DEFECTS: tuple[Defect, ...] = (
     Defect(
         "a backup loses a row",
         "test_a_restore_gives_back_every_row_and_every_octet",
-        _replaced(backup, "_copy_database", _copied_without_a_row),
+        replaced(backup, "_copy_database", _copied_without_a_row),
     ),
     Defect(
         "a printed key store shows its master key",
         "test_no_key_shows_in_texts_errors_and_logs",
-        _replaced(KeyStore, "__repr__", lambda store: f"KeyStore({store._master._key!r})"),
+        replaced(KeyStore, "__repr__", lambda store: f"KeyStore({store._master._key!r})"),
     ),
     Defect(
         "secrets are compared octet by octet",
         "test_secrets_are_compared_in_constant_time",
-        _replaced(token, "constant_time_equal", constant_time_equal),
+        replaced(token, "constant_time_equal", constant_time_equal),
     ),
 )

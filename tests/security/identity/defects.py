@@ -1,11 +1,10 @@
 """Seeded defects of accounts, logins and sessions."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.security.seeded import Defect
+from tests.security.seeded import Defect, replaced, wrapped
 
 from meterworks.market import account, attempt, factor
 from meterworks.market.account import Accounts
@@ -17,25 +16,6 @@ from meterworks.trust import KeyStore
 from meterworks.trust.factor import matching_step
 
 __all__ = ["DEFECTS"]
-
-Plant = Callable[[pytest.MonkeyPatch], None]
-
-
-def _replaced(owner: object, name: str, value: object) -> Plant:
-    def plant(patch: pytest.MonkeyPatch) -> None:
-        patch.setattr(owner, name, value)
-
-    return plant
-
-
-def _wrapped(owner: type, name: str, wrap: Callable[..., Any]) -> Plant:
-    """A method stands behind another that is handed it."""
-    sound = getattr(owner, name)
-
-    def defective(self: Any, *args: Any, **named: Any) -> Any:
-        return wrap(sound, self, *args, **named)
-
-    return _replaced(owner, name, defective)
 
 
 def _without_device(sound: Any, self: Any, name: str, *, address: str, device: str | None = None) -> Any:
@@ -102,29 +82,29 @@ DEFECTS: tuple[Defect, ...] = (
     Defect(
         "an account has a hundred guesses",
         "test_guesses_at_an_account_are_slowed_down",
-        _replaced(attempt, "ACCOUNT_BURST", 100),
+        replaced(attempt, "ACCOUNT_BURST", 100),
     ),
     Defect(
         "device cookies are not looked at",
         "test_the_owner_gets_in_while_a_guesser_behind_the_same_address_hammers",
-        _wrapped(Attempts, "take", _without_device),
+        wrapped(Attempts, "take", _without_device),
     ),
     Defect(
         "each refusal is the first",
         "test_the_first_lock_is_told_at_once",
-        _wrapped(Attempts, "_remember", _never_first),
+        wrapped(Attempts, "_remember", _never_first),
     ),
     Defect(
         "a wrong code is told apart",
         "test_every_failure_reads_and_costs_the_same",
-        _wrapped(Accounts, "_second_factor", _explaining),
+        wrapped(Accounts, "_second_factor", _explaining),
     ),
     Defect(
         "a second factor may be left out",
         "test_an_enrolled_account_is_not_opened_by_its_password_alone",
-        _wrapped(Accounts, "_second_factor", _optional),
+        wrapped(Accounts, "_second_factor", _optional),
     ),
-    Defect("a code is taken again", "test_a_code_is_taken_once", _replaced(factor, "matching_step", _any_step)),
+    Defect("a code is taken again", "test_a_code_is_taken_once", replaced(factor, "matching_step", _any_step)),
     Defect(
         "secrets are not wrapped",
         "test_no_secret_of_a_person_is_stored_plain",
@@ -133,35 +113,33 @@ DEFECTS: tuple[Defect, ...] = (
     Defect(
         "any password will do",
         "test_a_password_that_is_guessed_early_cannot_be_set",
-        _replaced(account, "is_common_password", lambda password, about=(): False),
+        replaced(account, "is_common_password", lambda password, about=(): False),
     ),
     Defect(
         "a page that renews itself is a use",
         "test_an_idle_session_ends_though_its_page_renews_itself",
-        _wrapped(Tokens, "resolve", _touching),
+        wrapped(Tokens, "resolve", _touching),
     ),
-    Defect("sessions live for weeks", "test_a_session_in_use_ends_with_its_life", _wrapped(Tokens, "issue", _long)),
+    Defect("sessions live for weeks", "test_a_session_in_use_ends_with_its_life", wrapped(Tokens, "issue", _long)),
     Defect(
         "a change of the account leaves its sessions",
         "test_a_change_of_the_account_ends_its_sessions",
-        _wrapped(Tokens, "revoke_all", _none_ended),
+        wrapped(Tokens, "revoke_all", _none_ended),
     ),
     Defect(
         "logging out forgets the cookie only",
         "test_logging_out_ends_the_session_for_good",
-        _wrapped(Tokens, "revoke", _kept),
+        wrapped(Tokens, "revoke", _kept),
     ),
-    Defect(
-        "tokens are ended by number", "test_nobody_ends_anothers_token", _wrapped(Tokens, "revoke_one", _to_whoever)
-    ),
+    Defect("tokens are ended by number", "test_nobody_ends_anothers_token", wrapped(Tokens, "revoke_one", _to_whoever)),
     Defect(
         "one person is enough",
         "test_nobody_approves_what_they_asked_for",
-        _wrapped(Approvals, "_refuse_same", _no_refusal),
+        wrapped(Approvals, "_refuse_same", _no_refusal),
     ),
     Defect(
         "an emergency never ends",
         "test_an_emergency_access_takes_two_is_told_of_and_ends",
-        _wrapped(Approvals, "open_glasses", _for_ever),
+        wrapped(Approvals, "open_glasses", _for_ever),
     ),
 )

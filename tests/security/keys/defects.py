@@ -1,12 +1,10 @@
 """Seeded defects of keys: how they are made, kept and used."""
 
 import importlib
-from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from pkcs11 import Attribute
-from tests.security.seeded import Defect
+from tests.security.seeded import Defect, replaced
 
 from meterworks.trust import envelope
 from meterworks.trust.entropy import HealthTestedSource
@@ -17,17 +15,7 @@ from meterworks.world import neighbourhood_store
 
 __all__ = ["DEFECTS"]
 
-Plant = Callable[[pytest.MonkeyPatch], None]
 known_key = importlib.import_module("meterworks.trust.known_key")  # the package has a function of that name
-
-
-def _replaced(owner: object, name: str, value: object) -> Plant:
-    """A name of the product stands for something else."""
-
-    def plant(patch: pytest.MonkeyPatch) -> None:
-        patch.setattr(owner, name, value)
-
-    return plant
 
 
 class _Clear:
@@ -61,37 +49,37 @@ DEFECTS: tuple[Defect, ...] = (
     Defect(
         "all meters leave the factory with the same keys",
         "test_no_two_devices_share_a_key_and_none_is_made_of_what_is_printed_on_it",
-        _replaced(neighbourhood_store, "secrets", type("Chance", (), {"token_bytes": staticmethod(_counted_out)})),
+        replaced(neighbourhood_store, "secrets", type("Chance", (), {"token_bytes": staticmethod(_counted_out)})),
     ),
     Defect(
         "nobody looks whether a key of a shipment came twice",
         "test_a_shipment_in_which_two_devices_have_one_key_is_caught",
-        _replaced(importlib.import_module("meterworks.registry.shipment"), "_refuse_shared", lambda *_: None),
+        replaced(importlib.import_module("meterworks.registry.shipment"), "_refuse_shared", lambda *_: None),
     ),
     Defect(
         "published keys are not looked up",
         "test_keys_that_everyone_knows_are_refused",
-        _replaced(known_key, "SECRETS", {}),
+        replaced(known_key, "SECRETS", {}),
     ),
     Defect(
         "a key does not keep to its usage",
         "test_a_key_does_what_it_was_made_for_and_nothing_else",
-        _replaced(VaultKeyPair, "check_usage", lambda *_: None),
+        replaced(VaultKeyPair, "check_usage", lambda *_: None),
     ),
     Defect(
         "a key is written over by one of another usage",
         "test_no_key_is_put_in_place_of_one_of_another_usage",
-        _replaced(file_vault, "write_secret_once", _written_over),
+        replaced(file_vault, "write_secret_once", _written_over),
     ),
     Defect(
         "key files are not enciphered",
         "test_a_copied_store_is_useless_without_what_opens_it",
-        _replaced(file_vault, "AESGCM", _Clear),
+        replaced(file_vault, "AESGCM", _Clear),
     ),
     Defect(
         "keys of a token can be taken out",
         "test_a_token_gives_no_private_key_away",
-        _replaced(
+        replaced(
             pkcs11_vault,
             "_KEPT",
             {Attribute.SENSITIVE: False, Attribute.EXTRACTABLE: True},
@@ -100,16 +88,16 @@ DEFECTS: tuple[Defect, ...] = (
     Defect(
         "derived keys hang on the shared secret alone",
         "test_a_derived_key_is_bound_to_both_sides_and_the_purpose",
-        _replaced(envelope, "_wrapping_key", _unbound),
+        replaced(envelope, "_wrapping_key", _unbound),
     ),
     Defect(
         "a closed vault keeps its keys",
         "test_no_key_outlives_its_use",
-        _replaced(FileKeyVault, "forget", lambda _: None),
+        replaced(FileKeyVault, "forget", lambda _: None),
     ),
     Defect(
         "a failed health test stops nothing",
         "test_an_ill_source_of_chance_makes_no_key",
-        _replaced(HealthTestedSource, "_fail", lambda *_: None),
+        replaced(HealthTestedSource, "_fail", lambda *_: None),
     ),
 )

@@ -1,11 +1,9 @@
 """Seeded defects of protected messages."""
 
-from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
-from tests.security.seeded import Defect
+from tests.security.seeded import Defect, replaced
 
 from meterworks.devices import access
 from meterworks.devices.access import Audience, Client, Rights
@@ -15,17 +13,12 @@ from meterworks.protocols.errors import CounterError
 
 __all__ = ["DEFECTS"]
 
-Plant = Callable[[pytest.MonkeyPatch], None]
 
 UNPROTECT = SecurityContext.unprotect
 RECEIVE = client_association.ClientAssociation._receive
 OPEN_INITIATE = client_association.ClientAssociation._open_initiate
 CHECK_REQUEST = server_association.ServerAssociation._check_request
 GET_RESPONSE = 0xC4
-
-
-def _replaced(owner: object, name: str, value: object) -> Plant:
-    return lambda patch: patch.setattr(owner, name, value)
 
 
 def _take_plain(self: Any, apdu: bytes) -> Any:
@@ -97,25 +90,25 @@ def _in_any_name(self: Any, request: AssociationRequest, _settings: object) -> N
 
 DEFECTS = (
     Defect("a client takes plain answers for data", "test_no_plaintext_twin_is_taken_for_a_reading",
-           _replaced(client_association.ClientAssociation, "_receive", _take_plain)),
+           replaced(client_association.ClientAssociation, "_receive", _take_plain)),
     Defect("a plain initiate response opens", "test_no_association_opens_with_a_plaintext_twin",
-           _replaced(client_association.ClientAssociation, "_open_initiate", _open_plain)),
+           replaced(client_association.ClientAssociation, "_open_initiate", _open_plain)),
     Defect("protection is what the sender says", "test_what_is_protected_less_than_the_policy_asks_is_refused",
-           _replaced(SecurityContext, "unprotect", lambda self, apdu, _least: UNPROTECT(self, apdu, 0))),
+           replaced(SecurityContext, "unprotect", lambda self, apdu, _least: UNPROTECT(self, apdu, 0))),
     Defect("counters are not looked at", "test_no_command_is_carried_out_twice",
-           _replaced(SecurityContext, "unprotect", lambda self, apdu, least: (
+           replaced(SecurityContext, "unprotect", lambda self, apdu, least: (
                UNPROTECT if type(self._counters[0]).__name__ == "GrowingCounter" else _with_any_counter
            )(self, apdu, least))),
     Defect("an equal counter passes", "test_an_equal_counter_is_as_used_as_a_lower_one",
-           _replaced(SecurityContext, "unprotect", _lowest_is_good_again)),
+           replaced(SecurityContext, "unprotect", _lowest_is_good_again)),
     Defect("counters move before tags are checked", "test_a_forged_high_counter_does_not_silence_a_client",
-           _replaced(SecurityContext, "unprotect", _counter_first)),
+           replaced(SecurityContext, "unprotect", _counter_first)),
     Defect("a password opens management", "test_management_opens_with_a_proof_of_keys_only",
-           _replaced(server_association.ServerAssociation, "_check_request", _take_passwords)),
+           replaced(server_association.ServerAssociation, "_check_request", _take_passwords)),
     Defect("the public sees readings", "test_who_proves_nothing_sees_identity_and_time_only",
            lambda patch: patch.setitem(access._TABLE, (Client.PUBLIC, Audience.READERS), Rights.READ)),  # type: ignore[arg-type]  # a dictionary below
     Defect("a mirrored challenge is answered", "test_a_challenge_that_is_mirrored_is_not_answered",
-           _replaced(client_association, "hmac", SimpleNamespace(compare_digest=lambda _one, _other: False))),
+           replaced(client_association, "hmac", SimpleNamespace(compare_digest=lambda _one, _other: False))),
     Defect("callers bear any title", "test_nobody_proves_itself_in_our_own_name",
-           _replaced(server_association.ServerAssociation, "_check_title", _in_any_name)),
+           replaced(server_association.ServerAssociation, "_check_title", _in_any_name)),
 )  # fmt: skip

@@ -1,12 +1,10 @@
 """Seeded defects of the running system's trust."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-import pytest
-from tests.security.seeded import Defect
+from tests.security.seeded import Defect, Plant, replaced
 
 from meterworks.runtime import BusRight, BusSettings, DatabaseSettings
 from meterworks.system import baseline, configuration, endpoint, identity, privilege, vault
@@ -18,26 +16,15 @@ from meterworks.trust.tls import Guard, peer_of
 
 __all__ = ["DEFECTS"]
 
-Plant = Callable[[pytest.MonkeyPatch], None]
-
-
-def _replaced(owner: object, name: str, value: object) -> Plant:
-    """A name of the product stands for something else."""
-
-    def plant(patch: pytest.MonkeyPatch) -> None:
-        patch.setattr(owner, name, value)
-
-    return plant
-
 
 def _row(owner: object, name: str, **changes: Any) -> Plant:
     """One row of the table of rights is another one, as a module sees it."""
-    return _replaced(owner, "PRIVILEGES", MappingProxyType({**PRIVILEGES, name: replace(PRIVILEGES[name], **changes)}))
+    return replaced(owner, "PRIVILEGES", MappingProxyType({**PRIVILEGES, name: replace(PRIVILEGES[name], **changes)}))
 
 
 def _told(named: str, **changes: Any) -> Plant:
     """One endpoint is told otherwise."""
-    return _replaced(
+    return replaced(
         endpoint,
         "Endpoint",
         lambda **facts: Endpoint(**(facts | changes if facts["purpose"] == named else facts)),
@@ -67,17 +54,17 @@ DEFECTS: tuple[Defect, ...] = (
     Defect(
         "all answers come to one inbox",
         "test_answers_come_where_nobody_else_listens",
-        _replaced(privilege, "inbox_prefix", lambda _name: "_INBOX_web"),
+        replaced(privilege, "inbox_prefix", lambda _name: "_INBOX_web"),
     ),
     Defect(
         "an empty list of rights is told as it is",
         "test_an_identity_without_rights_is_allowed_nothing",
-        _replaced(BusRight, "as_user", _allowing_all_where_empty),
+        replaced(BusRight, "as_user", _allowing_all_where_empty),
     ),
     Defect(
         "identities do not tell the role",
         "test_each_identity_is_named_once_and_by_its_role",
-        _replaced(privilege, "uri_of", lambda name: f"urn:meterworks:service:{name}"),
+        replaced(privilege, "uri_of", lambda name: f"urn:meterworks:service:{name}"),
     ),
     Defect(
         "the emulated meters are handed the authorities' secret",
@@ -87,29 +74,29 @@ DEFECTS: tuple[Defect, ...] = (
     Defect(
         "a vault is opened with any secret that lies about",
         "test_a_process_opens_no_vault_whose_secret_it_was_not_handed",
-        _replaced(vault, "open_vault", lambda _layout, name, _given=None: name),
+        replaced(vault, "open_vault", lambda _layout, name, _given=None: name),
     ),
     Defect(
         "the ground asks for no right",
         "test_ground_gives_no_store_without_right",
-        _replaced(Ground, "_require", lambda _self, _store: None),
+        replaced(Ground, "_require", lambda _self, _store: None),
     ),
     Defect(
         "production takes a clock that runs fast",
         "test_production_refuses_each_unsafe_setting",
-        _replaced(baseline, "RULES", tuple(rule for rule in baseline.RULES if rule.setting != "clock.rate")),
+        replaced(baseline, "RULES", tuple(rule for rule in baseline.RULES if rule.setting != "clock.rate")),
     ),
     Defect(
         "production refuses an encrypted database",
         "test_production_takes_what_is_safe",
-        _replaced(
+        replaced(
             baseline, "RULES", (*baseline.RULES, baseline.Rule("database.tls", lambda c: not c.database.tls, "none"))
         ),
     ),
     Defect(
         "no secret is known",
         "test_production_refuses_a_secret_that_everyone_knows",
-        _replaced(baseline, "known_key", lambda _key: ""),
+        replaced(baseline, "known_key", lambda _key: ""),
     ),
     Defect(
         "an endpoint nobody wrote down",
@@ -129,41 +116,41 @@ DEFECTS: tuple[Defect, ...] = (
     Defect(
         "any role may come to the market",
         "test_the_market_hears_nothing_of_a_peer_in_another_role",
-        _replaced(Guard, "judge", lambda _self, connection, _identity=None, **_where: peer_of(connection)),
+        replaced(Guard, "judge", lambda _self, connection, _identity=None, **_where: peer_of(connection)),
     ),
     Defect(
         "the portal stands behind the market's listener too",
         "test_the_market_listener_serves_the_api_only",
-        _replaced(listener, "below", lambda _prefix, application: application),
+        replaced(listener, "below", lambda _prefix, application: application),
     ),
     Defect(
         "any process may stand for the bus",
         "test_a_process_refuses_a_bus_that_shows_another_role",
-        _replaced(configuration, "_is_bus", lambda _connection: None),
+        replaced(configuration, "_is_bus", lambda _connection: None),
     ),
     Defect(
         "the bus is joined in the clear",
         "test_the_bus_is_joined_over_tls_by_every_process",
-        _replaced(configuration, "BusSettings", lambda **given: BusSettings(**(given | {"tls": None}))),
+        replaced(configuration, "BusSettings", lambda **given: BusSettings(**(given | {"tls": None}))),
     ),
     Defect(
         "the database is joined in the clear",
         "test_an_outside_database_is_joined_over_tls_with_its_name_checked",
-        _replaced(configuration, "DatabaseSettings", lambda **given: DatabaseSettings(**(given | {"tls": None}))),
+        replaced(configuration, "DatabaseSettings", lambda **given: DatabaseSettings(**(given | {"tls": None}))),
     ),
     Defect(
         "the bus keeps the revoked",
         "test_the_bus_admits_no_certificate_that_is_revoked",
-        _replaced(identity, "_revoked", lambda _crl_pem: set()),
+        replaced(identity, "_revoked", lambda _crl_pem: set()),
     ),
     Defect(
         "nobody looks at the revocation list again",
         "test_the_bus_is_told_of_a_change_once",
-        _replaced(identity, "_stamp_of", lambda _path: None),
+        replaced(identity, "_stamp_of", lambda _path: None),
     ),
     Defect(
         "certificates are renewed when it is nearly too late",
         "test_a_certificate_is_short_lived_and_replaced_before_its_last_third",
-        _replaced(identity, "RENEWED_AFTER", 0.95),
+        replaced(identity, "RENEWED_AFTER", 0.95),
     ),
 )
