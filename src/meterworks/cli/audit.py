@@ -1,13 +1,14 @@
 """`meterworks audit`: the trail of acts, its proofs and the archive of evidence."""
 
 import asyncio
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import orjson
 import typer
 
+from meterworks.catalogue import CHANNELS
 from meterworks.cli.option import AsJson, ConfigFile, DataFolder, Settings, layout_of
 from meterworks.cli.output import notice, print_json, print_rows
 from meterworks.cli.readings import instant
@@ -23,6 +24,9 @@ from meterworks.trust.audit import (
     check_bundle,
     load_public_keys,
 )
+
+if TYPE_CHECKING:
+    from meterworks.system.origin import ReadingProof  # its engine is loaded when it is asked for
 
 __all__ = ["app"]
 
@@ -134,6 +138,70 @@ def show(
     print_rows([record_row(record) for record in asyncio.run(work())], as_json=as_json)
 
 
+@app.command("prove-reading")
+def prove_one_reading(
+    device: Annotated[int, typer.Argument(help="number of the device")],
+    channel: Annotated[str, typer.Argument(help="code or number of the channel, as `A+`")],
+    at: Annotated[str, typer.Argument(help="start of the interval, or instant of the register, UTC unless offset")],
+    message: Annotated[Path | None, typer.Option(help="file of the device's message as it came: is it that?")] = None,
+    data: DataFolder = None,
+    config: ConfigFile = None,
+    settings: Settings = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show from which message of the device a stored reading came, and that it is unchanged since."""
+    from meterworks.runtime.warehouse import Warehouse
+    from meterworks.system.origin import Asked, prove_reading
+
+    moment = instant("at", at)
+    assert moment is not None
+    octets = None if message is None else _read(message)
+    asked = Asked(device=device, channel=_channel(channel), at=moment, message=octets)
+
+    async def work() -> list[ReadingProof]:
+        layout = layout_of(data, config, settings)
+        async with open_trail(layout) as store:
+            warehouse = await asyncio.to_thread(Warehouse, layout.warehouse)
+            try:
+                return await prove_reading(store, warehouse, asked)
+            finally:
+                warehouse.close()
+
+    proofs = asyncio.run(work())
+    print_rows([_origin_row(proof) for proof in proofs], as_json=as_json)
+    if not all(proof.is_proved for proof in proofs):
+        raise typer.Exit(1)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {file}: {error.strerror}") from error
+
+
+def _channel(named: str) -> int:
+    found = next((each.id for each in CHANNELS.values() if named in (each.code, str(each.id))), None)
+    if found is None:
+        raise ConfigurationError(f"there is no channel {named}: see GET /api/v1/channels")
+    return found
+
+
+def _origin_row(proof: "ReadingProof") -> dict[str, object]:
+    line = proof.line
+    return {
+        "version": proof.version,
+        "value": proof.value,
+        "title": line.title if line else "unknown",
+        "message": line.message if line else "unknown",
+        "received_at": datetime.fromtimestamp(proof.received_us / 1_000_000, UTC).isoformat(),
+        "rows": "as stored then" if proof.rows else "changed or unknown",
+        "record": "not anchored yet" if proof.record is None else proof.record,
+        "proved": proof.is_proved,
+        **({} if proof.message is None else {"message_fits": proof.message}),
+    }
+
+
 @app.command()
 def prove(
     record: Annotated[int, typer.Argument(help="number of a record")],
@@ -163,10 +231,7 @@ def check_proof(
     keys = load_public_keys(public_key or ())
     if not keys:
         raise ConfigurationError("name the trail's public key: --public-key audit-....pem")
-    try:
-        octets = file.read_bytes()
-    except OSError as error:
-        raise ConfigurationError(f"cannot read {file}: {error.strerror}") from error
+    octets = _read(file)
     kind = _kind(octets)
     if kind == "meterworks-audit-bundle-1":
         _report(check_bundle(octets, keys), as_json)

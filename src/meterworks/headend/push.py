@@ -6,6 +6,7 @@ counters of messages that come together are written together.
 """
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
@@ -116,7 +117,7 @@ class PushReceiver:
                 raise UnknownSenderError(f"no device has the system title {sender_title(apdu).hex()}")
             notification = await self._opened(apdu, device)
             pushed = read_notification(notification)
-            rows = await self._hand_on(device, pushed)
+            rows = await self._hand_on(device, pushed, hashlib.sha256(apdu).hexdigest())
         except (SecurityError, PeerError) as error:
             self._refuse(error, device, peer)
             raise
@@ -165,8 +166,8 @@ class PushReceiver:
         await self._journal.write(device.device_id, opened.counter)
         return DataNotification.from_bytes(opened.apdu)
 
-    async def _hand_on(self, device: DeviceRecord, pushed: Pushed) -> int:
-        """Give each part to where it belongs. Gives the number of readings."""
+    async def _hand_on(self, device: DeviceRecord, pushed: Pushed, origin: str) -> int:
+        """Give each part to where it belongs. Gives the number of readings. origin: digest of the message."""
         now = self._clock.now()
         at = pushed.at or now
         if at - now > AHEAD_MAX:
@@ -176,10 +177,10 @@ class PushReceiver:
         values = self._register_values(device, pushed, at.timestamp())
         if values:
             self._last_values.add(device.device_id, values)
-            rows += await self._publish_registers(device, values)
+            rows += await self._publish_registers(device, values, origin)
         suspect = self._suspect(device, pushed.at) if pushed.buffers else None
         for profile, buffer in pushed.buffers:
-            rows += await self._publish_profile(device, profile, buffer, suspect)
+            rows += await self._publish_profile(device, profile, buffer, suspect, origin)
         return rows
 
     def _suspect(self, device: DeviceRecord, at: datetime | None) -> Window | None:
@@ -205,17 +206,19 @@ class PushReceiver:
                 values[register.channel_id] = (at_epoch_s, scaled_value)
         return values
 
-    async def _publish_registers(self, device: DeviceRecord, values: LastValues) -> int:
+    async def _publish_registers(self, device: DeviceRecord, values: LastValues, origin: str) -> int:
         """Cumulative registers are readings; momentary values are only shown."""
         kept = {channel: pair for channel, pair in values.items() if CHANNELS[channel].period is Period.REGISTER}
         if not kept:
             return 0
         readings = register_readings(kept)
         at = int(readings.ts_epoch_s[0])
-        await self._publish(device, PUSHED, readings, (at, at + 1))
+        await self._publish(device, PUSHED, readings, (at, at + 1), origin)
         return len(readings)
 
-    async def _publish_profile(self, device: DeviceRecord, profile: str, buffer: bytes, suspect: Window | None) -> int:
+    async def _publish_profile(
+        self, device: DeviceRecord, profile: str, buffer: bytes, suspect: Window | None, origin: str
+    ) -> int:
         """Entries of a profile cross off what they cover, so that the pull of the same data is not needed."""
         check = self._models.known(device, profile)
         if check is None:
@@ -233,10 +236,10 @@ class PushReceiver:
         pieces = found.covered[:PIECES_MAX]
         for piece in pieces:
             part = readings_from_rows(rows, plan.rule, piece, suspect=suspect)
-            await self._publish(device, profile, part, piece)
+            await self._publish(device, profile, part, piece, origin)
         return len(found)
 
-    async def _publish(self, device: DeviceRecord, profile: str, readings: Readings, span: Range) -> None:
+    async def _publish(self, device: DeviceRecord, profile: str, readings: Readings, span: Range, origin: str) -> None:
         reading_set = ReadingSet.of(
             readings,
             device_id=device.device_id,
@@ -244,6 +247,8 @@ class PushReceiver:
             span=span,
             source="push",
             received_at_epoch_s=self._clock.epoch_s(),
+            origin=origin,
+            title=device.system_title.hex(),
         )
         await self._outbox.put(reading_set, (span,))
 

@@ -42,6 +42,10 @@ class ReadingSet:
     received_at_epoch_s: float
     rows: int
     data: bytes
+    origin: str = ""
+    """SHA-256 (hex) of the device's message as it came, still protected; empty where nothing proved the device."""
+    title: str = ""
+    """System title of the device that the message's protection proved, hex."""
 
     @classmethod
     def of(
@@ -53,6 +57,8 @@ class ReadingSet:
         span: Range,
         source: Source,
         received_at_epoch_s: float,
+        origin: str = "",
+        title: str = "",
     ) -> "ReadingSet":
         """Encode readings under a fresh set number."""
         return cls(
@@ -64,6 +70,8 @@ class ReadingSet:
             received_at_epoch_s=received_at_epoch_s,
             rows=len(readings),
             data=encode_readings(readings),
+            origin=origin,
+            title=title,
         )
 
     @property
@@ -84,6 +92,7 @@ class ReadingSet:
             "range_end": str(self.span[1]),
             "received_at": f"{self.received_at_epoch_s:.3f}",
             "source": self.source,
+            **({"origin": self.origin, "title": self.title} if self.origin else {}),
         }
 
 

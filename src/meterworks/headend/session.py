@@ -79,6 +79,10 @@ class DeviceClient(Protocol):
     async def get_list(self, items: Sequence[AttributeAddress]) -> Sequence[bytes | DataAccessResult]:
         """Several attributes in one request."""
 
+    @property
+    def message_digest(self) -> str:
+        """SHA-256 (hex) of the octets that answered the last request, as they came."""
+
     async def set(self, address: AttributeAddress, value: bytes) -> None:
         """Write an attribute."""
 
@@ -90,9 +94,12 @@ class SessionSink(Protocol):
     """Where a session's findings go."""
 
     async def readings(
-        self, device: DeviceRecord, plan: CapturePlan, span: Range, readings: Readings, *, source: Source
+        self, device: DeviceRecord, plan: CapturePlan, span: Range, readings: Readings, *, source: Source, origin: str
     ) -> None:
-        """Readings of a range the device answered for. May wait until the bus takes more."""
+        """Readings of a range the device answered for. May wait until the bus takes more.
+
+        origin: SHA-256 (hex) of the message they came in.
+        """
 
     def events(self, events: Sequence[Event]) -> None:
         """Entries of an event log."""
@@ -183,11 +190,12 @@ class DeviceSession:
     async def read_range(self, plan: CapturePlan, span: Range, *, source: Source = "pull") -> Readings:
         """Read one range, hand it on, and give it. source: why it is read, as it will be stored."""
         buffer = await self._get_patiently(_address(plan.profile.obis_code, BUFFER), _selection(plan, span))
+        origin = self._client.message_digest
         rows = rows_of(decode_profile(buffer, plan.layout), plan)
         readings = readings_from_rows(rows, plan.rule, span, suspect=self._suspect)
         self.report.rows += len(readings)
         self.report.settled |= bool(readings.covered or readings.absent)
-        await self._sink.readings(self.device, plan, span, readings, source=source)
+        await self._sink.readings(self.device, plan, span, readings, source=source, origin=origin)
         return readings
 
     def _spans(self, plan: CapturePlan, ranges: Ranges, *, newest_first: bool) -> list[Range]:

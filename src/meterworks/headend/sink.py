@@ -35,7 +35,7 @@ class Findings:
         self._clock = clock
 
     async def readings(
-        self, device: DeviceRecord, plan: CapturePlan, span: Range, readings: Readings, *, source: Source
+        self, device: DeviceRecord, plan: CapturePlan, span: Range, readings: Readings, *, source: Source, origin: str
     ) -> None:
         """Cross off gaps, publish what there is. An answer without any entry needs no set."""
         profile = plan.profile.name
@@ -49,6 +49,8 @@ class Findings:
             span=(readings.covered[0][0], readings.covered[-1][1]) if readings.covered else span,
             source=source,
             received_at_epoch_s=self._clock.epoch_s(),
+            origin=origin,
+            title=device.system_title.hex(),
         )
         await self._outbox.put(reading_set, readings.covered)
 

@@ -1,6 +1,7 @@
 """DLMS client with asyncio: one connection, one association, one request at a time, over any framing and carrier."""
 
 import asyncio
+import hashlib
 import secrets
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar, cast
@@ -79,6 +80,7 @@ class _ClientProtocol(asyncio.Protocol):
         self.carried_by = transport
         self.recorder: Recorder | None = None
         self.traffic = Traffic()
+        self.answer_digest = hashlib.sha256()  # of what came since the last command was sent
         self.transport: Carrier | None = None
         self.closed: asyncio.Future[None] = self.loop.create_future()
         self.waiter: asyncio.Future[ClientEvent] | None = None
@@ -112,6 +114,7 @@ class _ClientProtocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.traffic.received += len(data)
+        self.answer_digest.update(data)
         if self.recorder is not None:
             self.recorder.received(data)
         now_s = self.loop.time() if self.is_timed else 0.0
@@ -346,6 +349,14 @@ class DlmsClient:
         self._connection.association.adopt_counter()
         return await self._run(request.associate())
 
+    @property
+    def message_digest(self) -> str:
+        """SHA-256 (hex) of the octets of the link that answered the last command: frames as they came, still protected.
+
+        All blocks of a long answer are in it.
+        """
+        return self._protocol.answer_digest.hexdigest()
+
     async def get(
         self, address: AttributeAddress, selection: Selection | None = None, *, progress: ProgressHandler | None = None
     ) -> bytes:
@@ -432,6 +443,7 @@ class DlmsClient:
         protocol.waiter, protocol.command, protocol.progress = waiter, command, progress
         protocol.timeout_s = self.timeout_s
         protocol.deadline_s, protocol.ends_s = now_s + self.timeout_s, now_s + TRANSFER_S_MAX
+        protocol.answer_digest = hashlib.sha256()
         protocol.write(frames)
         protocol.watch()
         if protocol.is_timed:

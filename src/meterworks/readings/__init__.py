@@ -1,10 +1,11 @@
 """Readings: from sets on the bus into the warehouse, exactly once, and out again by device, usage point and time."""
 
 from meterworks.readings.day_blob import DayReadings, decode_day, encode_day
-from meterworks.readings.errors import DayBlobError, ReadingSetError, ReadingsUsageError
+from meterworks.readings.errors import DayBlobError, OriginError, ReadingSetError, ReadingsUsageError
 from meterworks.readings.installation import InstalledDevice
 from meterworks.readings.local_period import LocalPeriod, local_bounds
 from meterworks.readings.model import ReadingsProgress, RecentDay, RejectedSet
+from meterworks.readings.origin import Anchor, OriginBook, OriginLine, rows_digest
 from meterworks.readings.reading_set import (
     COMMITTED_STREAM,
     COMMITTED_SUBJECT,
@@ -17,6 +18,7 @@ from meterworks.readings.reading_set import (
 from meterworks.readings.recent import compare_recent_days, rebuild_recent_days
 from meterworks.readings.settings import WriterSettings
 from meterworks.readings.store import READING_RESULT, ReadingStore
+from meterworks.readings.trim import Observations
 from meterworks.readings.writer import Writer, ensure_reading_streams
 
 __all__ = [
@@ -25,11 +27,16 @@ __all__ = [
     "READINGS_STREAM",
     "READINGS_SUBJECTS",
     "READING_RESULT",
+    "Anchor",
     "DayBlobError",
     "DayReadings",
     "DecodedSet",
     "InstalledDevice",
     "LocalPeriod",
+    "Observations",
+    "OriginBook",
+    "OriginError",
+    "OriginLine",
     "ReadingSetError",
     "ReadingStore",
     "ReadingsProgress",
@@ -46,4 +53,5 @@ __all__ = [
     "ensure_reading_streams",
     "local_bounds",
     "rebuild_recent_days",
+    "rows_digest",
 ]

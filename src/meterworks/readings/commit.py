@@ -12,6 +12,7 @@ import pyarrow as pa
 from meterworks.readings.day_blob import DAY_S
 from meterworks.readings.errors import ReadingSetError
 from meterworks.readings.hull import CommittedHull
+from meterworks.readings.origin import OriginBook, lines_of
 from meterworks.readings.reading_set import DecodedSet, decode_reading_set
 from meterworks.readings.recent import DayKey, SplitDays, split_days
 from meterworks.readings.trim import Observations, join_sets, trim_observations
@@ -104,8 +105,10 @@ class Commit:
 class Committer:
     """Trims batches and appends them. Blocking; one call at a time."""
 
-    def __init__(self, warehouse: "Warehouse") -> None:
+    def __init__(self, warehouse: "Warehouse", origins: OriginBook | None = None) -> None:
+        """origins: where it is written which message brought which rows, before they are appended."""
         self._warehouse = warehouse
+        self._origins = origins
         self._hull = CommittedHull()
         self.position = StreamPosition()
 
@@ -131,6 +134,8 @@ class Committer:
         fresh = trim_observations(rows, self._hull.overlapping(rows), self._committed)
         if not len(fresh):
             return Commit(rows_seen=batch.rows, rows_new=0)
+        if self._origins is not None:
+            self._origins.write(lines_of(batch.sets, fresh))
         table = fresh.to_table()
         reached = StreamPosition(batch.epoch, batch.last_sequence)
         self._warehouse.append(table, position=reached.sequence, epoch=reached.epoch, expected=self.position)

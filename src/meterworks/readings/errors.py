@@ -2,7 +2,7 @@
 
 from meterworks.errors import PeerError, UsageError
 
-__all__ = ["DayBlobError", "ReadingSetError", "ReadingsUsageError"]
+__all__ = ["DayBlobError", "OriginError", "ReadingSetError", "ReadingsUsageError"]
 
 
 class ReadingSetError(PeerError):
@@ -15,6 +15,12 @@ class DayBlobError(PeerError):
     """A stored day of readings does not follow the blob format. Facts: size, reason."""
 
     code = "day-blob"
+
+
+class OriginError(PeerError):
+    """The book of origins is not as it was written. Facts: path."""
+
+    code = "reading-origin"
 
 
 class ReadingsUsageError(UsageError):

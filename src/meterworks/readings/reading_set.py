@@ -1,9 +1,9 @@
 """A reading set on the bus: what one collection of one device and profile brought, checked before anything uses it.
 
 Headers: schema "reading-set", version "1", device, profile, set_id, range_start, range_end (epoch s), received_at
-(epoch s, decimals), source. Body: Arrow IPC stream with the columns channel, ts (timestamp[s], UTC without zone: the
-start of an interval, or a register's instant), value, flags; further headers and columns are ignored. A null value is
-no reading.
+(epoch s, decimals), source; where the message that brought it was proved, origin (its SHA-256) and title (system title
+of the device). Body: Arrow IPC stream with the columns channel, ts (timestamp[s], UTC without zone: the start of an
+interval, or a register's instant), value, flags; further headers and columns are ignored. A null value is no reading.
 """
 
 from collections.abc import Mapping
@@ -31,6 +31,8 @@ ROWS_MAX = 1_000_000  # in one set: a year of minutes and more
 TS_MIN_EPOCH_S = 946_684_800  # 2000-01-01
 TS_MAX_EPOCH_S = 4_102_444_800  # 2100-01-01
 SET_ID_SIZE_MAX = 200
+ORIGIN_DIGITS, TITLE_DIGITS = 64, 16
+_HEX_DIGITS = frozenset("0123456789abcdef")
 
 Int64s = npt.NDArray[np.int64]
 
@@ -62,6 +64,8 @@ class DecodedSet:
     ts_s: Int64s
     value: Int64s
     flags: Int64s
+    origin: str = ""  # SHA-256 (hex) of the device's message; empty where the sender proved none
+    title: str = ""  # system title of the device that proved it, hex
 
     @property
     def rows(self) -> int:
@@ -106,7 +110,17 @@ def decode_reading_set(sequence: int, headers: Mapping[str, str], data: bytes) -
         ts_s=ts_s,
         value=value,
         flags=flags,
+        origin=_hex(headers, "origin", ORIGIN_DIGITS),
+        title=_hex(headers, "title", TITLE_DIGITS),
     )
+
+
+def _hex(headers: Mapping[str, str], name: str, digits: int) -> str:
+    """A header that may be absent, of so many hex digits."""
+    text = headers.get(name, "")
+    if text and not (len(text) == digits and set(text) <= _HEX_DIGITS):
+        raise ReadingSetError(f"header {name} is {text[:40]!r}, {digits} lower-case hex digits expected")
+    return text
 
 
 def _integer(headers: Mapping[str, str], name: str, minimum: int, maximum: int) -> int:

@@ -19,6 +19,7 @@ import asyncio
 import contextlib
 import time
 import uuid
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import orjson
@@ -29,6 +30,7 @@ from meterworks.errors import OutcomeUnknown, UnreachableError
 from meterworks.readings.commit import Commit, Committer, WriterBatch
 from meterworks.readings.day_blob import DAY_S
 from meterworks.readings.model import RejectedSet
+from meterworks.readings.origin import Anchor, OriginBook
 from meterworks.readings.reading_set import (
     COMMITTED_STREAM,
     COMMITTED_SUBJECT,
@@ -75,6 +77,7 @@ EPOCH_KEY = "stream-epoch"
 NOTICE_SETS_MAX = 2_000  # in one message, some 300 kB
 STREAM_BYTES_MAX = 2**30
 REJECTED_KEEP = 10_000
+ANCHOR_S = 600.0  # machine seconds between two states of the book of origins that are told
 RECENT_SLACK_DAYS = 1  # days kept beyond the promise: readers may remember yesterday's promise
 
 
@@ -95,13 +98,20 @@ class Writer:
         database: Database,
         clock: Clock,
         settings: WriterSettings | None = None,
+        origins: OriginBook | None = None,
+        anchor: Callable[[Anchor], None] | None = None,
     ) -> None:
+        """origins: where it is kept which message brought which rows. anchor: told of its state now and then."""
+        self._origins = origins
+        self._anchor = anchor
+        self._anchored = None if origins is None else origins.anchor
+        self._anchored_s = 0.0
         self._bus = bus
         self._warehouse = warehouse
         self._database = database
         self._clock = clock
         self._settings = settings or WriterSettings()
-        self._committer = Committer(warehouse)
+        self._committer = Committer(warehouse, origins)
         self._stopping = asyncio.Event()
         self._epoch = ""
         self._progress = Progress(epoch="", sequence=0, recent_from_day=0)
@@ -114,6 +124,12 @@ class Writer:
 
     async def run(self) -> None:
         """Take sets until stopped. What is out of reach is waited for; after each such break the state is read anew."""
+        try:
+            await self._run()
+        finally:
+            self._tell_anchor()
+
+    async def _run(self) -> None:
         delay_s = self._settings.retry_min_s
         while not self._stopping.is_set():
             try:
@@ -193,6 +209,15 @@ class Writer:
         if batch.rows >= self._settings.busy_rows:
             self._busy_s = time.monotonic()
         self._count(batch, commit, time.monotonic() - started_s)
+        if time.monotonic() - self._anchored_s >= ANCHOR_S:
+            self._tell_anchor()
+
+    def _tell_anchor(self) -> None:
+        """Tell the state of the book of origins where it has changed."""
+        if self._origins is not None and self._anchor is not None and self._origins.anchor != self._anchored:
+            self._anchored = self._origins.anchor
+            self._anchored_s = time.monotonic()
+            self._anchor(self._anchored)
 
     async def _advance(self, sequence: int) -> None:
         """Steps 6 and 7; and, when a day has passed, recent days that have become old."""

@@ -251,6 +251,11 @@ class Layout:
         return self.world / "certificates.sqlite3"
 
     @property
+    def origins(self) -> Path:
+        """The book that says from which messages stored readings came."""
+        return self.data / "warehouse" / "origins"
+
+    @property
     def clock(self) -> Path:
         """The system's clock settings."""
         return self.data / "clock.json"

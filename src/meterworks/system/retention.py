@@ -9,10 +9,12 @@ from typing import Protocol
 
 from meterworks.errors import MeterworksError
 from meterworks.market import Deletion, ErasureReport, Erasures, Holds, Retention
+from meterworks.readings import OriginBook
 from meterworks.registry import Registry
 from meterworks.runtime import Clock, Database, SystemClock, get_logger, load_clock
 from meterworks.runtime.warehouse import Warehouse
 from meterworks.system.configuration import Layout
+from meterworks.system.origin import forget_gone
 from meterworks.system.trail import started_database, tell
 from meterworks.trust import KeyStore
 from meterworks.trust.audit import AuditEvent, AuditSink
@@ -85,8 +87,11 @@ def _keeper(ground: _Ground, warehouse: Warehouse) -> Keeper:
     )
 
 
-async def keep_limits(ground: _Ground, warehouse: Warehouse) -> None:
-    """Run once a period until cancelled; what fails is tried again at the next."""
+async def keep_limits(ground: _Ground, warehouse: Warehouse, origins: OriginBook | None = None) -> None:
+    """Run once a period until cancelled; what fails is tried again at the next.
+
+    origins: where it is kept whence readings came; what it says of readings that are gone goes with them.
+    """
     settings = ground.layout.configuration.retention
     if not settings.enabled:
         log.warning("retention is off: nothing past its limit goes by itself")
@@ -95,7 +100,9 @@ async def keep_limits(ground: _Ground, warehouse: Warehouse) -> None:
     await ground.clock.sleep(settings.first_s)
     while True:
         try:
-            await keeper.run()
+            erased, deleted = await keeper.run()
+            if origins is not None and (erased or deleted):
+                await asyncio.to_thread(forget_gone, origins, warehouse)
         except MeterworksError as error:
             log.warning("retention put off until the next run", reason=str(error))
         await asyncio.sleep(1.0)  # however fast the system's clock runs, the machine gets its breath

@@ -1,10 +1,13 @@
 """Faults put into the audit trail on purpose, each of which one check must notice."""
 
 import hashlib
+from dataclasses import replace
 
 from tests.security.seeded import Defect
 
 from meterworks.market import acts
+from meterworks.readings import origin
+from meterworks.system import origin as system_origin
 from meterworks.trust.audit import bus_sink, evidence, head, record, room, trail, verify
 from meterworks.trust.audit.model import AuditRecordRow
 
@@ -56,6 +59,44 @@ def _tails_are_not_missed(monkeypatch):
     monkeypatch.setattr(verify.TrailVerifier, "_find", deaf)
 
 
+def _messages_are_mixed_up(monkeypatch):
+    """The book says of each reading that it came in the first message of its batch's device."""
+    sound = origin._line
+    monkeypatch.setattr(origin, "_line", lambda one, rows, slices: replace(sound(one, rows, slices), message="5f" * 32))
+
+
+def _rows_are_not_compared(monkeypatch):
+    """Any rows are those that were stored."""
+    monkeypatch.setattr(system_origin, "rows_digest", lambda _rows: _Any())
+
+
+class _Any(str):
+    """Equal to everything."""
+
+    __slots__ = ()
+
+    def __eq__(self, other):
+        return True
+
+    __hash__ = str.__hash__
+
+
+def _unproved_is_proved(monkeypatch):
+    """It does not matter whether a message is known."""
+    monkeypatch.setattr(system_origin.ReadingProof, "is_proved", property(lambda self: self.rows))
+
+
+def _the_chain_is_not_computed(monkeypatch):
+    """The book's own word is taken for its states."""
+
+    def told(self):
+        for entry in (origin._entry(line) for path in self._files() for line in origin._lines(path)):
+            if "batch" in entry:
+                yield origin.Anchor(batches=entry["batch"], lines=entry["lines"], digest=entry["digest"])
+
+    monkeypatch.setattr(origin.OriginBook, "states", told)
+
+
 def _heads_are_believed(monkeypatch):
     """Any signature will do for a head."""
     monkeypatch.setattr(head.SignedHead, "verified_by", lambda self, key: True)
@@ -101,6 +142,26 @@ def _looks_are_not_recorded(monkeypatch):
 
 
 DEFECTS = (
+    Defect(
+        "readings tell of another message",
+        "test_a_stored_reading_is_shown_against_the_message_it_came_in",
+        _messages_are_mixed_up,
+    ),
+    Defect(
+        "stored rows are not compared",
+        "test_a_stored_row_that_was_changed_is_not_what_its_message_brought",
+        _rows_are_not_compared,
+    ),
+    Defect(
+        "readings of nobody count as proved",
+        "test_a_row_without_a_proved_origin_is_marked_as_such",
+        _unproved_is_proved,
+    ),
+    Defect(
+        "the book of origins is believed as it lies",
+        "test_the_book_cannot_be_changed_behind_an_anchor",
+        _the_chain_is_not_computed,
+    ),
     Defect(
         "looks leave no trace",
         "test_only_auditors_read_the_trail_and_each_look_is_recorded_first",

@@ -77,6 +77,8 @@ class ShortLink:
             raise ServiceRefused("refused", result=int(answer))
         return answer
 
+    message_digest = "5f" * 32
+
     async def get_list(self, items):
         await self._exchange()
         return [self.meter.get(self.sap, address, None) for address in items]

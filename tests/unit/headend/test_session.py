@@ -52,6 +52,8 @@ class Client:
             raise ServiceRefused("refused", result=int(answer))
         return answer
 
+    message_digest = "5f" * 32
+
     async def get_list(self, items):
         self.asked.append("list")
         return [self.replaced.get((str(a.obis_code), a.attribute), self.meter.get(2, a, None)) for a in items]

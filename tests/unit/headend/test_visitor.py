@@ -78,6 +78,8 @@ class LineClient:
             return encode_double_long_unsigned(self.line.lowest - 1)
         return self.line.meter.get(self.sap, address, None)
 
+    message_digest = "5f" * 32
+
     async def get_list(self, items):
         return [DataAccessResult.OBJECT_UNDEFINED for _ in items]
 

@@ -122,6 +122,7 @@ _ACTS = """
     audit.dropped         | audit          | no   | yes   | records went because storage was full
     audit.pruned          | audit          | yes  | yes   | an exported part of the trail was taken out of the database
     audit.spool_dropped   | audit          | no   | yes   | a process could not keep acts while the appender was away
+    readings.anchored     | evidence       | no   | yes   | the state of the book that says where readings came from
     evidence.kept         | evidence       | no   | yes   | original octets were archived
     evidence.shown        | evidence       | no   | yes   | somebody was shown archived octets
 """
