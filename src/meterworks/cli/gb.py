@@ -1,6 +1,8 @@
 """`meterworks gb`: service requests of the GB system on a laptop: their commands, the check of those, their forms."""
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -33,6 +35,14 @@ BrokerOption = Annotated[
 ]
 BrokerCounter = Annotated[
     int | None, typer.Option("--broker-counter", help="the counter the broker sends with, where it is the originator")
+]
+Facts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fact",
+        help="name=value of what the carrier knows, may be repeated: party, code (a message code the device knows),"
+        " second_element, customer_number, kind (EUI-64:kind of another device)",
+    ),
 ]
 UnknownParty = Annotated[bool, typer.Option("--unknown-party", help="the device does not hold the user's certificates")]
 
@@ -71,13 +81,15 @@ def command(
     broker: BrokerOption = None,
     broker_counter: BrokerCounter = None,
     unknown_party: UnknownParty = False,
+    fact: Facts = None,
     sign: Annotated[bool, typer.Option("--sign", help="sign and MAC it with the private keys in --keys")] = False,
 ) -> None:
     """Print the command a request becomes, in hexadecimal: a critical one as its pre-command, unless --sign."""
     from meterworks.companions.gb.transform import signer_of, transform
 
     asked, folder = _request(request), _folder(keys)
-    situation = _situation(folder, device, broker, broker_counter, unknown_party=unknown_party)
+    known = _situation(folder, device, broker, broker_counter, unknown_party=unknown_party)
+    situation = _with_facts(known, fact or [])
     message = transform(asked, situation)
     if sign:
         if folder is None:
@@ -95,12 +107,14 @@ def check(
     broker: BrokerOption = None,
     broker_counter: BrokerCounter = None,
     unknown_party: UnknownParty = False,
+    fact: Facts = None,
 ) -> None:
     """Decode a command and say what it would do; refuse it where that is not what the request asks."""
     from meterworks.companions.gb.correlate import correlate, effects_of
 
     octets = _message(message)
-    situation = _situation(_folder(keys), device, broker, broker_counter, unknown_party=unknown_party)
+    known = _situation(_folder(keys), device, broker, broker_counter, unknown_party=unknown_party)
+    situation = _with_facts(known, fact or [])
     typer.echo(str(effects_of(octets)))
     correlate(_request(request), octets, situation)
     notice("it does what the request asks, and nothing else")
@@ -185,7 +199,36 @@ def _situation(
         change_of_supplier_counter=broker_counter,
         knows_originator=not unknown_party,
         certificates={} if folder is None else folder.certificates,
+        made_at=datetime.now(UTC),
     )
+
+
+def _with_facts(situation: "Situation", facts: list[str]) -> "Situation":
+    """The situation with facts of the command line."""
+    from meterworks.catalogue.gb import DeviceKind, RemoteParty
+
+    for fact in facts:
+        name, _, value = fact.partition("=")
+        try:
+            match name:
+                case "party":
+                    situation = replace(situation, party=RemoteParty(value))
+                case "code":
+                    codes = situation.device_codes or frozenset()
+                    situation = replace(situation, device_codes=codes | {int(value, 16)})
+                case "second_element":
+                    situation = replace(situation, has_second_element={"yes": True, "no": False}[value])
+                case "customer_number":
+                    situation = replace(situation, customer_number=value)
+                case "kind":
+                    identity, _, kind = value.rpartition(":")
+                    kinds = {**situation.device_kinds, _identity(identity): DeviceKind(kind.upper())}
+                    situation = replace(situation, device_kinds=kinds)
+                case _:
+                    raise UsageError(f"--fact {fact}: one of party, code, second_element, customer_number, kind")
+        except (ValueError, KeyError) as error:
+            raise UsageError(f"--fact {fact}: {name} does not take {value!r}") from error
+    return situation
 
 
 def _identity(text: str | None) -> bytes:
@@ -194,7 +237,7 @@ def _identity(text: str | None) -> bytes:
     except ValueError:
         identity = b""
     if len(identity) != 8:
-        raise UsageError(f"--broker {text}: an EUI-64 has 16 hexadecimal digits")
+        raise UsageError(f"{text}: an EUI-64 has 16 hexadecimal digits")
     return identity
 
 

@@ -3,16 +3,18 @@
 import json
 
 import pytest
-from tests.gb_example import BROKER, EXAMPLES, METER
+from tests.gb_example import BROKER, EXAMPLES, METER, ask, tree
 from typer.testing import CliRunner
 
 from meterworks.cli.gb import app
-from meterworks.companions.errors import RequestError, RequestMismatchError
+from meterworks.companions.errors import RequestError, RequestMismatchError, TransformError
 from meterworks.companions.gb import write_request
 from meterworks.errors import MeterworksError, UsageError
 from meterworks.protocols.gbcs import Message
 
 SUPPLY = next(example for example in EXAMPLES if example.name == "supply, DLMS, signed")
+OTHER = "5A-02-00-00-00-00-00-02"
+JOIN = ask("8.7.1", tree("JoinServiceCritical", ("OtherDeviceID", OTHER)), is_critical=True)
 OPTIONS = ("--broker", BROKER.hex("-"), "--broker-counter", "7")
 
 
@@ -80,6 +82,22 @@ def test_mistakes_are_told(request_file, tmp_path):
     assert "JSON" in refused(UsageError, "convert", tmp_path / "broken.json")
     (tmp_path / "broken.xml").write_text("<a")
     assert "line 1" in refused(RequestError, "convert", tmp_path / "broken.xml")
+
+
+def test_facts_settle_what_no_request_says(request_file, tmp_path):
+    command = ("command", request_file, "--device", "ESME", *OPTIONS)
+    assert said(*command, "--fact", "code=2D", "--fact", "party=supplier", "--fact", "second_element=no") == said(
+        *command
+    )
+    assert "has no use case" in refused(TransformError, *command, "--fact", "code=0001")
+    assert "party" in refused(UsageError, *command, "--fact", "party=nobody")
+    assert "one of party" in refused(UsageError, *command, "--fact", "colour=red")
+    path = tmp_path / "join.xml"
+    path.write_bytes(write_request(JOIN))
+    join = ("command", path, "--device", "ESME", *OPTIONS)
+    assert "of what kind" in refused(TransformError, *join)
+    assert said(*join, "--fact", f"kind={OTHER}:PPMID")
+    assert "EUI-64" in refused(UsageError, *join, "--fact", "kind=12:PPMID")
 
 
 def test_signing_needs_the_keys_of_signer_and_broker(request_file, tmp_path):
