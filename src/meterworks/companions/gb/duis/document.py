@@ -1,8 +1,8 @@
 """Whole DUIS documents: a request or a response with all that stands around it, read and written again unchanged.
 
 A `Document` keeps what canonical XML tells apart: elements, attributes and texts as they were written, declared name
-spaces, comments, whether it was indented, and the signature as octets. What it does not keep: comments outside the
-root, the way a hint to a schema was given, and any other layout than none or two blanks a level.
+spaces, comments, how it was indented, and the signature as octets. What it does not keep: comments outside the root,
+a hint where a schema lies, name spaces declared below the root, and a layout that is neither none nor even.
 """
 
 from collections import deque
@@ -42,6 +42,7 @@ __all__ = [
 ]
 
 ROOTS: Final = ("Request", "Response")
+INDENT_SIZE_MAX: Final = 16  # blanks: they are written again for each element, times its depth
 DECLARATION: Final = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
@@ -58,12 +59,13 @@ class Comment:
 class Document:
     """A document. root: Request or Response, without its signature. namespaces: as declared at the root, by prefix.
 
+    indent: blanks by which children stand deeper, at most INDENT_SIZE_MAX; empty: all stands on one line.
     signature: the ds:Signature element as it stood, None where there is none.
     """
 
     root: Element
     namespaces: Mapping[str | None, str] = field(default_factory=lambda: MappingProxyType({"sr": DUIS}))
-    is_indented: bool = False
+    indent: str = ""
     comments: tuple[Comment, ...] = ()
     signature: bytes | None = None
 
@@ -78,7 +80,7 @@ def read_document(xml: bytes) -> Document:
     return Document(
         root=document_of(node, signature),
         namespaces=MappingProxyType(dict(node.nsmap)),
-        is_indented=bool(len(node)) and (node.text or "").startswith("\n"),
+        indent=_indent((node.text or "").partition("\n")[2]),
         comments=tuple(_comments(node, ())),
         signature=None if signature is None else etree.tostring(signature, with_tail=False),
     )
@@ -119,18 +121,19 @@ def document_of(node: etree._Element, signature: etree._Element | None) -> Eleme
 
 def write_document(document: Document) -> bytes:
     """Write a document: canonical XML, with a declaration before it."""
-    root = document.root
+    root, indent = document.root, _indent(document.indent)
     if document.comments:
         by_parent: dict[tuple[int, ...], list[Comment]] = {}
         for comment in document.comments:
             by_parent.setdefault(comment.parent, []).append(comment)
         root = _with_comments(root, (), by_parent)
-    octets = markup_of(root, _declarations(document), is_indented=document.is_indented).encode()
+    octets = markup_of(root, _declarations(document), indent=indent).encode()
     if document.signature is not None:
         end = octets.rindex(b"</")
         head, tail = octets[:end], octets[end:]
-        head = head.removesuffix(b"\n") + b"\n  " if document.is_indented else head
-        octets = head + document.signature + (b"\n" if document.is_indented else b"") + tail
+        if indent:
+            head, tail = head.removesuffix(b"\n") + f"\n{indent}".encode(), b"\n" + tail
+        octets = head + document.signature + tail
     return DECLARATION + octets
 
 
@@ -157,6 +160,10 @@ def _comments(node: etree._Element, path: tuple[int, ...]) -> Iterator[Comment]:
         elif child.tag != SIGNATURE_TAG:
             yield from _comments(child, (*path, count))
             count += 1
+
+
+def _indent(blanks: str) -> str:
+    return blanks if len(blanks) <= INDENT_SIZE_MAX and not blanks.strip(" \t") else ""
 
 
 def _declarations(document: Document) -> Mapping[str | None, str]:

@@ -181,10 +181,10 @@ def line_at(root: etree._Element, path: str) -> int:
     return line_of(node)
 
 
-def markup_of(element: Element, declarations: Mapping[str | None, str], *, is_indented: bool = False) -> str:
+def markup_of(element: Element, declarations: Mapping[str | None, str], *, indent: str = "") -> str:
     """Write an element as a root in canonical form. declarations: name space by prefix, None the one without a prefix.
 
-    is_indented: children stand on lines of their own, two blanks deeper each.
+    indent: blanks by which children stand deeper, on lines of their own; empty: all stands on one line.
     Raises RequestError where a text has a character that XML cannot hold.
     """
     prefixes = {
@@ -194,34 +194,44 @@ def markup_of(element: Element, declarations: Mapping[str | None, str], *, is_in
         f' xmlns{f":{prefix}" if prefix else ""}="{space.translate(_ATTRIBUTE_SIGNS)}"'
         for prefix, space in sorted(declarations.items(), key=lambda one: one[0] or "")
     )
-    texts: list[str] = []
-    _write(element, texts, prefixes, spaces, "\n" if is_indented else "")
-    written = "".join(texts)
+    writer = _Writer(prefixes, indent)
+    writer.write(element, spaces, "\n" if indent else "")
+    written = "".join(writer.texts)
     if (found := UNWRITABLE.search(written)) is not None:
         raise RequestError(f"character {ord(found[0]):#x} cannot stand in XML", path=element.name)
     return written
 
 
-def _write(element: Element, texts: list[str], prefixes: Mapping[str, str], spaces: str, line: str) -> None:
-    if element.name == COMMENT:
-        if "--" in f"{element.text}-":
-            raise RequestError("a comment holds -- or ends with -; XML has no way to write it", path=COMMENT)
-        texts.append(f"<!--{element.text}-->")
-        return
-    prefix, colon, local = element.name.rpartition(":")
-    name = prefixes[prefix + colon] + local
-    texts.append(f"<{name}{spaces}")
-    for key, value in sorted(element.attributes.items()):
-        texts.append(f' {key}="{value.translate(_ATTRIBUTE_SIGNS)}"')
-    texts.append(">")
-    if element.children:
-        inner = f"{line}  " if line else ""
-        for child in element.children:
-            if line:
+class _Writer:
+    """Collects the texts of a document."""
+
+    __slots__ = ("_indent", "_prefixes", "texts")
+
+    def __init__(self, prefixes: Mapping[str, str], indent: str) -> None:
+        self.texts: list[str] = []
+        self._prefixes = prefixes
+        self._indent = indent
+
+    def write(self, element: Element, spaces: str, line: str) -> None:
+        """Write an element with its name spaces. line: what begins the line of its last tag."""
+        texts = self.texts
+        if element.name == COMMENT:
+            if "--" in f"{element.text}-":
+                raise RequestError("a comment holds -- or ends with -; XML has no way to write it", path=COMMENT)
+            texts.append(f"<!--{element.text}-->")
+            return
+        prefix, colon, local = element.name.rpartition(":")
+        name = self._prefixes[prefix + colon] + local
+        texts.append(f"<{name}{spaces}")
+        for key, value in sorted(element.attributes.items()):
+            texts.append(f' {key}="{value.translate(_ATTRIBUTE_SIGNS)}"')
+        texts.append(">")
+        if element.children:
+            inner = line + self._indent
+            for child in element.children:
                 texts.append(inner)
-            _write(child, texts, prefixes, "", inner)
-        if line:
+                self.write(child, "", inner)
             texts.append(line)
-    elif element.text:
-        texts.append(element.text.translate(_TEXT_SIGNS))
-    texts.append(f"</{name}>")
+        elif element.text:
+            texts.append(element.text.translate(_TEXT_SIGNS))
+        texts.append(f"</{name}>")

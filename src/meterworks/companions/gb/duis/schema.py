@@ -6,6 +6,7 @@ refused, and the document type that the W3C's file names is not loaded (the sche
 
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final, cast
 
 from lxml import etree
@@ -17,6 +18,7 @@ __all__ = ["validate_schema"]
 
 SCHEMA_FILE: Final = "DUIS.xsd"
 SCHEMAS_MAX: Final = 4  # folders whose schema is kept compiled
+_LOCK: Final = Lock()
 
 
 def validate_schema(xml: bytes, folder: Path) -> None:
@@ -26,10 +28,12 @@ def validate_schema(xml: bytes, folder: Path) -> None:
     """
     schema = _schema(folder.resolve())
     root = parse(xml)
-    if not schema.validate(root.getroottree()):
+    with _LOCK:  # a compiled schema has one log for all threads
+        if schema.validate(root.getroottree()):
+            return
         entry = cast("Any", schema.error_log)[0]  # the type stubs do not know what a log holds
-        path = str(entry.path or "")
-        raise RequestError(f"line {entry.line}, {path}: {entry.message}", path=path, line=int(entry.line))
+    path = str(entry.path or "")
+    raise RequestError(f"line {entry.line}, {path}: {entry.message}", path=path, line=int(entry.line))
 
 
 class _FolderOnly(etree.Resolver):

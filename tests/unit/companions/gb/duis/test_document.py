@@ -49,8 +49,10 @@ def canonical(xml: bytes) -> bytes:
         document().replace(b"sr:", b"").replace(b"xmlns:sr", b"xmlns"),
         document().replace(b"90-B3-D5", b"90-b3-d5").replace(b">8<", b"> 8\n<"),
         INDENTED.encode(),
+        INDENTED.replace("  ", "\t").encode(),
+        INDENTED.replace("  ", "    ").replace("\n", "\r\n").encode(),
     ],
-    ids=["plain", "signed", "commented", "other-prefix", "no-prefix", "as-written", "indented"],
+    ids=["plain", "signed", "commented", "other-prefix", "no-prefix", "as-written", "indented", "tabs", "four-blanks"],
 )
 def test_a_document_comes_out_with_the_same_canonical_form(xml):
     assert canonical(write_document(read_document(xml))) == canonical(xml)
@@ -58,7 +60,7 @@ def test_a_document_comes_out_with_the_same_canonical_form(xml):
 
 def test_a_document_says_what_stands_around_a_request():
     found = read_document(INDENTED.encode())
-    assert found.is_indented
+    assert found.indent == "  "
     assert set(found.namespaces) == {"sr", "ds"}
     assert [comment.text.strip() for comment in found.comments] == ["first", "in the middle", "last", "after the last"]
     assert found.comments[1] == Comment(parent=(0,), before=2, text=" in the middle ")
@@ -107,6 +109,14 @@ def test_a_comment_that_xml_cannot_hold_is_refused():
     for text in ("a--b", "a-"):
         with pytest.raises(RequestError, match="comment"):
             write_document(Document(root=root, comments=(Comment(parent=(), before=0, text=text),)))
+
+
+def test_a_layout_that_would_swell_is_left_out():
+    wide = INDENTED.replace("\n  ", "\n" + " " * 1_000_000 + "  ", 1).encode()
+    assert read_document(wide).indent == ""
+    assert len(write_document(read_document(wide))) < 2 * len(INDENTED)
+    root = read_document(document()).root
+    assert b"<evil/>" not in write_document(Document(root=root, indent="<evil/>"))
 
 
 def test_name_spaces_that_a_root_needs_are_declared():
