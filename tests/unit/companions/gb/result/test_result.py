@@ -37,7 +37,7 @@ def test_one_failed_item_is_no_success():
         (Item(name="a", value=0, form="unsigned"), {"a": 0}),
         (Item(name="content", value={"status": 0, "version": "01"}), {"status": 0, "version": "01"}),
         (Item(name="content", value=[1, 2]), {"content": [1, 2]}),
-        (Item(name="metering.attributes", value=[{"name": "x", "value": 1}, {"name": "y"}], gas=GAS), {"metering.x": 1}),
+        (Item(name="metering.rows", value=[{"name": "x", "value": 1}, {"name": "y"}], gas=GAS), {"metering.x": 1}),
         (Item(name="metering.snapshot", value={"snapshot": 1}, gas=GAS), {"metering.snapshot": {"snapshot": 1}}),
         (Item(name="a", value=[1], form={}, sealed=Sealed(octets=b"1")), {}),
         (Item(name="a", value=[1], form={}, sealed=Sealed(octets=b"1", is_open=True, value={"b": 2})), {"b": 2}),
