@@ -86,7 +86,7 @@ def test_mistakes_are_told(request_file, tmp_path):
 
 def test_facts_settle_what_no_request_says(request_file, tmp_path):
     command = ("command", request_file, "--device", "ESME", *OPTIONS)
-    assert said(*command, "--fact", "code=2D", "--fact", "party=supplier", "--fact", "second_element=no") == said(
+    assert said(*command, "--fact", "code=4F", "--fact", "party=supplier", "--fact", "second_element=no") == said(
         *command
     )
     assert "has no use case" in refused(TransformError, *command, "--fact", "code=0001")
