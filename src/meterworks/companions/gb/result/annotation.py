@@ -12,6 +12,7 @@ from typing import Any, Final
 from meterworks.catalogue.gb import UseCase, load_use_cases
 from meterworks.companions.gb.key_folder import KeyFolder
 from meterworks.companions.gb.result.asn1_value import read_asn1, read_elements
+from meterworks.companions.gb.result.certificate_text import certificate_text
 from meterworks.companions.gb.result.cosem import item_size
 from meterworks.companions.gb.result.form import read_value
 from meterworks.companions.gb.result.gas import component_size, read_gas
@@ -41,6 +42,7 @@ _CIPHERING_HEAD: Final = b"\xdd" + bytes(6)
 _SECURITY_HEADER: Final = b"\x11\x00\x00\x00\x00\xdf"
 _KINDS: Final = tuple(MessageKind)
 _ACCESSES: Final = ("", "get", "set", "action", "get with selection", "set with selection")
+_CERTIFICATE_MARK: Final = "3082"  # hex of a long sequence
 _EVENTS: Final = frozenset({"log_code", "event"})
 _ACCESS_REQUEST: Final = 0xD9
 _GBZ: Final = b"\x01\x09"
@@ -157,7 +159,8 @@ class _Annotator:
         if other.supplementary_originator_counter is not None:
             self._add("supplementary-originator-counter", str(other.supplementary_originator_counter), 8)
         if other.certificate:
-            self._add("certificate", f"{len(other.certificate)} octets of DER", len(other.certificate))
+            size = len(other.certificate)
+            self._add("certificate", certificate_text(other.certificate) or f"{size} octets, which are none", size)
 
     def _party(self, identity: bytes) -> str:
         unit = None if self._keys is None else self._keys.units.get(identity)
@@ -310,6 +313,8 @@ def _item_node(item: Item, offset: int) -> Node:
 
 def _value_node(name: str, value: Any, offset: int, depth: int) -> Node:
     """A value as a line, or as a line for each of its parts."""
+    if isinstance(value, str) and value.startswith(_CERTIFICATE_MARK):
+        return Node(name, _certificate_of(value) or value, offset)
     if not isinstance(value, dict | list) or _is_short(value) or depth >= DEPTH_SHOWN_MAX:
         return Node(name, _text(value), offset)
     parts = list(value.items()) if isinstance(value, dict) else list(enumerate(value, start=1))
@@ -321,10 +326,17 @@ def _value_node(name: str, value: Any, offset: int, depth: int) -> Node:
     return node
 
 
+def _certificate_of(text: str) -> str | None:
+    try:
+        return certificate_text(bytes.fromhex(text))
+    except ValueError:  # another text that begins so
+        return None
+
+
 def _is_short(value: Any) -> bool:
     """Whether all parts are plain: such a value fits on one line."""
     parts = value.values() if isinstance(value, dict) else value
-    return not any(isinstance(part, dict | list) for part in parts)
+    return not any(isinstance(part, dict | list) or str(part).startswith(_CERTIFICATE_MARK) for part in parts)
 
 
 def _event_text(code: Any) -> str:
