@@ -141,7 +141,7 @@ def show(
 @app.command("prove-reading")
 def prove_one_reading(
     device: Annotated[int, typer.Argument(help="number of the device")],
-    channel: Annotated[str, typer.Argument(help="code or number of the channel, as `A+`")],
+    channel: Annotated[str, typer.Argument(help="number or code of the channel, as 12")],
     at: Annotated[str, typer.Argument(help="start of the interval, or instant of the register, UTC unless offset")],
     message: Annotated[Path | None, typer.Option(help="file of the device's message as it came: is it that?")] = None,
     data: DataFolder = None,
@@ -158,7 +158,7 @@ def prove_one_reading(
     octets = None if message is None else _read(message)
     asked = Asked(device=device, channel=_channel(channel), at=moment, message=octets)
 
-    async def work() -> list[ReadingProof]:
+    async def work() -> "list[ReadingProof]":
         layout = layout_of(data, config, settings)
         async with open_trail(layout) as store:
             warehouse = await asyncio.to_thread(Warehouse, layout.warehouse)

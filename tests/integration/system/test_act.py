@@ -79,6 +79,7 @@ async def test_the_appender_tells_of_its_key_and_of_the_settings(tmp_path, monke
         ("key-job-failed", "key.change_failed"),
         ("counter-low", "key.exhausting"),
         ("policy-raised", "policy.raised"),
+        ("known-key", "key.known"),
     ],
 )
 def test_news_of_keys_are_acts(kind, act):
