@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Final
+from typing import Final, cast
 
 from lxml import etree
 
@@ -42,7 +42,10 @@ __all__ = [
 ]
 
 ROOTS: Final = ("Request", "Response")
+REQUEST_ELEMENTS_MAX: Final = 50_000  # the table's largest have some 10,000; responses with logs have more
 INDENT_SIZE_MAX: Final = 16  # blanks: they are written again for each element, times its depth
+_REQUEST_TAG: Final = f"{{{DUIS}}}Request"
+_COUNT: Final = etree.XPath("count(//*)")
 DECLARATION: Final = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
@@ -105,6 +108,11 @@ def signature_element(root: etree._Element) -> etree._Element | None:
 
 def document_of(node: etree._Element, signature: etree._Element | None) -> Element:
     """The root of a parsed document as an element, checked by the table. Raises RequestError."""
+    if node.tag == _REQUEST_TAG and cast("float", _COUNT(node)) > REQUEST_ELEMENTS_MAX:
+        line = line_of(node)
+        raise RequestError(
+            f"line {line}: a request has at most {REQUEST_ELEMENTS_MAX} elements", path="Request", line=line
+        )
     root = element_of(node, without=signature)
     if root.name not in ROOTS:
         line = line_of(node)

@@ -104,6 +104,12 @@ def test_what_the_table_does_not_know_is_refused_with_path_and_line(xml, path, l
     assert refused.value.facts == {"path": path, "line": line}
 
 
+def test_a_request_of_too_many_elements_is_refused_before_they_are_looked_at():
+    with pytest.raises(RequestError, match="at most 50000 elements") as refused:
+        read_document(document("<sr:X/>" * 50_000))
+    assert refused.value.facts == {"path": "Request", "line": 1}
+
+
 def test_a_comment_that_xml_cannot_hold_is_refused():
     root = read_document(document()).root
     for text in ("a--b", "a-"):
