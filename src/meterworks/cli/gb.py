@@ -133,7 +133,7 @@ def convert(
     if to == "json":
         print_json(request_to_json(asked))
     else:
-        typer.echo(write_request(asked).decode(), nl=False)
+        typer.echo(write_request(asked).decode())
 
 
 @app.command()
