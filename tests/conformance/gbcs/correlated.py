@@ -119,7 +119,7 @@ def _known(pair: Pair, folder: Path) -> Situation:
         has_second_element="_TWIN_" in pair.name,
         device_logs={bytes.fromhex("00db1234567890b3"): GAS_LOG},
         hub_backups={bytes.fromhex("00db123456789095"): HUB},
-        **({"device_kinds": {GAS_LOG[0]: DeviceKind.PPMID}} | more),
+        **({"device_kinds": {GAS_LOG[0]: DeviceKind.PPMID, HUB.devices[0][0]: DeviceKind.ESME}} | more),
     )  # fmt: skip
 
 

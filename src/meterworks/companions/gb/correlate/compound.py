@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from meterworks.catalogue.gb import DeviceKind
 from meterworks.companions.errors import RequestError
 from meterworks.companions.gb.correlate.fact import AnyOf, Carriers, Term
 from meterworks.companions.gb.correlate.reader import DLMS_READERS, Reader
@@ -21,6 +22,7 @@ _TARIFF, _STANDING_CHARGE, _SECONDARY_TARIFF = "19.20.0", "19.20.4", "19.20.5"
 _TIME_DEBTS: Final = ("19.20.1", "19.20.2")
 _PAYMENT_DEBT = "19.20.3"
 _COLLECTED, _RESTING = "111", "110"  # while supply is disabled: the third bit
+_METER_TYPES: Final[Mapping[DeviceKind | None, int]] = MappingProxyType({DeviceKind.ESME: 0, DeviceKind.GSME: 1})
 _ENCRYPTION: Final = 4
 DAILY_RESET: Final = ((0, 0, 0, 0), (None, None, None, None))
 
@@ -125,6 +127,14 @@ def _billing_period(part: int) -> Callable[[Scope], Term]:
     return lambda scope: PERIODS[scope.text("GasBillingCalendar/Periodicity") or ""][part]
 
 
+def _meter_type(scope: Scope) -> int:
+    """What a hub is told of the device that it lets in: electricity or gas, as ZigBee counts metering devices."""
+    kind = scope.situation.device_kinds.get(octets_of(scope.text("DeviceID") or ""))
+    if kind not in _METER_TYPES:
+        raise RequestError("the situation does not say that the device is a meter (device_kinds)")
+    return _METER_TYPES[kind]
+
+
 def _backup(scope: Scope) -> HubBackup:
     """What the carrier kept of the hub that is replaced."""
     old = octets_of(scope.text("OldCHFID") or "")
@@ -169,6 +179,7 @@ COMPOUND_TERMS: Final[Mapping[str, Callable[[Scope], Any]]] = MappingProxyType(
         "answer_reader": _answer_reader,
         "answer_counter": _answer_counter,
         "device": _device,
+        "meter_type": _meter_type,
         "hub_network": lambda scope: _backup(scope).network,
         "hub_devices": lambda scope: tuple(_backup(scope).devices),
         "credit_mode": _credit_mode,

@@ -38,7 +38,7 @@ def correlate(request: Request, message: bytes, situation: Situation) -> None:
     """
     try:
         found = Message.from_bytes(message)
-        sender = sender_of(request, situation)
+        sender = sender_of(request, situation, found.message_code)
         check_envelope(request, found, sender)
         scope = Scope.of(request, situation, found.counter)
         _compare(_use_case(request, found, situation, scope), found, scope)

@@ -6,7 +6,9 @@ Source: GBCS 7.2 (message structure); fact sheet gb/GBCS.md sections 2 and 3.
 from base64 import b64decode
 from binascii import Error as Base64Error
 from dataclasses import dataclass
+from functools import cache
 
+from meterworks.catalogue.gb import DeviceKind, RemoteParty, load_service_requests, load_use_cases
 from meterworks.companions.errors import RequestMismatchError
 from meterworks.companions.gb.correlate.fact import term_text
 from meterworks.companions.gb.request import Request
@@ -15,8 +17,10 @@ from meterworks.protocols.gbcs import Message, MessageKind
 
 __all__ = ["Sender", "check_envelope", "sender_of"]
 
-BROKER_IN_OWN_NAME = frozenset({"6.21", "6.24.1", "8.5", "8.12.2"})
+BROKER_IN_OWN_NAME = frozenset({"6.21", "6.24.1", "8.5"})
 CHANGE_OF_SUPPLIER = frozenset({"6.23"})
+BROKER_DEVICES = frozenset({DeviceKind.CHF, DeviceKind.PPMID})  # of users they know none, but for signed commands
+READ_VERSION = 0x0129  # CS08: displays and load switches tell it the broker
 READER_CERTIFICATE = "KAPublicSecurityCredentials"
 
 
@@ -30,8 +34,24 @@ class Sender:
     party_counter: int | None = None
 
 
-def sender_of(request: Request, situation: Situation) -> Sender:
-    """Who originates a message: the user, or one of the carrier's parties in its own name or for the user."""
+@cache
+def _broker_codes() -> frozenset[int]:
+    """Use cases that devices take from the broker alone."""
+    rows = load_use_cases().values()
+    return frozenset(row.code for row in rows if row.parties == {RemoteParty.BROKER}) | {READ_VERSION}
+
+
+@cache
+def _critical_variants() -> frozenset[str]:
+    return frozenset(service.variant for service in load_service_requests().values() if service.critical)
+
+
+def sender_of(request: Request, situation: Situation, message_code: int) -> Sender:
+    """Who originates a message: the user, or one of the carrier's parties in its own name or for the user.
+
+    A critical command is signed, and so originated, by the user. Of the rest some are the broker's whatever the device
+    knows: use cases that only the broker may cause, and devices that hold nobody else's certificates.
+    """
     own = Sender(request.request_id.originator, request.request_id.counter)
     if request.variant in CHANGE_OF_SUPPLIER:
         return Sender(situation.change_of_supplier or b"", situation.change_of_supplier_counter)
@@ -42,7 +62,8 @@ def sender_of(request: Request, situation: Situation) -> Sender:
         return Sender(broker.originator, broker.counter, situation.user, own.counter)
     if request.variant in BROKER_IN_OWN_NAME:
         return broker
-    if situation.knows_originator:
+    is_brokers = message_code in _broker_codes() or situation.device in BROKER_DEVICES
+    if situation.knows_originator and (request.variant in _critical_variants() or not is_brokers):
         return own
     return Sender(broker.originator, broker.counter, own.originator, own.counter)
 

@@ -78,6 +78,8 @@ class Condition:
         if self.text is None:
             return scope.has(self.path) == self.holds
         text = scope.text(self.path)
+        if text == "1" and self.text == "true":  # both are how the schema writes it
+            text = "true"
         return ((self.default if text is None else text) == self.text) == self.holds
 
 

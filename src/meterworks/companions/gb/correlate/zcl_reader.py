@@ -159,6 +159,7 @@ ZCL_READERS: Final[Mapping[str, Reader]] = MappingProxyType(
         "zx": Reader(REST, bytes, term.octets_of),
         "charging": Reader(1, _one_of({0x10: _BLOCKS, 0x00: _TIMES}), str),
         "gas_tariff": Reader(1, _one_of(_DAY_ACTIONS), _whole_or_empty),
+        "block": Reader(1, lambda octets: _unsigned(octets) + 1, term.whole_of),  # blocks count from 0 in a frame
         "period": Reader(4, _period, str),
     }
 )

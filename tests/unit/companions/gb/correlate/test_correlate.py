@@ -5,9 +5,11 @@ from dataclasses import replace
 import pytest
 from tests.unit.companions.gb.correlate.sample import (
     BROKER,
+    COUNTER,
     EVENT,
     LIMITS,
     LIMITS_CODE,
+    USER,
     access,
     commands,
     element,
@@ -173,9 +175,16 @@ def test_an_issuer_event_needs_the_time_of_making():
         correlate(asked, message(0x0081, disable).to_bytes(), replace(gas, made_at=None))
 
 
+def customer_number(digits: bytes) -> bytes:
+    """The command that shows a number, which the broker sends for the user."""
+    payload = access([("set 1 0-3:96.13.1.255 2", DataValue(Tag.OCTET_STRING, digits))], counter=1300)
+    other = OtherInformation(message_code=0x0058, supplementary_party=USER, supplementary_counter=COUNTER)
+    return message(0x0058, payload, originator=BROKER, counter=1300, other=other).to_bytes()
+
+
 def test_a_customer_number_is_the_carriers_where_nobody_knows_it():
     show = request("9.1", Element("RequestCustomerIdentificationNumber"))
-    sent = message(0x0058, access([("set 1 0-3:96.13.1.255 2", DataValue(Tag.OCTET_STRING, b"1234"))])).to_bytes()
+    sent = customer_number(b"1234")
     assert refusal(show, sent, situation()) == ""
     assert refusal(show, sent, situation(customer_number="1234")) == ""
     with pytest.raises(RequestMismatchError, match="4321 was asked, 1234 was found"):
@@ -183,7 +192,7 @@ def test_a_customer_number_is_the_carriers_where_nobody_knows_it():
 
 
 def test_a_customer_number_of_five_digits_is_refused():
-    sent = message(0x0058, access([("set 1 0-3:96.13.1.255 2", DataValue(Tag.OCTET_STRING, b"12345"))])).to_bytes()
+    sent = customer_number(b"12345")
     with pytest.raises(RequestMismatchError, match="one to four digits"):
         correlate(request("9.1", Element("RequestCustomerIdentificationNumber")), sent, situation())
 

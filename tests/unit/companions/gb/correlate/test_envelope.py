@@ -18,6 +18,7 @@ from tests.unit.companions.gb.correlate.sample import (
     texts,
 )
 
+from meterworks.catalogue.gb import DeviceKind
 from meterworks.companions.errors import RequestMismatchError
 from meterworks.companions.gb import Element
 from meterworks.companions.gb.correlate.envelope import Sender, check_envelope, sender_of
@@ -41,7 +42,21 @@ FOR_USER = Sender(BROKER, 1300, USER, COUNTER)
     ],
 )
 def test_who_sends(variant, originator, facts, sender):
-    assert sender_of(request(variant, READ, originator=originator), situation(**facts)) == sender
+    assert sender_of(request(variant, READ, originator=originator), situation(**facts), 0x0052) == sender
+
+
+@pytest.mark.parametrize(
+    ("variant", "code", "device", "sender"),
+    [
+        ("4.6.2", 0x0035, DeviceKind.ESME, FOR_USER),
+        ("11.2", 0x0129, DeviceKind.HCALCS, FOR_USER),
+        ("6.2.4", 0x0092, DeviceKind.CHF, FOR_USER),
+        ("8.8.2", 0x000F, DeviceKind.PPMID, FOR_USER),
+        ("6.15.1", 0x0102, DeviceKind.CHF, BY_USER),
+    ],
+)
+def test_what_the_broker_alone_may_cause_it_sends_whatever_the_device_knows(variant, code, device, sender):
+    assert sender_of(request(variant, READ), situation(device), code) == sender
 
 
 def spoken_for(**facts: Any) -> OtherInformation:

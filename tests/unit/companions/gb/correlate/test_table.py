@@ -34,6 +34,7 @@ def test_every_row_names_variants_and_devices_of_the_catalogue():
 
 WIDER = {  # devices that a use case is known for, and the requests' list leaves out
     ("CS02g", DeviceKind.SAPC): "the set holds such a command",
+    ("CS03B", DeviceKind.GPF): "both sides of a join are told",
     ("CS10a", DeviceKind.GPF): "its title says any ZigBee device",
     ("CS10b", DeviceKind.GPF): "its title says any ZigBee device",
 }
@@ -73,7 +74,7 @@ def test_rows_of_one_code_for_one_request_exclude_each_other():
     assert twice == []
 
 
-BODY = element("Body", *texts(Mode="Credit", Flag="true"), element("Empty"))
+BODY = element("Body", *texts(Mode="Credit", Flag="1"), element("Empty"))
 
 
 @pytest.mark.parametrize(
@@ -85,6 +86,7 @@ BODY = element("Body", *texts(Mode="Credit", Flag="true"), element("Empty"))
         (Condition("Mode", True, "Credit"), True),
         (Condition("Mode", True, "Prepayment"), False),
         (Condition("Mode", False, "Prepayment"), True),
+        (Condition("Flag", True, "true"), True),
         (Condition("Missing", True, "Credit"), False),
         (Condition("Missing", True, "Credit", "Credit"), True),
         (Condition("#party", True, "supplier"), True),

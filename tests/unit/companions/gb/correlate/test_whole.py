@@ -1,7 +1,9 @@
 """Payloads that are read as a whole: behaviour of gas alerts in any order, joins, firmware, certificates."""
 
 import base64
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from tests.unit.companions.gb.correlate.sample import (
@@ -22,7 +24,7 @@ from meterworks.companions.gb import Element
 from meterworks.companions.gb.correlate import correlate, effects_of
 from meterworks.companions.gb.correlate.whole import asked_whole
 from meterworks.protocols import DecodeError
-from meterworks.protocols.gbcs import Asn1Payload, MessageKind
+from meterworks.protocols.gbcs import Asn1Payload, Message, MessageKind
 
 GAS = situation(DeviceKind.GSME)
 HEAD = EVENT.hex() + "00000000"
@@ -91,6 +93,16 @@ def activation(**other: object) -> bytes:
 def test_firmware_is_activated_as_asked():
     assert refusal(request("11.3", FIRMWARE), activation(), situation()) == ""
     assert {fact.name: fact.value for fact in effects_of(activation()).facts}["payload/image_hash"] == HASH
+
+
+def test_the_counter_in_the_payload_is_that_of_the_message():
+    assert "originator_counter: 7 was asked" in refusal(
+        request("11.3", FIRMWARE, counter=7), altered(activation(), counter=7), situation()
+    )
+
+
+def altered(octets: bytes, **fields: Any) -> bytes:
+    return replace(Message.from_bytes(octets), **fields).to_bytes()
 
 
 @pytest.mark.parametrize(
