@@ -20,6 +20,7 @@ __all__ = ["is_named", "read_asn1", "read_elements", "write_asn1", "write_elemen
 DEPTH_MAX: Final = 24
 _IDENTITIES: Final = frozenset({"device", "party", "old_party", "new_party"})
 _FOREIGN: Final = (x509.Certificate, csr.CertificationRequest)
+_UNREADABLE: Final = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError)  # of the library
 _CONSTRUCTED: Final = 0x20
 _TIME: Final = "%Y%m%d%H%M%SZ"
 _GENERALIZED_TIME: Final = 0x18
@@ -38,7 +39,7 @@ def read_asn1(message_code: int, kind: MessageKind, payload: bytes) -> tuple[Any
         decoded = Asn1Payload.from_bytes(message_code, kind, payload)
         value = _told(decoded.content, "")
         is_exact = write_asn1(message_code, kind, value, is_wide=decoded.has_wide_lengths) == payload
-    except (DecodeError, EncodeError, OverflowError):
+    except (DecodeError, EncodeError, *_UNREADABLE):
         return None
     return (value, decoded.has_wide_lengths) if is_exact else None
 

@@ -11,6 +11,7 @@ from meterworks.companions.gb.result.moment import eui_text
 
 __all__ = ["certificate_text"]
 
+_UNREADABLE: Final = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError)  # of the library
 _HARDWARE_NAME: Final = bytes.fromhex("06082b06010505070804")  # otherName of devices: type and identity follow
 _IDENTITY_MARK: Final = b"\x04\x08"
 _IDENTITY_SIZE: Final = 8
@@ -21,7 +22,7 @@ def certificate_text(der: bytes) -> str | None:
     for tell in (_of_certificate, _of_request):
         try:
             return f"{tell(der)}, {len(der)} octets of DER"
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except _UNREADABLE:
             continue
     return None
 

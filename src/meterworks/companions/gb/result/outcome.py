@@ -13,13 +13,14 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
 
+from meterworks.companions.gb.result.asn1_value import read_asn1
 from meterworks.companions.gb.result.cosem import OUTCOME_CODES
 from meterworks.companions.gb.result.item_name import asked_one
 from meterworks.companions.gb.result.result import Result
 from meterworks.companions.gb.result.zcl_table import command_name
 from meterworks.protocols import DecodeError, UnlawfulMessage
 from meterworks.protocols.dlms import AccessKind, AccessRequest, AttributeAddress, MethodAddress, ObisCode
-from meterworks.protocols.gbcs import Asn1Payload, GbzMessage, Message, MessageKind
+from meterworks.protocols.gbcs import GbzMessage, Message, MessageKind
 
 __all__ = ["Instruction", "InstructionState", "follow_instructions"]
 
@@ -120,7 +121,10 @@ def _is_about(command: Message, alert: Result) -> bool:
     told: Any = alert.items[0].value
     if not isinstance(told, Mapping):
         return False
-    value = Asn1Payload.from_bytes(command.message_code, command.kind, command.payload).value
+    asked = read_asn1(command.message_code, command.kind, command.payload)
+    if asked is None:
+        raise DecodeError(f"the command {command.message_code:04X} has another payload than its use case", offset=0)
+    value, _ = asked
     if "originator_counter" in told:
         return bool(value["originator_counter"] == told["originator_counter"])
     return "outcome" in told and bool(

@@ -73,6 +73,19 @@ def test_values_that_do_not_fit_the_table_are_refused(code, kind, value):
         write_asn1(code, kind, value, is_wide=False)
 
 
+def test_altered_payloads_are_named_or_not_and_never_raise():
+    payload = bytes.fromhex("3020301e0201020a0100020100301330110302078004080102030405060708040105")
+    named = 0
+    for place in range(len(payload)):
+        for value in (0x00, 0x03, 0xFF, payload[place] ^ 0x01):
+            altered = payload[:place] + bytes((value,)) + payload[place + 1 :]
+            told = read_asn1(0x0008, ANSWER, altered)
+            if told is not None:
+                named += 1
+                assert write_asn1(0x0008, ANSWER, told[0], is_wide=told[1]) == altered
+    assert named
+
+
 def test_payloads_of_no_row_are_not_named():
     assert not is_named(0x9999, ANSWER)
     assert read_asn1(0x9999, ANSWER, b"\x05\x00") is None

@@ -75,6 +75,15 @@ def test_other_octets_are_neither(octets):
     assert certificate_text(bytes.fromhex(octets)) is None
 
 
+def test_altered_certificates_are_told_or_not_and_never_raise():
+    der = certificate(ORGANISATION, usage(signs=True), x509.SubjectAlternativeName([HARDWARE_NAME]))
+    told = 0
+    for place in range(len(der)):
+        for value in (0x00, 0x03, 0xFF, der[place] ^ 0x01):
+            told += certificate_text(der[:place] + bytes((value,)) + der[place + 1 :]) is None
+    assert told
+
+
 def test_the_tree_shows_the_line():
     der = certificate(ORGANISATION, usage(signs=True))
     node = annotate(message(0x000C, der).to_bytes()).find("content")

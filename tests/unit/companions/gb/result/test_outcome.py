@@ -106,3 +106,10 @@ def test_only_commands_are_followed():
         follow_instructions(message(0x0019, "0500"), [])
     with pytest.raises(DecodeError):
         follow_instructions(command(0x0019, "d92000"), [])
+
+
+def test_a_command_of_another_form_than_its_use_case_is_refused():
+    alert = message(0x00CA, "3022 0203008f66 180f32303330303131353039303030305a 020101 3007 020100 0402 0102",
+                    MessageKind.ALERT)  # fmt: skip
+    with pytest.raises(DecodeError, match="another payload than its use case"):
+        follow(command(0x0012, "0c0141"), alert)
