@@ -6,15 +6,23 @@ from typing import Protocol
 
 from meterworks.catalogue import Medium, profiles_of
 from meterworks.headend.ranges import Ranges, normalise
-from meterworks.protocols.dlms import Mechanism
+from meterworks.protocols.dlms import Mechanism, Signer
 from meterworks.registry import ConnectionKind, Device, DeviceId, DeviceState, Registry
 
-__all__ = ["OPEN_END_EPOCH_S", "DeviceDirectory", "DeviceRecord", "RegistryDirectory"]
+__all__ = ["OPEN_END_EPOCH_S", "DeviceDirectory", "DeviceRecord", "RegistryDirectory", "SignedTalk"]
 
 OPEN_END_EPOCH_S = 2**40
 """End of an installation that lasts."""
 PAGE = 1_000
 TALKED_TO = frozenset({DeviceState.INSTALLED, DeviceState.REMOVED})
+
+
+@dataclass(frozen=True, slots=True)
+class SignedTalk:
+    """How messages are signed, both ways. signer: ours. device_key: the device's certified key, x || y."""
+
+    signer: Signer
+    device_key: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +50,8 @@ class DeviceRecord:
     """How readers and management prove themselves."""
     secret: bytes | None = field(default=None, repr=False)
     """Of mechanisms 3, 4 and 6."""
+    signed: SignedTalk | None = field(default=None, repr=False)
+    """None: messages are not signed."""
 
     @property
     def address(self) -> str:

@@ -1,12 +1,21 @@
 """Opening connections to devices, or taking over those that devices opened."""
 
+from dataclasses import replace
+
 from meterworks.headend.channel import HeadendChannels
 from meterworks.headend.device import DeviceRecord
 from meterworks.headend.errors import UnknownDeviceError
 from meterworks.headend.settings import HeadendSettings
 from meterworks.headend.visitor import OpenClient
 from meterworks.links import DlmsClient, MeterTarget, PushReceived
-from meterworks.protocols.dlms import PUBLIC_CLIENT, ClientSettings, InvocationCounter, SecuritySuite
+from meterworks.protocols.dlms import (
+    PUBLIC_CLIENT,
+    Ciphering,
+    ClientSettings,
+    InvocationCounter,
+    Protection,
+    SecuritySuite,
+)
 
 __all__ = ["LinkDialer"]
 
@@ -49,7 +58,7 @@ class LinkDialer:
     def _client_settings(self, device: DeviceRecord, client_sap: int) -> ClientSettings:
         if client_sap == PUBLIC_CLIENT:
             return ClientSettings(client_sap=client_sap)
-        return ClientSettings(
+        settings = ClientSettings(
             client_sap=client_sap,
             mechanism=device.mechanism,
             secret=device.secret,
@@ -58,4 +67,14 @@ class LinkDialer:
             guek=device.guek,
             gak=device.gak,
             server_title=device.system_title,
+        )
+        signed = device.signed
+        if signed is None:
+            return settings
+        return replace(
+            settings,
+            ciphering=Ciphering.SIGNED,
+            protection=Protection.BOTH | Protection.SIGNED,
+            signer=signed.signer,
+            peer_signing_key=signed.device_key,
         )

@@ -6,7 +6,8 @@ A device's certificate, for each kind of key pair that a campaign names:
     request  it gives a certification request, which proves possession; what it says is checked
     issue    the system's authority for devices certifies the key; the certificate is stored before it is sent
     import   it is brought to the device, which puts the pair in force with it
-    shown    the device shows the certificate it holds, and signs with the key: a request of the pair in force
+    shown    the device shows the certificate it holds, and signs with the key: a request of the pair in force; with a
+             signing pair it answers a signed message by one as well, where it holds our certificate and speaks so
     old      what the device still lists of the same use is removed; in the registry the old one is replaced
 
 Each step can be asked for again: a second pair takes the place of the first that waits, the authority gives the same
@@ -14,26 +15,32 @@ certificate for the same key, a certificate brought twice is held once. So nothi
 and after it the device is asked what it holds.  Source: SEC-122, SEC-124, SEC-127; Security setup (class 64).
 """
 
+from dataclasses import replace
 from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from meterworks.errors import MeterworksError, PeerError, RefusedError
+from meterworks.headend.device import SignedTalk
 from meterworks.headend.errors import CertificateUnfitError
-from meterworks.headend.key_exchange import record_with
-from meterworks.headend.key_identity import Certifier, OwnKeys
+from meterworks.headend.key_exchange import SECURITY_SUITE, record_with
+from meterworks.headend.key_identity import Certifier, OwnKeys, public_point
 from meterworks.headend.key_job import KeyEvent, KeyJobState
 from meterworks.headend.key_run import KeyAccess, KeyDoor, KeyRun
 from meterworks.headend.key_security_setup import CertificateOwner, MeterCertificates, pair_use
 from meterworks.headend.visitor import released
-from meterworks.protocols.dlms import SecuritySuite
-from meterworks.protocols.errors import ServiceRefused
+from meterworks.protocols.dlms import SecuritySuite, Signer
+from meterworks.protocols.errors import ServiceRefused, SignatureError
 from meterworks.registry import KeyHand, KeyKind, KeyOrigin, NewKey
+from meterworks.runtime import get_logger
 from meterworks.trust import KnownKeyError, refuse_known_key_pair
 from meterworks.trust.pki import CertificateRequestError, EnrolmentRefused, read_request
 
 __all__ = ["CERTIFICATE_KINDS", "CertificateRenewal", "ClientCertificate"]
+
+log = get_logger("headend.key_certificate")
 
 CERTIFICATE_KINDS: Final = (KeyKind.SIGNING, KeyKind.AGREEMENT, KeyKind.TLS)
 _PROFILES: Final = {KeyKind.SIGNING: "signature", KeyKind.AGREEMENT: "agreement", KeyKind.TLS: "tls"}
@@ -45,10 +52,11 @@ _LASTING: Final = (ServiceRefused, CertificateUnfitError, CertificateRequestErro
 class CertificateRenewal:
     """Gives devices new key pairs and certificates."""
 
-    def __init__(self, access: KeyAccess, certifier: Certifier | None) -> None:
-        """certifier: who has keys certified; None: jobs fail and say so."""
+    def __init__(self, access: KeyAccess, certifier: Certifier | None, own: OwnKeys | None = None) -> None:
+        """certifier: who has keys certified; None: jobs fail and say so. own: our keys, for signed messages."""
         self._access = access
         self._certifier = certifier
+        self._own = own
 
     async def round(self, run: KeyRun, door: KeyDoor) -> bool:
         """Replace the certificate of one kind, from wherever it was left. True when the job is over."""
@@ -62,8 +70,13 @@ class CertificateRenewal:
         kind = _current(run)
         meter = MeterCertificates(link)
         try:
-            await self._replace(run, meter, kind)
+            certificate = await self._replace(run, meter, kind)
+            signer = await self._known_signer(run, meter) if kind is KeyKind.SIGNING else None
             await released(link)
+            await door.close(link)
+            if signer is not None:
+                await self._prove_signed(run, door, signer, certificate)
+            await self._finish(run, kind, certificate)
         except _LASTING as error:
             now = access.clock.now()
             await access.fail(run, str(error), change=lambda hand: hand.abandoned(now, (kind,)))
@@ -71,7 +84,8 @@ class CertificateRenewal:
             await door.close(link)
         return not run.job.is_open
 
-    async def _replace(self, run: KeyRun, meter: MeterCertificates, kind: KeyKind) -> None:
+    async def _replace(self, run: KeyRun, meter: MeterCertificates, kind: KeyKind) -> x509.Certificate:
+        """Bring a new certificate into the device, from wherever that was left, and see that it signs with its key."""
         if kind not in run.hand.pending():
             await self._make_pair(run, meter, kind)
             await self._certify(run, meter, kind)
@@ -80,7 +94,7 @@ class CertificateRenewal:
         certificate = x509.load_der_x509_certificate(der)
         await self._prove(run, meter, kind, certificate)
         await _remove_others(meter, CertificateOwner.DEVICE, pair_use(kind), certificate)
-        await self._finish(run, kind, certificate)
+        return certificate
 
     async def _make_pair(self, run: KeyRun, meter: MeterCertificates, kind: KeyKind) -> None:
         """A new pair; the one whose making was answered is taken up again."""
@@ -129,6 +143,44 @@ class CertificateRenewal:
         if key != certificate.public_key():
             raise _unfit(run, kind, "the device signs with another key than it was certified for")
 
+    async def _known_signer(self, run: KeyRun, meter: MeterCertificates) -> Signer | None:
+        """Our key pair whose certificate the device holds; None where it holds none and takes none."""
+        suite = SecuritySuite(run.device.suite)
+        if self._own is None:
+            return None
+        await _get_ready(self._own, suite)
+        pairs = dict(zip(self._own.certificates(suite), self._own.signers(suite), strict=True))
+        use = pair_use(KeyKind.SIGNING)
+        try:
+            shown = await meter.shown(CertificateOwner.CLIENT, use, self._own.system_title)
+            if pairs and shown not in pairs:
+                shown = next(iter(pairs))
+                await meter.bring(shown)
+        except ServiceRefused as error:
+            log.info("device takes no certificate of ours", device=run.device.device_id, reason=str(error))
+            return None
+        return None if shown is None else pairs.get(shown)
+
+    async def _prove_signed(self, run: KeyRun, door: KeyDoor, signer: Signer, certificate: x509.Certificate) -> None:
+        """Have a signed message answered by one: the core verifies it with the certified key, or breaks off."""
+        access = self._access
+        before = run.device
+        key = public_point(certificate.public_bytes(Encoding.DER))
+        run.device = replace(before, signed=SignedTalk(signer, key))
+        try:
+            link = await access.open_present(run, access.present(run), door)
+            try:
+                await link.get(SECURITY_SUITE)
+                await released(link)
+            finally:
+                await door.close(link)
+        except SignatureError as error:
+            raise _unfit(run, KeyKind.SIGNING, f"a signed answer is not of the certified key: {error}") from error
+        except (RefusedError, PeerError) as error:  # it speaks no signed messages: its signed request stands
+            log.info("device answers no signed message", device=before.device_id, reason=error.code)
+        finally:
+            run.device = before
+
     async def _finish(self, run: KeyRun, kind: KeyKind, certificate: x509.Certificate) -> None:
         now = self._access.clock.now()
         following = _following(run, kind)
@@ -151,7 +203,7 @@ class ClientCertificate:
         access = self._access
         suite = SecuritySuite(run.device.suite)
         if self._own is not None and suite != SecuritySuite.SUITE_0:
-            await self._own.ready(suite)
+            await _get_ready(self._own, suite)
         own = None if self._own is None else next(iter(self._own.certificates(suite)), None)
         if self._own is None or own is None:
             await access.fail(run, f"we have no certificate of suite {int(suite)}")
@@ -179,6 +231,15 @@ class ClientCertificate:
         await _remove_others(meter, CertificateOwner.CLIENT, use, x509.load_der_x509_certificate(der))
         await access.write(run, events=(KeyEvent.PROVED,))
         access.news(run, "key-changed", f"it holds our newest certificate: {run.campaign.purpose}")
+
+
+async def _get_ready(own: OwnKeys, suite: SecuritySuite) -> None:
+    """See that our keys of a suite are at hand; what there is stays in use where the authority is away."""
+    if not own.signers(suite):
+        try:
+            await own.ready(suite)
+        except MeterworksError as error:
+            log.warning("no key of ours of that suite", suite=int(suite), cause=str(error))
 
 
 def _current(run: KeyRun) -> KeyKind:

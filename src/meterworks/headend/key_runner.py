@@ -58,7 +58,7 @@ class KeyRunner:
         access = KeyAccess(ledger, counters, clock, tell=tell)
         self._tasks: Mapping[KeyTask, _Task] = {
             KeyTask.KEYS: KeyRotation(access, random=random, own=own),
-            KeyTask.CERTIFICATE: CertificateRenewal(access, certifier),
+            KeyTask.CERTIFICATE: CertificateRenewal(access, certifier, own),
             KeyTask.CLIENT: ClientCertificate(access, own),
             KeyTask.POLICY: PolicyRaise(access),
             KeyTask.SECRET: SecretRotation(access, random=random),

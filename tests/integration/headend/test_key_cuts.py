@@ -16,7 +16,7 @@ from tests.security.device_keys.bench import MemoryLedger, Telegraph, nothing
 from tests.security.device_keys.certified import OwnPairs, Registrar, certify_meter
 from tests.unit.devices.plain_load import PlainLoad
 
-from meterworks.devices import Fleet, FleetSettings, certificate_store
+from meterworks.devices import Fleet, FleetSettings, certificate_store, security_setup
 from meterworks.devices.meter_key import keys_of
 from meterworks.headend import HeadendSettings, KeyPurpose, KeyTask
 from meterworks.headend.counters import CounterBlocks
@@ -24,6 +24,7 @@ from meterworks.headend.dialer import LinkDialer
 from meterworks.headend.key_runner import KeyRunner
 from meterworks.headend.key_service import KeyService
 from meterworks.headend.slots import SessionSlots
+from meterworks.protocols.dlms import SecuritySuite, SoftwareSigner
 from meterworks.registry import STORE_KEY, KeyHand, KeyKind, KeyOrigin, KeySelection, NewKey
 from meterworks.runtime import ClockSettings, SystemClock
 
@@ -183,3 +184,15 @@ async def test_each_apdu_of_a_certification_may_be_cut(wire):
             assert shown == [wire.ledger.hands[1].active()[KeyKind.SIGNING].certificate]
     await wire.job(None, "")  # and keys are agreed with the last of these pairs
     assert wire.ledger.hands[1].active()[KeyKind.KEK].origin is KeyOrigin.AGREED
+
+
+@pytest.mark.parametrize("wire", [1, 2], indirect=True)
+async def test_a_meter_that_signs_its_answers_with_another_key_is_told_of(wire, monkeypatch):
+    first = wire.ledger.hands[1].active()[KeyKind.SIGNING]
+    other = SoftwareSigner(SecuritySuite(wire.suite), bytes(47 if wire.suite == 2 else 31) + b"\7")
+    monkeypatch.setattr(security_setup, "SoftwareSigner", lambda suite, scalar: other)
+    await wire.service.start(KeyPurpose.PERSONALISE, KeySelection(), task=KeyTask.CERTIFICATE, kinds=(KeyKind.SIGNING,))
+    await wire.service.attend(wire.fleet.devices[1], None)
+    (job,) = wire.ledger.all_jobs.values()
+    assert (str(job.state), "signed answer is not of the certified key" in job.reason) == ("failed", True), job.reason
+    assert wire.ledger.hands[1].active()[KeyKind.SIGNING] == first

@@ -17,7 +17,7 @@ from meterworks.registry import KeyKind, KeySelection, KeyState
 
 ALL = (KeyKind.SIGNING, KeyKind.AGREEMENT, KeyKind.TLS)
 CONTACTS_MAX = 10
-EXCHANGES = 7  # opening, pair, request, import, shown, signed, list
+EXCHANGES = 10  # opening, pair, request, import, shown, signed, list; ours; opening, signed message
 
 
 async def begun(bench, kinds=(KeyKind.SIGNING,), task=KeyTask.CERTIFICATE):
