@@ -9,8 +9,6 @@ from functools import cache
 from types import MappingProxyType
 from typing import Final
 
-from lxml import etree
-
 from meterworks.assess.vectors.gb_certificate import with_certificates_of
 from meterworks.assess.vectors.gb_message_step import broker_secrets, is_sound, use_cases
 from meterworks.assess.vectors.gb_set import GbMessage, GbRequest, GbSet, Step, always
@@ -20,6 +18,7 @@ from meterworks.companions.errors import RequestMismatchError, TransformError
 from meterworks.companions.gb import Request, Situation, read_request
 from meterworks.companions.gb.correlate import correlate
 from meterworks.companions.gb.duis import (
+    canonical_form,
     read_document,
     request_from_json,
     request_to_json,
@@ -53,13 +52,6 @@ def _round_trip(_: GbSet, vector: GbRequest) -> None:
            canonical_form(vector.xml))  # fmt: skip
     request = read_request(vector.xml)
     expect("the request, written and read again", read_request(write_request(request)), request)
-
-
-def canonical_form(xml: bytes) -> bytes:
-    """Inclusive canonical XML, comments and all."""
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
-    octets: bytes = etree.tostring(etree.fromstring(xml, parser), method="c14n")
-    return octets
 
 
 def _json(_: GbSet, vector: GbRequest) -> None:
