@@ -195,8 +195,14 @@ class Asn1Payload:
 
     @property
     def value(self) -> Any:
-        """The content as plain values: dictionaries by name, lists, numbers, octets, times."""
-        return self.content.native
+        """The content as plain values: dictionaries by name, lists, numbers, octets, times.
+
+        Raises DecodeError for an element that holds no value of its type: some are looked into only now.
+        """
+        try:
+            return self.content.native
+        except (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError) as error:
+            raise DecodeError(f"an element holds no value of its type: {error}", offset=0) from error
 
     @property
     def is_known(self) -> bool:

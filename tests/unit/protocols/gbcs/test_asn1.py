@@ -121,5 +121,11 @@ def test_values_that_do_not_fit_are_refused(code, kind, value):
         Asn1Payload.make(code, kind, value)
 
 
+def test_an_element_without_a_value_of_its_type_is_refused():
+    empty_key_usage = bytes.fromhex("301e301c0201020a01000201003011300f030004080102030405060708040105")
+    with pytest.raises(DecodeError):
+        assert Asn1Payload.from_bytes(0x0008, MessageKind.RESPONSE, empty_key_usage).value
+
+
 def test_every_row_carries_something():
     assert all(any((row.command, row.response, row.alert)) for row in PAYLOADS.values())
