@@ -6,9 +6,10 @@ be there that nobody asked for, and no part of the request may go unread. What n
 Source: fact sheet gb/GBCS.md section 6, step 2.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import zip_longest
+from types import MappingProxyType
 
 from meterworks.catalogue.gb import RequestMode, load_service_requests
 from meterworks.companions.errors import RequestMismatchError
@@ -82,6 +83,9 @@ def effects_of(message: bytes) -> Effects:
 
 def _use_case(request: Request, found: Message, situation: Situation, scope: Scope) -> UseCaseRows:
     """The rows of the message's use case, where that is one that serves this request on this device."""
+    body = _bodies().get(request.variant)
+    if body is not None and body != request.body.name:
+        raise scope.mismatch("body", f"{body} ({request.variant})", request.body.name)
     known = situation.device_codes
     served = [use_case for rows in load_rows().values() for use_case in rows if request.variant in use_case.variants]
     fitting = [row for row in served if situation.device in row.devices and (known is None or row.code in known)]
@@ -154,6 +158,12 @@ def _check_all_read(scope: Scope) -> None:
     for path, text in scope.unread():
         if path not in kept:
             raise scope.mismatch(path, text or "it", "nothing of it")
+
+
+@cache
+def _bodies() -> Mapping[str, str]:
+    """The name of the body by variant: a request that says two things cannot be compared."""
+    return MappingProxyType({variant: service.body for variant, service in load_service_requests().items()})
 
 
 @cache

@@ -107,6 +107,13 @@ def test_another_envelope_is_refused(altered, path):
     assert caught.value.facts["path"] == path
 
 
+def test_a_variant_with_the_body_of_another_is_refused():
+    """Neither body says anything more than its name, and one switches off what the other switches on."""
+    disable = message(0x0050, access([("act 9 0-0:10.0.106.255 1", DataValue(Tag.LONG_UNSIGNED, 52))])).to_bytes()
+    assert refusal(request("7.2", Element("DisableSupply")), disable, situation()) == ""
+    assert "DisableSupply (7.2) was asked" in refusal(request("7.2", Element("EnableSupply")), disable, situation())
+
+
 def test_the_code_of_another_use_case_is_refused_and_the_right_one_named():
     with pytest.raises(RequestMismatchError, match="0043 ECS28a was asked, 0044 was found"):
         correlate(ASKED, message(0x0044, limits()).to_bytes(), situation())
