@@ -20,7 +20,7 @@ from meterworks.companions.gb.correlate import correlate, effects_of
 from meterworks.protocols.dlms import AccessRequest
 from meterworks.protocols.gbcs import Message
 
-ALTERED_MAX = 150  # of one message and one way to alter it; the module of the note above knows no limit
+ALTERED_MAX = 100  # of one message and one way to alter it; the module of the note above knows no limit
 
 # What a request may say otherwise while its message stays the same, and why.
 SAYS_NOTHING = {

@@ -197,7 +197,7 @@ def _at(leaf: Leaf, scope: Scope) -> Term:
             if below is not None:
                 return value
         else:
-            text = scope.text(path)
+            text = scope.text(path, whole=leaf.reader.is_shown)
             if text is not None:
                 value = leaf.reader.of_text(text)
                 return (path.rpartition("/")[2], value) if "|" in leaf.source else value

@@ -26,12 +26,14 @@ class Reader:
     """How one kind of value is read. wire: its DLMS tag, or its size in a ZigBee frame.
 
     of_wire: what it means. of_text: what the request's text means; of_element: where the request needs several parts.
+    is_shown: a text that people see, in which blanks count.
     """
 
     wire: int
     of_wire: Callable[[Any], Term]
     of_text: Callable[[str], Term]
     of_element: Callable[[Scope], Term] | None = None
+    is_shown: bool = False
 
 
 def scaled(reader: Reader, divisor: int) -> Reader:
@@ -251,8 +253,8 @@ DLMS_READERS: Final[Mapping[str, Reader]] = MappingProxyType(
         "b": Reader(Tag.BOOLEAN, _same, term.truth_of),
         "o": Reader(_O, _same, term.octets_of),
         "o1": Reader(_O, _one, term.whole_of),
-        "s": Reader(_O, _ascii, str),
-        "v": Reader(Tag.VISIBLE_STRING, _same, str),
+        "s": Reader(_O, _ascii, str, is_shown=True),
+        "v": Reader(Tag.VISIBLE_STRING, _same, str, is_shown=True),
         "time": Reader(_O, _time, term.instant_of),
         "date": Reader(_O, _date, str, term.date_of),
         "season": Reader(_O, _season_start, str, term.date_of),

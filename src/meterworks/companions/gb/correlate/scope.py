@@ -75,8 +75,8 @@ class Scope:
             self.seen.add(id(found[0]))
         return bool(found)
 
-    def text(self, path: str) -> str | None:
-        """The text of an element or attribute at a path; None where there is none."""
+    def text(self, path: str, *, whole: bool = False) -> str | None:
+        """The text of an element or attribute at a path; None where there is none. whole: with blanks around it."""
         path, _, attribute = path.partition("@")
         element = self.element if path in ("", ".") else self.find(path)
         if element is None:
@@ -85,7 +85,7 @@ class Scope:
             self.seen.add((id(element), attribute))
             return element.attributes.get(attribute)
         self.seen.add(id(element))
-        return element.text.strip()
+        return element.text if whole else element.text.strip()
 
     def below(self, path: str) -> Iterator["Scope"]:
         """A scope at each element of a list. An index that says the element's place in the list is seen."""

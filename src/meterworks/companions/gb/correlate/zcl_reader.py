@@ -154,7 +154,7 @@ ZCL_READERS: Final[Mapping[str, Reader]] = MappingProxyType(
         "zi": Reader(4, lambda octets: _instant(_unsigned(octets)), term.instant_of),
         "zd": Reader(4, _date, str, term.date_of),
         "zm": Reader(2, _unsigned, term.minutes_of),
-        "zs": Reader(STRING, _ascii, str),
+        "zs": Reader(STRING, _ascii, str, is_shown=True),
         "zp": Reader(2, _payment, str),
         "zx": Reader(REST, bytes, term.octets_of),
         "charging": Reader(1, _one_of({0x10: _BLOCKS, 0x00: _TIMES}), str),

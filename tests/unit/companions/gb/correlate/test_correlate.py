@@ -161,6 +161,14 @@ def test_true_is_01_or_ff_and_nothing_else():
         correlate(asked, message(0x0068, payload[:-1] + b"\x02").to_bytes(), situation())
 
 
+def test_blanks_count_in_what_a_meter_shows():
+    shown = access([("set 1 0-2:96.13.1.255 2", DataValue(Tag.OCTET_STRING, b" Call us "))])
+    asked = request("3.1", element("DisplayMessage", *texts(SupplierMessage=" Call us ")))
+    other = request("3.1", element("DisplayMessage", *texts(SupplierMessage="Call us")))
+    assert refusal(asked, message(0x0021, shown).to_bytes(), situation()) == ""
+    assert "was asked" in refusal(other, message(0x0021, shown).to_bytes(), situation())
+
+
 def test_the_time_until_which_a_carrier_waits_is_not_the_messages():
     leaves = texts(ExecutionDateTime="2030-01-01T00:00:00Z", SupplierName="A", SupplierTelephoneNumber="1")
     named = element("UpdateSupplierName", *leaves)
