@@ -97,8 +97,8 @@ _PERMISSIONS = """
     usage-point.add     | factor  | a - - - - -  | - - - - -  | - - -  | - -  | -
     usage-point.change  | factor  | a - - - - -  | - - - - -  | - - -  | - -  | -
 
-    reading.read        | -       | a - r - - -  | r r - r -  | r r r  | c c  | o
-    reading.export      | -       | a - r - - -  | r r - r -  | r r r  | c c  | o
+    reading.read        | -       | a - r - - -  | r r r r -  | r r r  | c c  | o
+    reading.export      | -       | a - r - - -  | r r r r -  | r r r  | c c  | o
     load.read           | -       | a - - - - -  | - - - - -  | r r r  | - -  | -
     event.read          | -       | a r r r r -  | r r - r r  | r r r  | - -  | -
 

@@ -9,7 +9,7 @@ Source: GDPR articles 5 (1) b and c, 6 (1), 25; smart-metering requirement base,
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
 
@@ -68,13 +68,21 @@ class ChannelGroup(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Purpose:
-    """Why data is read. `sees`: the finest detail by group of channels; a group that is not in it is not seen."""
+    """Why data is read. `sees`: the finest detail by group of channels; a group that is not in it is not seen.
+
+    direction: where it is set, only channels of it are seen.
+    """
 
     name: str
     title: str  # as a consumer reads it
     basis: LegalBasis
     sees: Mapping[ChannelGroup, Detail]
     roles: frozenset[Role]
+    direction: Direction | None = None
+
+    def of_role(self, role: Role) -> "Purpose":
+        """The purpose as one of its roles claims it: an export supplier buys what is fed in, and sees nothing else."""
+        return replace(self, direction=Direction.EXPORT) if role is Role.EXPORT_SUPPLIER else self
 
     @property
     def rests_on_consent(self) -> bool:
@@ -83,6 +91,8 @@ class Purpose:
 
     def detail(self, channel: Channel) -> Detail | None:
         """How fine this channel may be read; None: not at all."""
+        if self.direction is not None and channel.direction is not self.direction:
+            return None
         return self.sees.get(channel_group(channel))
 
     def allows(self, channel: Channel, detail: Detail) -> bool:

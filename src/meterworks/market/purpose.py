@@ -56,7 +56,7 @@ def purpose_of(role: Role, name: str) -> Purpose:
             f"the role {role.value} may not read data for the purpose {name or 'of its own'!r}; see /api/v1/purposes",
             purpose=name,
         )
-    return purpose
+    return purpose.of_role(role)
 
 
 def default_resolution(name: str) -> Resolution:

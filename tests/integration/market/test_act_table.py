@@ -36,7 +36,9 @@ ELSEWHERE: Mapping[str, Mapping[str, str]] = {
         "test_the_appender_tells_of_its_key_and_of_the_settings": (
             "key.generated configuration.loaded audit.opened audit.resumed "
         ),
-        "test_news_of_keys_are_acts": "key.rotated key.fell_back key.change_failed key.exhausting policy.raised key.known",
+        "test_news_of_keys_are_acts": (
+            "key.rotated key.fell_back key.change_failed key.exhausting key.known policy.raised"
+        ),
         "test_a_campaign_is_on_record_before_it_begins_and_before_it_changes": "campaign.started campaign.changed",
         "test_a_process_tells_that_it_begins_and_how_it_ends": "process.started process.stopped process.failed",
     },

@@ -62,8 +62,8 @@ VERDICTS = {
     Role.SUPPLIER: SUPPLIES,
     Role.IMPORT_SUPPLIER: SUPPLIES,
     Role.GAS_SUPPLIER: SUPPLIES,
-    # An export supplier reads export profiles only (4.8.3); as long as channels are not told apart, nothing.
-    Role.EXPORT_SUPPLIER: {**PARTY, **USES_DATA},
+    # An export supplier reads export registers and profiles (4.6.2, 4.8.3), and no channel of what is taken.
+    Role.EXPORT_SUPPLIER: {**PARTY, **USES_DATA, **dict.fromkeys(("reading.read", "reading.export"), "registered")},
     # A registered supplier agent: device configuration (6.2) and event logs (6.13), no readings.
     Role.SUPPLIER_AGENT: {**PARTY, "event.read": "registered"},
     Role.NETWORK_OPERATOR: RUNS_A_NETWORK,

@@ -159,7 +159,12 @@ class Street:
         self.clock, self.audit, self.bus = ManualClock(NOW), MemoryAuditSink(), Bus()
         self.registry = Registry(database, KeyStore(bytes(range(32))), clock=self.clock)
         services: Any = SimpleNamespace(
-            database=database, clock=self.clock, registry=self.registry, readings=Store(), bus=self.bus
+            audit=self.audit,
+            database=database,
+            clock=self.clock,
+            registry=self.registry,
+            readings=Store(),
+            bus=self.bus,
         )
         self.access_log = AccessLog(database)
         self.consents = Consents(database, self.registry, self.clock, self.audit)
