@@ -1,12 +1,12 @@
 """A rotation of all keys over a thousand emulated meters while connections break and the head-end is killed.
 
-    python -m tests.soak.key_campaign [--meters 1000] [--certified 150] [--seed N]
+    python -m tests.soak.key_campaign [--meters 1000] [--certified 999] [--seed N]
 
 The meters are real DLMS servers on loopback sockets of this process. At 6 % of all messages the connection breaks
 before the meter has seen them, at 10 % of all answers the meter falls off the line having done what it was asked, and
 some answers are lost without a sign. Twice the head-end is killed and started again. Afterwards no meter may be lost,
 none may have two valid keys, no counter may be lower than it was, and progress must have been visible all the time.
-Then a smaller fleet of suites 0, 1 and 2 is given certificates and rotated in the same way, its master keys agreed.
+Then a fleet of suites 0, 1 and 2 is given certificates and rotated in the same way, its master keys agreed.
 """
 
 import argparse
@@ -100,7 +100,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak.key_campaign", description=__doc__)
     parser.add_argument("--meters", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
-    parser.add_argument("--certified", type=int, default=150, help="meters of suites 0, 1 and 2")
+    parser.add_argument("--certified", type=int, default=999, help="meters of suites 0, 1 and 2")
     asked = parser.parse_args()
     fine = asyncio.run(rotate(asked.meters, asked.seed))
     return 0 if asyncio.run(rotate_suites(asked.certified, asked.seed)) and fine else 1
