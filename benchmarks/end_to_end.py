@@ -5,7 +5,9 @@ writer's notices on the bus, which name every set that has become durable. Rates
 of life, when it begins to open sessions, to the commit of the last half-hour; the API's first healthy answer comes a
 little later. CPU seconds are those of the processes from their start on, interpreter and imports included. Afterwards
 the system is stopped with an interrupt and the warehouse is merged as if all months were finished, to weigh a stored
-reading. One JSON line goes to standard output.
+reading. A second system does the same with meters that speak in clear: what TLS costs a first fill, in which each meter
+enrols and shakes hands in full. The steady rate, from the first commit to the last, leaves that out. One JSON line goes
+to standard output.
 
     python -m benchmarks.end_to_end [--meters 400] [--folder DIR] [--load-profiles]
 """
@@ -95,10 +97,14 @@ def free_offset() -> int:
 
 
 @contextlib.contextmanager
-def running_system(data: Path, meters: int, offset: int) -> Iterator[tuple["subprocess.Popen[bytes]", IO[str]]]:
-    """`meterworks up`, interrupted at the end; and what it says."""
+def running_system(
+    data: Path, meters: int, offset: int, *, is_secured: bool = True
+) -> Iterator[tuple["subprocess.Popen[bytes]", IO[str]]]:
+    """`meterworks up`, interrupted at the end; and what it says. is_secured: whether its meters speak over TLS."""
     said = data.parent / "up.out"
     arguments = ["up", "--meters", str(meters), "--data", str(data), "--port-offset", str(offset)]
+    if not is_secured:
+        arguments += ["--set", "fleet.tls=false"]
     with said.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "meterworks.cli.main", *arguments],
@@ -227,11 +233,11 @@ def weigh(data: Path) -> dict[str, float]:
     }
 
 
-async def measure(folder: Path, meters: int, *, load_profiles: bool) -> dict[str, Any]:
+async def measure(folder: Path, meters: int, *, load_profiles: bool, is_secured: bool = True) -> dict[str, Any]:
     """Start, follow, stop, weigh."""
     data, offset, fill = folder / "var", free_offset(), Fill()
     started_s = time.perf_counter()
-    with running_system(data, meters, offset) as (process, said):
+    with running_system(data, meters, offset, is_secured=is_secured) as (process, said):
         healthy = asyncio.create_task(first_healthy(process, said))
         bus = await _connected(process, layout_of(data, offset))
         following = asyncio.create_task(follow(bus, fill))
@@ -273,8 +279,12 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the system started here is stopped as well
     with contextlib.ExitStack() as stack:
         folder = options.folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="meterworks-bench-")))
-        folder.mkdir(parents=True, exist_ok=True)
+        for each in (folder, folder / "clear"):
+            each.mkdir(parents=True, exist_ok=True)
         result = asyncio.run(measure(folder, options.meters, load_profiles=options.load_profiles))
+        clear = asyncio.run(measure(folder / "clear", options.meters, load_profiles=False, is_secured=False))
+    result["in_clear"] = {name: clear[name] for name in ("cpu_s", "cpu_us_per_reading", FIRST_PROFILE)}
+    result["first_fill_tls_cost_percent"] = (result["cpu_us_per_reading"] / clear["cpu_us_per_reading"] - 1) * 100
     sys.stdout.write(json.dumps(result) + "\n")
 
 
