@@ -11,7 +11,7 @@ from functools import cache
 from itertools import zip_longest
 from types import MappingProxyType
 
-from meterworks.catalogue.gb import RequestMode, load_service_requests
+from meterworks.catalogue.gb import RequestMode, load_service_requests, load_use_cases
 from meterworks.companions.errors import RequestMismatchError
 from meterworks.companions.gb.correlate.envelope import READER_CERTIFICATE, check_envelope, sender_of
 from meterworks.companions.gb.correlate.fact import AnyOf, Carriers, Effects, Fact, term_text
@@ -70,6 +70,7 @@ def effects_of(message: bytes) -> Effects:
         return Effects(
             message_code=found.message_code,
             use_case=use_case.use_case,
+            title=_titles().get(found.message_code, ""),
             originator=found.originator,
             recipient=found.recipient,
             counter=found.counter,
@@ -158,6 +159,11 @@ def _check_all_read(scope: Scope) -> None:
     for path, text in scope.unread():
         if path not in kept:
             raise scope.mismatch(path, text or "it", "nothing of it")
+
+
+@cache
+def _titles() -> Mapping[int, str]:
+    return MappingProxyType({code: row.title for code, row in load_use_cases().items()})
 
 
 @cache

@@ -48,12 +48,13 @@ class Carriers:
 class Effects:
     """What a device would do that took a message for good.
 
-    message_code, use_case: what the message says it is. originator, recipient: EUI-64. counter: the originator's.
+    message_code, use_case, title: what the message says it is. originator, recipient: EUI-64. counter: of the first.
     facts: in the order of the message; together they account for each octet of its payload.
     """
 
     message_code: int
     use_case: str
+    title: str
     originator: bytes
     recipient: bytes
     counter: int
@@ -61,7 +62,7 @@ class Effects:
 
     def __str__(self) -> str:
         """For people: one line a fact."""
-        head = f"{self.use_case} ({self.message_code:04X}) to {self.recipient.hex('-').upper()}"
+        head = f"{self.use_case} ({self.message_code:04X}) {self.title}, to {self.recipient.hex('-').upper()}"
         return "\n".join([head, *(f"  {fact.name} = {term_text(fact.value)}" for fact in self.facts)])
 
 

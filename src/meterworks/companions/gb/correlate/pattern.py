@@ -148,7 +148,7 @@ def _leaf(text: str) -> Pattern:
     if match["words"]:
         reader = with_words(reader, dict(word.split("=") for word in match["words"].split(",")))
     source, has_default, default = match["rest"].partition("?")
-    label = source if match["kind"] == "@" else ""
+    label = source if match["kind"] in "@&" else ""
     return Leaf(reader, match["kind"], source, default if has_default else None, label)
 
 

@@ -219,7 +219,7 @@ def test_effects_are_named_in_the_words_of_the_request():
     found = effects_of(message(LIMITS_CODE, limits()).to_bytes())
     assert (found.use_case, found.counter, len(found.facts)) == ("ECS28a", 1002, 8)
     assert str(found).splitlines()[:3] == [
-        "ECS28a (0043) to 00-DB-12-34-56-78-90-A0",
+        "ECS28a (0043) Set Load Limit Configurations - General Settings, to 00-DB-12-34-56-78-90-A0",
         "  set 9000 0-0:94.44.0.3 4 LoadLimitSupplyState = Disable",
         "  set 9000 0-0:94.44.128.7 4 LoadLimitPowerThreshold = 6900",
     ]
