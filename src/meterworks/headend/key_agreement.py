@@ -5,7 +5,7 @@ asked again, for an agreement needs no master key. It is proved by what is sent 
 Source: Security setup (class 64), method 3 key_agreement; Green Book 9.2.3.4.6.2, C(2e, 0s); PKI fact sheet section 6.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,16 +34,17 @@ __all__ = ["KEY_AGREEMENT", "MASTER_KEY_ID", "AgreementSides", "KeyOffer"]
 
 KEY_AGREEMENT: Final = MethodAddress(64, ObisCode("0.0.43.0.0.255"), 3)
 MASTER_KEY_ID: Final = 3
+_NO_ANSWER: Final = "something else than one public key and its signature"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgreementSides:
-    """Who agrees. titles: system titles. device_key: the certified signing key of the device, x || y."""
+    """Who agrees. titles: system titles. device_keys: certified signing keys that the device may have, x || y each."""
 
     suite: SecuritySuite
     client_title: bytes
     device_title: bytes
-    device_key: bytes
+    device_keys: Sequence[bytes]
 
 
 class KeyOffer:
@@ -71,15 +72,12 @@ class KeyOffer:
         sides = self._sides
         size = SUITES[sides.suite].public_key_size
         theirs, signature = self._half(answer, size)
+        if not any(self._is_signed(key, theirs, signature) for key in sides.device_keys):
+            raise self._failed("what its certificate does not verify")
         try:
-            verify_signature(sides.suite, sides.device_key, bytes((self._key_id,)) + theirs, signature)
             secret = self._ephemeral.agree(theirs)
         except SignatureError as error:
-            raise KeyAgreementFailed(
-                f"the device {sides.device_title.hex()} answered a key agreement with what its certificate does not"
-                f" verify: {error}",
-                device=sides.device_title.hex(),
-            ) from error
+            raise self._failed("a point that is none of its curve") from error
         use = KeyUse.WRAPPING if self._key_id == MASTER_KEY_ID else KeyUse.CIPHERING
         identifier = algorithm_id(sides.suite, use)
         return derive_key(sides.suite, secret, identifier, sides.client_title, sides.device_title)
@@ -89,15 +87,21 @@ class KeyOffer:
         try:
             value = decode_all(answer or b"")
         except DecodeError as error:
-            raise self._malformed() from error
+            raise self._failed(_NO_ANSWER) from error
         match value:
             case [(int(key_id), bytes(octets))] if key_id == self._key_id and len(octets) == 2 * size:
                 return octets[:size], octets[size:]
-        raise self._malformed()
+        raise self._failed(_NO_ANSWER)
 
-    def _malformed(self) -> KeyAgreementFailed:
+    def _is_signed(self, key: bytes, theirs: bytes, signature: bytes) -> bool:
+        try:
+            verify_signature(self._sides.suite, key, bytes((self._key_id,)) + theirs, signature)
+        except SignatureError:
+            return False
+        return True
+
+    def _failed(self, what: str) -> KeyAgreementFailed:
         title = self._sides.device_title.hex()
         return KeyAgreementFailed(
-            f"the device {title} answered a key agreement with something else than one public key and its signature",
-            device=title,
+            f"the device {title} answered a key agreement with {what}: certify its signing pair anew", device=title
         )

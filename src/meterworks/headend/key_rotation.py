@@ -86,7 +86,7 @@ class KeyRotation:
         suite = SecuritySuite(run.device.suite)
         if KeyKind.KEK not in run.campaign.kinds or suite == SecuritySuite.SUITE_0 or self._own is None:
             return False
-        if _device_key(run, suite) is None or _raised_to(run) is not None:
+        if not _device_keys(run, suite) or _raised_to(run) is not None:
             return False
         if run.job.step == TRANSFER and run.job.state is KeyJobState.PREPARED:
             return False
@@ -116,11 +116,9 @@ class KeyRotation:
         """Agree under each of our certified keys that the device may know. False where it refuses all."""
         assert self._own is not None
         suite = SecuritySuite(run.device.suite)
-        device_key = _device_key(run, suite)
-        assert device_key is not None
         sides = AgreementSides(
             suite=suite, client_title=self._own.system_title, device_title=run.device.system_title,
-            device_key=device_key,
+            device_keys=_device_keys(run, suite),
         )  # fmt: skip
         for signer in self._own.signers(suite):
             offer = KeyOffer(sides, signer, self._random, key_id=MASTER_KEY_ID)
@@ -273,13 +271,11 @@ class KeyRotation:
         access.news(run, "key-changed", f"{names} replaced{raised}: {run.campaign.purpose}")
 
 
-def _device_key(run: KeyRun, suite: SecuritySuite) -> bytes | None:
-    """The certified signing key of the device; None where it has none, or one of the suite it had before."""
-    held = run.hand.usable().get(KeyKind.SIGNING)
-    if held is None or held.certificate is None:
-        return None
-    key = public_point(held.certificate)
-    return key if len(key) == SUITES[suite].public_key_size else None
+def _device_keys(run: KeyRun, suite: SecuritySuite) -> list[bytes]:
+    """The certified signing keys that the device may have: in force, and on its way; none of a suite it had before."""
+    held = [found.get(KeyKind.SIGNING) for found in (run.hand.usable(), run.hand.pending())]
+    keys = [public_point(each.certificate) for each in held if each is not None and each.certificate is not None]
+    return [key for key in keys if len(key) == SUITES[suite].public_key_size]
 
 
 def _raised_to(run: KeyRun) -> int | None:

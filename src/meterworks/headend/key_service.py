@@ -464,9 +464,15 @@ class KeyService:
             self._jobs.pop(job.device_id, None)
 
     def _open_jobs(self, device_id: int) -> list[KeyJob]:
-        """Open jobs of a device: what is half done first, then by urgency."""
+        """Open jobs of a device: what is half done first, and of that what opens the device; then by urgency."""
         jobs = self._jobs.get(device_id, {}).values()
-        return sorted(jobs, key=lambda job: (not job.is_half_done, _urgency(self._campaigns[job.campaign_id])))
+
+        def place(job: KeyJob) -> tuple[bool, bool, tuple[int, str, str]]:
+            campaign = self._campaigns[job.campaign_id]
+            opens = campaign.task is KeyTask.KEYS
+            return not (job.is_half_done and opens), not job.is_half_done, _urgency(campaign)
+
+        return sorted(jobs, key=place)
 
     def _jobs_of(self, campaign_id: str) -> list[KeyJob]:
         return [held[campaign_id] for held in self._jobs.values() if campaign_id in held]

@@ -34,7 +34,7 @@ def test_the_agreed_key_is_that_of_the_published_example(example):
     device = SoftwareSigner(SecuritySuite.SUITE_1, bytes(31) + b"\7")
     sides = AgreementSides(
         suite=SecuritySuite.SUITE_1, client_title=bytes.fromhex(example["party_u"]),
-        device_title=bytes.fromhex(example["party_v"]), device_key=device.public_key,
+        device_title=bytes.fromhex(example["party_v"]), device_keys=[device.public_key],
     )  # fmt: skip
     offer = KeyOffer(sides, device, lambda size: (private - 1).to_bytes(size, "big"), key_id=GUEK)
     signed = theirs + device.sign(bytes((GUEK,)) + theirs)

@@ -213,6 +213,41 @@ async def test_a_meter_agrees_keys_with_its_new_pair():
     assert str(bench.ledger.hands[1].active()[KeyKind.KEK].origin) == "agreed"
 
 
+async def test_keys_are_agreed_while_it_is_not_known_which_pair_the_meter_has():
+    bench = Bench(suite=1)
+    await begun(bench)
+    bench.line.faults = [None, None, None, "answer"]  # it took the new certificate, and nobody knows
+    assert await bench.contact() is None
+    assert KeyKind.SIGNING in bench.ledger.hands[1].pending()
+    await bench.start()
+    assert await bench.contact() is None  # before the other job is due again
+    assert sorted(bench.ledger.states()) == ["done", "sent"]
+    assert str(bench.ledger.hands[1].active()[KeyKind.KEK].origin) == "agreed"
+    bench.clock.advance(3600)
+    assert await bench.contact() is None
+    assert_replaced_of(bench)
+
+
+def assert_replaced_of(bench):
+    assert bench.ledger.states() == ["done", "done"]
+    assert held_by(bench) == {0: bench.ledger.hands[1].active()[KeyKind.SIGNING].certificate}
+    assert bench.in_force() == bench.at_meter()
+
+
+async def test_which_keys_open_the_meter_is_found_out_before_its_certificate_goes_on():
+    bench = Bench(suite=1)
+    await begun(bench)
+    bench.line.faults = [None, "answer"]
+    await bench.contact()  # a pair is made, and nobody knows
+    await bench.start()
+    bench.line.faults = [None, None, None, "answer"]
+    await bench.contact()  # new keys are sent, and nobody knows
+    assert sorted(bench.ledger.states()) == ["sent", "sent"]
+    bench.clock.advance(3600)
+    assert await bench.contact() is None
+    assert_replaced_of(bench)
+
+
 async def test_a_meter_raised_to_another_suite_is_certified_anew_and_agrees_again():
     bench = Bench(suite=1)
     await bench.service.start(KeyPurpose.PERSONALISE, KeySelection(), level=SecurityLevel(suite=2))

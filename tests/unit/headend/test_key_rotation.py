@@ -184,7 +184,7 @@ def test_what_the_certified_key_did_not_sign_gives_no_key(answer):
     bench = Bench(suite=1)
     (signer,) = bench.own.signers(SecuritySuite.SUITE_1)
     sides = AgreementSides(
-        suite=SecuritySuite.SUITE_1, client_title=bytes(8), device_title=b"12345678", device_key=signer.public_key
+        suite=SecuritySuite.SUITE_1, client_title=bytes(8), device_title=b"12345678", device_keys=[signer.public_key]
     )
     with pytest.raises(KeyAgreementFailed):
         KeyOffer(sides, signer, lambda size: bytes(range(1, size + 1)), key_id=3).key_of(answer)
