@@ -120,6 +120,7 @@ from meterworks.protocols.dlms.framing import ClientFraming, ClientLink, LineFor
 from meterworks.protocols.dlms.gateway import GatewayFraming, GatewayPrefix
 from meterworks.protocols.dlms.general_block import BlockReceiver, BlockTransfer, GeneralBlock, cut_stream
 from meterworks.protocols.dlms.initiate import InitiateRequest, InitiateResponse
+from meterworks.protocols.dlms.length import encode_length
 from meterworks.protocols.dlms.notification import DataNotification, DataNotificationConfirm, EventNotification
 from meterworks.protocols.dlms.obis import ObisCode
 from meterworks.protocols.dlms.profile import ProfileTable, decode_profile
@@ -382,6 +383,7 @@ __all__ = [
     "encode_double_long_unsigned",
     "encode_enum",
     "encode_integer",
+    "encode_length",
     "encode_long",
     "encode_long64",
     "encode_long64_unsigned",

@@ -22,7 +22,7 @@ from meterworks.companions.gb.transform.dlms_binding import load_bindings
 from meterworks.companions.gb.transform.dlms_plan import ObjectPlan, compile_use_case
 from meterworks.companions.gb.transform.dlms_scope import Scope
 from meterworks.companions.gb.transform.header import header_of
-from meterworks.protocols.dlms.length import encode_length
+from meterworks.protocols.dlms import encode_length
 
 __all__ = ["DlmsBuilder"]
 
