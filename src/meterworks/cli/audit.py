@@ -138,6 +138,22 @@ def show(
     print_rows([record_row(record) for record in asyncio.run(work())], as_json=as_json)
 
 
+@app.command()
+def prune(
+    bundle: Annotated[Path, typer.Argument(help="file that `export` wrote, from the oldest record on")],
+    data: DataFolder = None,
+    config: ConfigFile = None,
+    settings: Settings = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take records out of the database that an exported bundle holds. The system may not run; keep the bundle."""
+    from meterworks.system.pruning import prune_trail
+
+    count = asyncio.run(prune_trail(layout_of(data, config, settings), _read(bundle)))
+    print_rows([{"records": count}], as_json=as_json)
+    notice(f"{count} records are in {bundle} alone now; their hashes stay, so proofs and verification go on")
+
+
 @app.command("prove-reading")
 def prove_one_reading(
     device: Annotated[int, typer.Argument(help="number of the device")],

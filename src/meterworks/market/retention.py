@@ -23,6 +23,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from meterworks.catalogue import CHANNELS, DATA_CLASSES, READING_CLASSES, Detail, data_class_of, detail_of
+from meterworks.market.consumer_retention import departed_consumers, forget_consumers
 from meterworks.market.hold import Holds
 from meterworks.market.privacy_model import DeletionRow, ErasedRangeRow
 from meterworks.readings import ReadingStore, RecentDay, rebuild_recent_days
@@ -144,6 +145,7 @@ class Retention:
         found = await self._readings(run, spared)
         found += await self._erased_again(run, spared)
         found += await self._records(run, points)
+        found += await self._consumers(run, points)
         found += await asyncio.to_thread(self._log_files, run)
         return [entry for entry in found if entry.rows or entry.files]
 
@@ -244,6 +246,18 @@ class Retention:
             rows = await self._delete(run, count, sa.delete(table).where(condition))
             found.append(run.entry(name, table_name, before, rows))
         return found
+
+    async def _consumers(self, run: "_Run", points: frozenset[str]) -> list[Deletion]:
+        """Who moved out of their last home so long ago that no books need to know them."""
+        months = DATA_CLASSES["consumer"].store_months
+        assert months is not None
+        before = run.at - timedelta(days=DAYS_PER_MONTH * months)
+        gone = await departed_consumers(self._database, before, points)
+        if gone and run.really:
+            async with self._database.transaction() as connection:
+                await _overwrite_deleted(connection)
+                await forget_consumers(connection, gone)
+        return [run.entry("consumer", "registry_consumer, registry_occupancy", before, len(gone))]
 
     async def _delete(self, run: "_Run", count: sa.Select[int], delete: sa.Delete) -> int:
         async with self._database.read() as connection:

@@ -1,4 +1,8 @@
-"""certificates and their revocation."""
+"""certificates and their revocation: they need no table of the database.
+
+What the authorities issued and revoked lies in their ledger, a file of its own (docs/pki.md), so this step changes
+nothing. Its number stays: databases that have taken it say so, and the step after it names it as the one before.
+"""
 
 from collections.abc import Sequence
 
