@@ -115,7 +115,11 @@ def check(
     octets = _message(message)
     known = _situation(_folder(keys), device, broker, broker_counter, unknown_party=unknown_party)
     situation = _with_facts(known, fact or [])
-    typer.echo(str(effects_of(octets)))
+    effects = effects_of(octets)
+    typer.echo(str(effects))
+    if effects.made_at is not None:  # to the second, which its maker alone knows: a person tells whether it can be
+        situation = replace(situation, made_at=effects.made_at)
+        notice(f"it says that it was made at {effects.made_at:%Y-%m-%d %H:%M:%S} UTC: that has to be about now")
     correlate(_request(request), octets, situation)
     notice("it does what the request asks, and nothing else")
 

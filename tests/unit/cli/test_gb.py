@@ -54,6 +54,15 @@ def test_a_command_is_told_and_checked(request_file, tmp_path):
     )
 
 
+def test_a_gas_command_is_checked_by_the_time_it_says_it_was_made(tmp_path):
+    """Nobody but its maker knows the second; a person judges whether it can be."""
+    path = tmp_path / "request.xml"
+    path.write_bytes(write_request(ask("7.2", tree("DisableSupply"), is_critical=True)))
+    octets = bytes.fromhex(said("command", path, "--device", "GSME", *OPTIONS))
+    earlier = octets.replace(octets[-14:-10], bytes.fromhex("804a371c"))
+    assert "made_at = 2015-01-01T00:00:00Z" in said("check", path, earlier.hex(), "--device", "GSME", *OPTIONS)
+
+
 def test_a_request_in_json_means_the_same(request_file, tmp_path):
     told = said("convert", request_file)
     assert json.loads(told)["Body"] == {"EnableSupply": {}}

@@ -8,6 +8,7 @@ __all__ = ["AnyOf", "Carriers", "Effects", "Fact", "Term", "term_text"]
 
 Term: TypeAlias = Any  # int, str, bool, Decimal, octets, an instant, or tuples and sets of these: a parse edge
 TEXT_SIZE_MAX = 120
+MADE_AT = " made_at"  # ends the names of facts that say when a command was made
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,16 @@ class Effects:
     recipient: bytes
     counter: int
     facts: tuple[Fact, ...]
+
+    @property
+    def made_at(self) -> datetime | None:
+        """When a gas command says it was made; None where it does not say.
+
+        Later ones win over earlier ones, so it has to be about now. The check compares it with the situation's
+        `made_at` to the second: a requester that was not there takes it from here, once it is plausible.
+        """
+        told = (fact.value for fact in self.facts if fact.name.endswith(MADE_AT) and isinstance(fact.value, datetime))
+        return next(told, None)
 
     def __str__(self) -> str:
         """For people: one line a fact."""

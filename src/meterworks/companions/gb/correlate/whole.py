@@ -41,7 +41,7 @@ def _gas_alert_facts(message: Message) -> list[Fact]:
                 raise DecodeError(f"event {code:04X} stands twice", offset=0)
             found[code] = behaviour
     behaviours = [Fact(f"payload/x{code:04X}", behaviour) for code, behaviour in sorted(found.items())]
-    return [Fact("payload/issuer event", issued.pop() if len(issued) == 1 else frozenset(issued)), *behaviours]
+    return [Fact("payload made_at", issued.pop() if len(issued) == 1 else frozenset(issued)), *behaviours]
 
 
 def _events(cursor: FieldCursor) -> Iterator[tuple[int, frozenset[str]]]:
@@ -61,7 +61,7 @@ def _events(cursor: FieldCursor) -> Iterator[tuple[int, frozenset[str]]]:
 
 def _gas_alerts_asked(scope: Scope) -> Iterator[tuple[str, Term]]:
     settings = scope.at("GasSupplierAlertEventSettings")
-    yield "/issuer event", made_at(scope)
+    yield " made_at", made_at(scope)
     if settings is not None:
         for code, behaviour in sorted(gas_alert_settings(settings), key=lambda row: row[0]):
             yield f"/x{code:04X}", behaviour

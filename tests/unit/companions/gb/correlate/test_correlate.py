@@ -186,6 +186,7 @@ def test_an_issuer_event_needs_the_time_of_making():
     asked = request("7.2", Element("DisableSupply"))
     gas = situation(DeviceKind.GSME)
     assert refusal(asked, message(0x0081, disable).to_bytes(), gas) == ""
+    assert effects_of(message(0x0081, disable).to_bytes()).made_at == gas.made_at
     with pytest.raises(RequestMismatchError, match="made_at"):
         correlate(asked, message(0x0081, disable).to_bytes(), replace(gas, made_at=None))
 
@@ -217,7 +218,7 @@ def test_a_customer_number_of_five_digits_is_refused():
 
 def test_effects_are_named_in_the_words_of_the_request():
     found = effects_of(message(LIMITS_CODE, limits()).to_bytes())
-    assert (found.use_case, found.counter, len(found.facts)) == ("ECS28a", 1002, 8)
+    assert (found.use_case, found.counter, len(found.facts), found.made_at) == ("ECS28a", 1002, 8, None)
     assert str(found).splitlines()[:3] == [
         "ECS28a (0043) Set Load Limit Configurations - General Settings, to 00-DB-12-34-56-78-90-A0",
         "  set 9000 0-0:94.44.0.3 4 LoadLimitSupplyState = Disable",

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.unit.companions.gb.correlate.sample import (
     EVENT,
+    MADE_AT,
     commands,
     element,
     message,
@@ -61,12 +62,16 @@ def test_groups_of_gas_alerts_stand_in_any_order(fields):
         ((HEAD + "0b0000", SECOND), "has no meaning"),
         ((FIRST + "00", SECOND), "octets behind"),
         ((EVENT.hex() + "010000000b0001aa81", SECOND), "at once"),
-        (("814a371c00000000" + "0b0001aa81", SECOND), "issuer event"),
+        (("814a371c00000000" + "0b0001aa81", SECOND), "made_at"),
     ],
 )
 def test_other_behaviour_of_gas_alerts_is_refused(fields, why):
     with pytest.raises(RequestMismatchError, match=why):
         correlate(request("6.22", EVENTS), alerts(*fields), GAS)
+
+
+def test_gas_alerts_say_when_they_were_made():
+    assert effects_of(alerts(FIRST, SECOND)).made_at == MADE_AT
 
 
 def test_another_command_among_the_gas_alerts_is_refused():
