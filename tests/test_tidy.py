@@ -187,6 +187,7 @@ def test_other_packages_are_imported_at_their_door():
         "system.meter.update",
         "system.meter.value",
         "system.origin",
+        "system.pruning",
         "system.records",
         "system.accounts",
         "system.retention",
