@@ -3,6 +3,7 @@
 Every way to alter them, and every octet of each, takes two minutes: python -m tests.conformance.gbcs.altered FOLDER
 """
 
+import base64
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import groupby
@@ -13,12 +14,14 @@ import pytest
 from tests.conformance.gbcs.altered import altered_envelopes, altered_items, altered_values
 from tests.conformance.gbcs.correlated import Asked, altered_requests, asked
 from tests.conformance.gbcs.reference_pair import pairs
+from tests.conformance.gbcs.reference_set import messages
 
+from meterworks.catalogue.gb import DeviceKind, RemoteParty
 from meterworks.companions.errors import RequestMismatchError
-from meterworks.companions.gb import Request, Situation
+from meterworks.companions.gb import CommandVariant, Element, Request, RequestId, Situation
 from meterworks.companions.gb.correlate import correlate, effects_of
 from meterworks.protocols.dlms import AccessRequest
-from meterworks.protocols.gbcs import Message
+from meterworks.protocols.gbcs import Asn1Payload, Message
 
 ALTERED_MAX = 100  # of one message and one way to alter it; the module of the note above knows no limit
 
@@ -214,3 +217,76 @@ def test_the_effects_of_each_command_are_named_facts(once):
     values = {fact.name.rpartition(" ")[2]: fact.value for fact in limits.facts}
     assert (values["LoadLimitPowerThreshold"], values["LoadLimitSupplyState"]) == (6900, "Disable")
     assert "now" in values.values()
+
+
+def as_sibling(message: Message, other: Asked) -> tuple[Request, Situation]:
+    """The request of another message of the same use case, under this message's counters and to its device."""
+    identity = other.request.request_id
+    counter = message.other.supplementary_counter or message.counter
+    own = replace(identity, target=message.recipient, counter=counter)
+    known = replace(other.situation, broker_counter=message.counter, change_of_supplier_counter=message.counter)
+    return replace(other.request, request_id=own), known
+
+
+def is_served(message: Message, other: Asked) -> bool:
+    request, situation = as_sibling(message, other)
+    return not refusal(request, message.to_bytes(), situation)
+
+
+def test_messages_without_a_request_do_what_their_siblings_asked(reference, shared_folder):
+    """Commands that devices answered with errors: most ask what another one of their use case asked."""
+    paired = {one.name for one in reference}
+    by_code: dict[int, list[Asked]] = {}
+    for one in reference:
+        by_code.setdefault(Message.from_bytes(one.octets).message_code, []).append(one)
+    alone = [
+        (recorded.name, Message.from_bytes(recorded.octets))
+        for recorded in messages(shared_folder / "vectors" / "gb")
+        if "COMMAND" in recorded.name and recorded.name not in paired
+    ]
+    served = {
+        name for name, message in alone for other in by_code.get(message.message_code, []) if is_served(message, other)
+    }
+    assert len(served) >= 56
+    assert {name.split("_")[0] for name, _ in alone} - {name.split("_")[0] for name in served} <= OTHER_VALUES
+
+
+OTHER_VALUES = {  # these ask other values than any request of the set, or belong to no request
+    "CS01a", "CS02aSignature", "CS02fSignature", "CS02bAnyExceptAbnormalRootByRecovery", "CS02bSupplierBySupplier",
+    "CS02bTransCoSByTransCoS", "CS02bWPByWP", "CS02d", "CS02gLoadControllerByLoadController",
+    "CS02gLoadControllerBySupplier", "CS03CNonCritical", "CS06", "ECS01a", "ECS08", "ECS25a", "ECS25b", "GCS15c",
+    "GCS15e", "GCS16a", "GCS28Commission", "GCS61", "PCS01", "PCS02", "CS08",
+}  # fmt: skip
+
+
+def test_a_load_controller_replaces_its_own_certificates(shared_folder):
+    """No request of the set asks for it; its pre-command is there."""
+    name = "CS02gLoadControllerByLoadController_NA_IMMEDIATE_SUCCESS_PRECOMMAND_GBCS.HEX"
+    octets = next(one.octets for one in messages(shared_folder / "vectors" / "gb") if one.name == name)
+    message = Message.from_bytes(octets)
+    content = Asn1Payload.from_bytes(message.message_code, message.kind, message.payload).content
+    given = [
+        Element(leaf, base64.b64encode(content["replacements"][place]["certificate"].dump()).decode())
+        for place, leaf in enumerate(("DigitalSigningCertificate", "KeyAgreementCertificate"))
+    ]
+    path = Element("Certificate", base64.b64encode(content["path_certificates"][0].dump()).decode())
+    body = Element(
+        "UpdateSecurityCredentialsKRP",
+        children=(
+            Element("RemotePartyRole", "LoadController"),
+            Element("RemotePartyFloorSeqNumber", "0"),
+            Element(
+                "ReplacementCertificates",
+                children=(Element("SupplierOrNetworkOperatorCertificates", children=tuple(given)),),
+            ),
+            Element("CertificationPathCertificates", children=(path,)),
+            Element("ApplyTimeBasedCPVChecks", "false"),
+        ),
+    )
+    request = Request(
+        request_id=RequestId(message.originator, message.recipient, message.counter),
+        command_variant=CommandVariant.PREPARE, reference="6.15", variant="6.15.1", body=body,
+    )  # fmt: skip
+    known = Situation(device=DeviceKind.SAPC, broker=bytes(8), party=RemoteParty.LOAD_CONTROLLER)
+    assert refusal(request, octets, known) == ""
+    assert "cannot be checked" in refusal(request, octets, replace(known, party=RemoteParty.NETWORK_OPERATOR))
