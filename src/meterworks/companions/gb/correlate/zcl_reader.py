@@ -94,17 +94,22 @@ def _ascii(octets: bytes) -> Term:
     return octets.decode("ascii")
 
 
-# Bits of the payment control of the prepayment cluster: how a meter pays, and when time-based debts rest.
-_PAYMENT: Final = MappingProxyType(
-    {0x0C94: "Credit", 0x0897: (False, False), 0x0097: (False, True), 0x0C97: (True, False), 0x0497: (True, True)}
-)
+# Payment control of the prepayment cluster (ZigBee smart energy 1.4, PaymentControlConfiguration). The two bits of
+# debts have contrary senses: collection is halted when credit is exhausted, and debt is collected in emergency credit.
+_CREDIT_MODE: Final = 0x0C94
+_PREPAYMENT_MODE: Final = 0x0097
+_HALTED_WHEN_EXHAUSTED: Final = 1 << 10
+_COLLECTED_IN_EMERGENCY: Final = 1 << 11
 
 
 def _payment(octets: bytes) -> Term:
+    """Credit mode, or prepayment mode and whether time-based debts rest: while disabled, and in emergency credit."""
     number = _unsigned(octets)
-    if number not in _PAYMENT:
-        raise DecodeError(f"payment control {number:#06x} is none whose meaning is known")
-    return _PAYMENT[number]
+    if number == _CREDIT_MODE:
+        return "Credit"
+    if number & ~(_HALTED_WHEN_EXHAUSTED | _COLLECTED_IN_EMERGENCY) != _PREPAYMENT_MODE:
+        raise DecodeError(f"payment control {number:#06x} is neither credit mode nor prepayment mode")
+    return bool(number & _HALTED_WHEN_EXHAUSTED), not number & _COLLECTED_IN_EMERGENCY
 
 
 def _one_of(names: Mapping[int, Term]) -> Callable[[bytes], Term]:
