@@ -147,8 +147,10 @@ class KeyRotation:
 
     async def _send(self, run: KeyRun, link: OpenClient, held: HeldKeys) -> None:
         """Make new keys where there are none, store them and that they are about to be sent, and send them."""
-        agreed = _agreed_key(run)
         masters = self._masters(run, held)
+        if _raised_to(run) is not None and _agreed_key(run) is not None:
+            await self._settle_agreed(run)
+        agreed = _agreed_key(run)
         if not masters:
             await self._access.fail(run, "no master key of it is known, so no key can be sent to it: enter its KEK")
             return
@@ -167,6 +169,11 @@ class KeyRotation:
         if await self._transferred(run, link, masters, fresh):
             run.job = run.job.after(KeyEvent.ANSWERED, self._access.clock.now())  # written with what comes next
             await released(link)
+
+    async def _settle_agreed(self, run: KeyRun) -> None:
+        """Another job agreed a master key, and the device signed that it has it; a higher suite may need a longer one."""
+        now = self._access.clock.now()
+        await self._access.write(run, change=lambda hand: hand.put_in_force((KeyKind.KEK,), now))
 
     def _masters(self, run: KeyRun, held: HeldKeys) -> Sequence[bytes]:
         """The master keys that the device may have, the likeliest first."""

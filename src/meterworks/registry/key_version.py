@@ -124,6 +124,12 @@ class KeyVersion:
         """Whether the device uses it, as far as we know."""
         return self.activated_at is not None and self.ended_at is None
 
+    @property
+    def is_pending(self) -> bool:
+        """Whether it is made and not yet proved. One that others know by now may be what the device has all the same."""
+        waits = self.state in (KeyState.PRE_ACTIVE, KeyState.COMPROMISED)
+        return waits and self.activated_at is None and self.ended_at is None
+
     def moved(self, state: KeyState) -> "KeyVersion":
         """Give it in another state. Raises KeyStateError where its present one forbids that."""
         if state is self.state:
@@ -165,7 +171,7 @@ class KeyHand:
 
     def pending(self) -> dict[KeyKind, KeyVersion]:
         """Give what is made and stored, and not yet proved."""
-        return {each.kind: each for each in self.versions if each.state is KeyState.PRE_ACTIVE}
+        return {each.kind: each for each in self.versions if each.is_pending}
 
     def previous(self) -> dict[KeyKind, KeyVersion]:
         """Give what was in force before: the newest ended version of each kind that can still be opened."""
@@ -202,7 +208,9 @@ class KeyHand:
         for kind, fresh in self.pending().items():
             if kind not in wanted:
                 continue
-            changed.append(replace(fresh.moved(KeyState.ACTIVE), activated_at=now, verified_at=now))
+            stays = fresh.state is KeyState.COMPROMISED  # and is replaced next
+            begun = fresh if stays else fresh.moved(KeyState.ACTIVE)
+            changed.append(replace(begun, activated_at=now, verified_at=now))
             if kind in active:
                 changed.append(_ended(active[kind], now))
             if kind in previous:

@@ -8,7 +8,7 @@ from tests.security.device_keys.bench import Bench, first_key, title_of
 from meterworks.errors import UnreachableError
 from meterworks.headend import CampaignState, KeyJobError, KeyPurpose
 from meterworks.protocols.errors import AssociationRefused
-from meterworks.registry import KeyKind, KeyOrigin, KeySelection, NewKey
+from meterworks.registry import KeyKind, KeyOrigin, KeySelection, KeyState, NewKey
 
 
 async def test_a_planned_rotation_waits_for_its_turn_and_an_urgent_one_does_not():
@@ -139,6 +139,21 @@ async def test_a_push_under_the_new_keys_can_be_opened_while_their_proof_is_miss
     other = await bench.service.possible(device)
     assert other.guek == bench.at_meter()["guek"] != device.guek
     assert other.system_title == title_of(1)
+
+
+async def test_an_emergency_in_the_middle_of_a_rotation_loses_nothing():
+    """Keys on their way are known to others, too, and yet they may be what the meter has."""
+    bench = Bench(origin=KeyOrigin.IMPORTED)
+    await bench.start(KeyPurpose.PERSONALISE)
+    bench.line.faults = [None, "answer"]
+    await bench.contact()
+    await bench.start(KeyPurpose.EMERGENCY)
+    sent = {str(kind): each.wrapped for kind, each in bench.ledger.hands[1].pending().items()}
+    assert bench.at_meter() == sent
+    assert await bench.contact() is None
+    assert bench.ledger.states() == ["done", "done"]
+    assert bench.in_force() == bench.at_meter() != sent
+    assert not any(each.state is KeyState.COMPROMISED for each in bench.ledger.hands[1].active().values())
 
 
 async def test_a_key_that_everyone_knows_is_told_of_once():
