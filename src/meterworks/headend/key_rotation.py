@@ -171,7 +171,7 @@ class KeyRotation:
             await released(link)
 
     async def _settle_agreed(self, run: KeyRun) -> None:
-        """Another job agreed a master key, and the device signed that it has it; a higher suite may need a longer one."""
+        """Another job agreed a master key, and the device signed that it has it: the one to be sent replaces it."""
         now = self._access.clock.now()
         await self._access.write(run, change=lambda hand: hand.put_in_force((KeyKind.KEK,), now))
 

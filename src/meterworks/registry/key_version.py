@@ -126,7 +126,7 @@ class KeyVersion:
 
     @property
     def is_pending(self) -> bool:
-        """Whether it is made and not yet proved. One that others know by now may be what the device has all the same."""
+        """Whether it is made and not yet proved. One that others know may be what the device has all the same."""
         waits = self.state in (KeyState.PRE_ACTIVE, KeyState.COMPROMISED)
         return waits and self.activated_at is None and self.ended_at is None
 
