@@ -1,6 +1,6 @@
 """`make soak`: what takes too long for every change. Fresh seeds each time; what fails prints how to repeat it.
 
-python -m tests.soak [kills] [replays] [defects] [tls_matrix] [slow_meters] [key_campaign] [fuzz]
+python -m tests.soak [kills] [replays] [defects] [tls_matrix] [timing] [slow_meters] [key_campaign] [fuzz]
 """
 
 import argparse
@@ -54,6 +54,11 @@ def tls_matrix() -> bool:
     return run("-m", "tests.soak.tls_matrix")
 
 
+def timing() -> bool:
+    """Whether what is refused tells by its time where it was wrong."""
+    return run("-m", "tests.soak.timing")
+
+
 def slow_meters() -> bool:
     """10,000 sessions at once with meters that take 8 s and lose 2 %."""
     return run("-m", "tests.soak.slow_meters")
@@ -74,6 +79,7 @@ PARTS: dict[str, Callable[[], bool]] = {
     "replays": replays,
     "defects": defects,
     "tls_matrix": tls_matrix,
+    "timing": timing,
     "slow_meters": slow_meters,
     "key_campaign": key_campaign,
     "fuzz": fuzz,

@@ -8,7 +8,7 @@ import pytest
 from tests.security.identity.conftest import PASSWORD, Arena
 
 from meterworks.catalogue import Role
-from meterworks.market import BadCredentials, NewUser, RequestMalformed, TooManyAttempts
+from meterworks.market import BadCredentials, NewUser, RequestMalformed, TooManyAttempts, account
 from meterworks.market.attempt import Attempts
 from meterworks.trust.factor import hash_recovery_code
 
@@ -70,7 +70,9 @@ async def enrolled(arena: Arena, user_id: int = 1) -> pyotp.TOTP:
 @pytest.mark.requirement("SEC-024")
 async def test_every_failure_reads_and_costs_the_same(arena: Arena, monkeypatch: pytest.MonkeyPatch):
     await enrolled(arena)
-    texts = set()
+    texts, hashed = set(), []
+    matches = account.password_matches
+    monkeypatch.setattr(account, "password_matches", lambda *given: hashed.append(given[0]) or matches(*given))
     for name, password, code in (
         ("nobody", PASSWORD, ""),
         ("bob", "wrong password", ""),
@@ -82,6 +84,7 @@ async def test_every_failure_reads_and_costs_the_same(arena: Arena, monkeypatch:
             await arena.accounts.log_in(name, password, code=code, address="a")
         texts.add((caught.value.code, str(caught.value)))
     assert len(texts) == 1
+    assert len(hashed) == 5, "the costly step is done once for each, also for a name that nobody has"
 
 
 @pytest.mark.requirement("SEC-028")

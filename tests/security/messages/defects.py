@@ -7,6 +7,7 @@ from tests.security.seeded import Defect, replaced
 
 from meterworks.devices import access
 from meterworks.devices.access import Audience, Client, Rights
+from meterworks.headend import push
 from meterworks.protocols.dlms import AssociationRequest, SecurityContext, client_association, server_association
 from meterworks.protocols.dlms.security.context import split_ciphered
 from meterworks.protocols.errors import CounterError
@@ -18,6 +19,7 @@ UNPROTECT = SecurityContext.unprotect
 RECEIVE = client_association.ClientAssociation._receive
 OPEN_INITIATE = client_association.ClientAssociation._open_initiate
 CHECK_REQUEST = server_association.ServerAssociation._check_request
+RECEIVE_PUSH = push.PushReceiver.receive
 GET_RESPONSE = 0xC4
 
 
@@ -88,7 +90,18 @@ def _in_any_name(self: Any, request: AssociationRequest, _settings: object) -> N
     """Titles of callers are not looked at."""
 
 
+async def _hold_unknown(self: Any, apdu: bytes, device: Any, peer: str) -> Any:
+    """Who has no known name is kept waiting instead of being sent away."""
+    if device is None:
+        return SimpleNamespace(is_call=False)
+    return await RECEIVE_PUSH(self, apdu, device, peer)
+
+
 DEFECTS = (
+    Defect("an unknown name is told apart", "test_an_unknown_name_is_refused_like_a_wrong_key",
+           replaced(push.PushReceiver, "receive", _hold_unknown)),
+    Defect("refusals name nobody", "test_the_refusal_names_to_us_whom_it_was_about",
+           replaced(push.PushReceiver, "_refuse", lambda self, error, device, peer: None)),
     Defect("a client takes plain answers for data", "test_no_plaintext_twin_is_taken_for_a_reading",
            replaced(client_association.ClientAssociation, "_receive", _take_plain)),
     Defect("a plain initiate response opens", "test_no_association_opens_with_a_plaintext_twin",
