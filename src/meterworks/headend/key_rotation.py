@@ -167,8 +167,8 @@ class KeyRotation:
         else:
             await self._access.write(run, events=(KeyEvent.SENDING,), step=TRANSFER)
         if await self._transferred(run, link, masters, fresh):
+            # Not released: the device has other keys now, and would take a release under the old ones for an attack.
             run.job = run.job.after(KeyEvent.ANSWERED, self._access.clock.now())  # written with what comes next
-            await released(link)
 
     async def _settle_agreed(self, run: KeyRun) -> None:
         """Another job agreed a master key, and the device signed that it has it: the one to be sent replaces it."""
