@@ -80,6 +80,7 @@ class KeyDesk:
 
     async def close(self) -> None:
         """Wait for what is being written."""
+        await self.service.close()
         await self._ledger.close()
 
     async def start(self, data: bytes) -> bytes:

@@ -17,6 +17,7 @@ from meterworks.headend.key_certificate import CERTIFICATE_KINDS
 from meterworks.headend.key_identity import CERTIFIED_SUITES, OwnCredentials
 from meterworks.headend.key_job import KeyPurpose, KeyTask
 from meterworks.headend.key_ledger import KeyLedger
+from meterworks.headend.key_retirement import CertificateRetirement
 from meterworks.headend.key_run import KeyNews
 from meterworks.protocols.dlms import SecuritySuite
 from meterworks.registry import DeviceId, KeyHand, KeyKind, KeySelection
@@ -82,12 +83,15 @@ class CertificateWatch:
         own: OwnCredentials | None,
         tell: Callable[[KeyNews], None],
         pace_per_minute: int,
+        retirement: CertificateRetirement | None = None,
     ) -> None:
+        """retirement: has replaced certificates revoked; None: they end by themselves."""
         self._ledger = ledger
         self._campaigns = campaigns
         self._own = own
         self._tell = tell
         self._pace_per_minute = pace_per_minute
+        self._retirement = retirement
         self._looked_epoch_s = float("-inf")
         self._told: set[tuple[int, str, int]] = set()
 
@@ -102,6 +106,11 @@ class CertificateWatch:
         if now_epoch_s - self._looked_epoch_s >= LOOK_S:
             self._looked_epoch_s = now_epoch_s
             await self._see_to_theirs(at)
+
+    async def replaced(self, device_id: DeviceId) -> None:
+        """A device has a new certificate: have the one before revoked; if nobody hears it, it is told again later."""
+        if self._retirement is not None:
+            await self._retirement.tell([await self._ledger.hand(device_id)])
 
     async def _see_to_ours(
         self, own: OwnCredentials, suite: SecuritySuite, devices: list[DeviceId], now: datetime
@@ -120,6 +129,8 @@ class CertificateWatch:
         renewals: dict[KeyKind, list[DeviceId]] = {}
         async for hands in self._ledger.certified():
             due = await asyncio.to_thread(certificates_due, hands, now)
+            if self._retirement is not None:
+                await self._retirement.tell(hands)
             for kind, found in due.renewals.items():
                 renewals.setdefault(kind, []).extend(found)
             for device_id, alarm in due.alarms:

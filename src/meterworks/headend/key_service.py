@@ -8,10 +8,10 @@ nothing else can be asked of it, so whoever visits the device first finishes it.
 import asyncio
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from meterworks.errors import MeterworksError, OutcomeUnknown, UnreachableError
 from meterworks.headend.device import DeviceRecord
@@ -135,6 +135,12 @@ class KeyService:
         self._campaigns |= {campaign.id: campaign for campaign in campaigns}
         for job in jobs:
             self._keep(job)
+
+    async def close(self) -> None:
+        """End what was begun by itself: what is not told or planned by now is at the next start."""
+        for task in self._tasks:
+            task.cancel()
+        await self.settled()
 
     async def settled(self) -> None:
         """Wait for what was begun by itself and is not yet written."""
@@ -275,8 +281,16 @@ class KeyService:
             if run.device is not device:
                 self._fleet.keys_changed(run.device)
         self._keep(run.job)
+        if run.is_done and run.campaign.task is KeyTask.CERTIFICATE and self.watch is not None:
+            self._aside(self.watch.replaced(job.device_id))
         await self._end_if_done(job.campaign_id)
         return run.device
+
+    def _aside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something that no visit waits for."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _broke_off(self, job: KeyJob, error: MeterworksError) -> None:
         """Keep how far a job came, and put the next try off."""
@@ -433,9 +447,7 @@ class KeyService:
         self._telegraph.tell(
             KeyNews(device_id=device_id, kind="counter-low", detail=f"{left} invocation counters left")
         )
-        task = asyncio.get_running_loop().create_task(self._replace_exhausting(device_id, left))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._aside(self._replace_exhausting(device_id, left))
 
     async def _replace_exhausting(self, device_id: int, left: int) -> None:
         try:

@@ -23,6 +23,7 @@ from meterworks.headend.key_desk import KeyDesk
 from meterworks.headend.key_expiry import CertificateWatch
 from meterworks.headend.key_identity import Certifier, OwnCredentials
 from meterworks.headend.key_ledger import KeyLedger
+from meterworks.headend.key_retirement import CertificateRetirement
 from meterworks.headend.key_runner import KeyRunner
 from meterworks.headend.key_service import KeyService
 from meterworks.headend.key_statement import policy_keys
@@ -214,8 +215,9 @@ class HeadEnd:
             clock=self._clock, settings=self.settings, telegraph=telegraph,
         )  # fmt: skip
         service.watch = CertificateWatch(
-            ledger, service, own=own, tell=telegraph.tell, pace_per_minute=self.settings.key_pace_per_minute
-        )
+            ledger, service, own=own, tell=telegraph.tell, pace_per_minute=self.settings.key_pace_per_minute,
+            retirement=CertificateRetirement(self._bus),
+        )  # fmt: skip
         await service.load()
         visitor.keys = service
         receiver.possible_keys = service.possible

@@ -16,7 +16,7 @@ from typing import Final
 
 from meterworks.runtime import BusRight
 from meterworks.trust.audit import APPEND_SUBJECT
-from meterworks.trust.pki import ADMIT_SUBJECT, COMMISSION_SUBJECT, PeerRole, peer_uri
+from meterworks.trust.pki import ADMIT_SUBJECT, COMMISSION_SUBJECT, RETIRE_SUBJECT, PeerRole, peer_uri
 
 __all__ = [
     "IDENTITIES",
@@ -103,6 +103,7 @@ _ROWS: Final = (
             "readings.set.>",
             "$KV.last.>",
             COMMISSION_SUBJECT,
+            RETIRE_SUBJECT,
             *_keeps("KV_last"),
             *_reads("READINGS", "COMMITTED"),
             "$JS.API.STREAM.CREATE.READINGS",  # it may be up before the writer, which they belong to

@@ -32,6 +32,7 @@ PUBLISHERS = {
     "audit.append.web": {"web"},
     "audit.append.headend": {"headend"},
     "pki.anything": set(),
+    "pki.retire": {"headend"},
     "$JS.API.DIRECT.GET.READINGS": {"headend", "writer"},
     "$JS.API.DIRECT.GET.KV_last": {"headend", "web"},
     "$JS.API.STREAM.PURGE.READINGS": {"writer"},

@@ -7,9 +7,11 @@ as they like; each device is commissioned once, and its maker's certificate revo
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import orjson
+from cryptography import x509
 
 from meterworks.registry import SealRule
 from meterworks.runtime import Bus, get_logger
@@ -18,6 +20,7 @@ from meterworks.trust.audit import AuditEvent, AuditSink
 from meterworks.trust.pki import (
     ADMIT_SUBJECT,
     COMMISSION_SUBJECT,
+    RETIRE_SUBJECT,
     CommissionReport,
     PkiUsageError,
     Provisioning,
@@ -28,6 +31,15 @@ __all__ = ["ProvisioningDesk"]
 
 log = get_logger("system.pki")
 DEVICES_MAX = 1_000  # told of in one message
+
+
+@dataclass(frozen=True, slots=True)
+class RetiredCertificate:
+    """A certificate that was replaced. serial: hexadecimal. reason: superseded or keyCompromise."""
+
+    identity: str
+    serial: str
+    reason: str
 
 
 class ProvisioningDesk:
@@ -53,7 +65,11 @@ class ProvisioningDesk:
         """Answer while inside."""
         subscriptions = [
             await bus.respond(subject, responder)
-            for subject, responder in ((ADMIT_SUBJECT, self.admit), (COMMISSION_SUBJECT, self.commission))
+            for subject, responder in (
+                (ADMIT_SUBJECT, self.admit),
+                (COMMISSION_SUBJECT, self.commission),
+                (RETIRE_SUBJECT, self.retire),
+            )
         ]
         try:
             yield
@@ -87,9 +103,63 @@ class ProvisioningDesk:
         log.info("devices commissioned", devices=len(reports))
         return orjson.dumps({"commissioned": len(reports)})
 
+    async def retire(self, question: bytes) -> bytes:
+        """Revoke certificates of devices that were replaced: {"certificates": [{"identity", "serial", "reason"}]}.
+
+        Only those that have a successor in force: nobody is left without one by this. Answers {"revoked": count}; what
+        is revoked is on record before. Raises PkiUsageError.
+        """
+        told = _retired(question)
+        async with self._turn:
+            found = await asyncio.to_thread(self._succeeded, told)
+            if found:
+                await self._audit.append(_retiring(found))
+                await asyncio.to_thread(self._revoke, found)
+        return orjson.dumps({"revoked": len(found)})
+
+    def _succeeded(self, told: list[RetiredCertificate]) -> list[RetiredCertificate]:
+        """Those that are in force, and not the newest of their identity and profile."""
+        found = []
+        for each in told:
+            rows = self._pki.ledger.certificates(authority="devices", identity=each.identity)
+            living = [row for row in rows if row.revoked_at is None]
+            numbers = [f"{x509.load_der_x509_certificate(row.der).serial_number:x}" for row in living]
+            if each.serial in numbers:
+                place = numbers.index(each.serial)
+                if any(row.profile == living[place].profile for row in living[place + 1 :]):
+                    found.append(each)
+        return found
+
+    def _revoke(self, certificates: list[RetiredCertificate]) -> None:
+        authority = self._pki.authority("devices")
+        for each in certificates:
+            authority.revoke(int(each.serial, 16), each.reason)
+
     def _commission(self, identities: list[str]) -> list[CommissionReport]:
         operator, maker = self._pki.authority("devices"), self._pki.authority("maker")
         return self._provisioning.commission_seen(operator, maker, identities, now=datetime.now(UTC))
+
+
+def _retired(question: bytes) -> list[RetiredCertificate]:
+    try:
+        rows = orjson.loads(question)["certificates"]
+        found = [RetiredCertificate(str(row["identity"]), str(row["serial"]), str(row["reason"])) for row in rows]
+    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        raise PkiUsageError("name each replaced certificate by identity, serial and reason") from error
+    if len(found) > DEVICES_MAX or any(each.reason not in ("superseded", "keyCompromise") for each in found):
+        raise PkiUsageError(f"name at most {DEVICES_MAX} certificates, superseded or keyCompromise each")
+    return found
+
+
+def _retiring(certificates: list[RetiredCertificate]) -> AuditEvent:
+    first, last = certificates[0], certificates[-1]
+    return AuditEvent(
+        act="certificate.revoked",
+        actor="process:pki",
+        object="authority:devices",
+        cause="the devices were given others",
+        facts={"certificates": len(certificates), "first": first.serial, "last": last.serial},
+    )
 
 
 def _identities(question: bytes) -> list[str]:

@@ -34,6 +34,7 @@ from meterworks.trust.pki.profile import PROFILES, CertificateProfile, KeyPurpos
 from meterworks.trust.pki.provisioning import (
     ADMIT_SUBJECT,
     COMMISSION_SUBJECT,
+    RETIRE_SUBJECT,
     CommissionReport,
     DeviceCredentials,
     DeviceRecord,
@@ -66,6 +67,7 @@ __all__ = [
     "LEDGER_FILE",
     "PROFILES",
     "REASONS",
+    "RETIRE_SUBJECT",
     "REVOCATION_POLICIES",
     "Authority",
     "AuthoritySpec",

@@ -31,6 +31,7 @@ from meterworks.trust.pki.shipment import ManufacturedDevice, Shipment
 __all__ = [
     "ADMIT_SUBJECT",
     "COMMISSION_SUBJECT",
+    "RETIRE_SUBJECT",
     "CommissionReport",
     "DeviceCredentials",
     "DeviceRecord",
@@ -43,6 +44,8 @@ ADMIT_SUBJECT: Final = "pki.admit"
 """Where the pki process is given the seal of a shipment whose devices may enrol."""
 COMMISSION_SUBJECT: Final = "pki.commission"
 """Where the pki process is told of devices that were seen to use the operator's certificates."""
+RETIRE_SUBJECT: Final = "pki.retire"
+"""Where the pki process is told of certificates of devices that were replaced by others."""
 TOKEN_LIFETIME: Final = timedelta(days=1)
 _TOKEN_SIZE: Final = 32  # octets of chance
 _CURVES: Final[Mapping[str, ec.EllipticCurve]] = {"P-256": ec.SECP256R1(), "P-384": ec.SECP384R1()}
