@@ -1,6 +1,6 @@
 """`make soak`: what takes too long for every change. Fresh seeds each time; what fails prints how to repeat it.
 
-python -m tests.soak [kills] [replays] [defects] [tls_matrix] [timing] [slow_meters] [key_campaign] [fuzz]
+python -m tests.soak [kills] [replays] [defects] [tls_matrix] [timing] [slow_meters] [key_campaign] [altered] [fuzz]
 """
 
 import argparse
@@ -69,6 +69,12 @@ def key_campaign() -> bool:
     return run("-m", "tests.soak.key_campaign")
 
 
+def altered() -> bool:
+    """Every value of every command of the GB set altered in turn: the independent check refuses each."""
+    shared = Path(os.environ.get("METERWORKS_SHARED", ROOT.parent / "shared"))
+    return run("-m", "tests.conformance.gbcs.altered", str(shared / "vectors" / "gb"))
+
+
 def fuzz() -> bool:
     """Coverage-guided bytes at codec and server."""
     return run("-m", "tests.fuzz", "--seconds", str(FUZZ_S))
@@ -82,6 +88,7 @@ PARTS: dict[str, Callable[[], bool]] = {
     "timing": timing,
     "slow_meters": slow_meters,
     "key_campaign": key_campaign,
+    "altered": altered,
     "fuzz": fuzz,
 }
 

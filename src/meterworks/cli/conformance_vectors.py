@@ -63,5 +63,6 @@ def table_by_subject(report: VectorReport) -> list[dict[str, object]]:
             totals[step][1] += run
         rows.append(cells)
     if rows:
-        rows.append({"subject": "total"} | {step: f"{passed}/{run}" for step, (passed, run) in totals.items()})
+        sums: dict[str, object] = {step: f"{passed}/{run}" for step, (passed, run) in totals.items()}
+        rows.append({"subject": "total"} | sums)
     return rows
