@@ -20,7 +20,7 @@ from meterworks.protocols.dlms.security import SecuritySuite, SoftwareKeyAgreeme
 from meterworks.protocols.gbcs import IDENTITY_SIZE, SharedSecrets
 from meterworks.trust.pki import CertificateRefused, import_leniently
 
-__all__ = ["KeyFolder", "KeyFolderError"]
+__all__ = ["KeyFolder", "KeyFolderError", "public_key_of"]
 
 FILE_SIZE_MAX: Final = 64 * 1024
 FILES_MAX: Final = 100_000
@@ -94,17 +94,29 @@ class KeyFolder:
     def _take_public(self, owner: tuple[bytes, str], octets: bytes) -> None:
         kind, _, der = pem.unarmor(octets)
         if kind == "CERTIFICATE":
-            read = import_leniently(der)  # published ones have parameters that devices refuse
+            self._public[owner] = public_key_of(der)
             self.certificates[owner] = der
-            if read.unit is not None:
-                self.units[owner[0]] = read.unit
-            key: object = read.key
+            unit = import_leniently(der).unit
+            if unit is not None:
+                self.units[owner[0]] = unit
         else:
-            key = load_der_public_key(der)
-        if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-            raise TypeError("the key is not on P-256")
-        numbers = key.public_numbers()
-        self._public[owner] = b"".join(each.to_bytes(COORDINATE_SIZE, "big") for each in (numbers.x, numbers.y))
+            self._public[owner] = _point(load_der_public_key(der))
+
+
+def public_key_of(certificate: bytes) -> bytes:
+    """The public key (x || y of P-256) of a certificate (DER); its path is not looked at.
+
+    Published ones have parameters that a device refuses: they are read all the same. Raises CertificateRefused for what
+    is no certificate, TypeError for a key of another curve.
+    """
+    return _point(import_leniently(certificate).key)
+
+
+def _point(key: object) -> bytes:
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise TypeError("the key is not on P-256")
+    numbers = key.public_numbers()
+    return b"".join(each.to_bytes(COORDINATE_SIZE, "big") for each in (numbers.x, numbers.y))
 
 
 def _key_files(folder: Path) -> Iterator[tuple[Path, tuple[bytes, str]]]:
