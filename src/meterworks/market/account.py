@@ -377,13 +377,16 @@ class Accounts:
         statement = select(row.user_id).where(row.issuer == issuer, row.subject == subject)
         async with self._database.read() as connection:
             known = await connection.scalar(statement)
+        by = f"provider:{issuer}"
         if known is None:
+            await self._acts.record("account.created", by=by, on=f"account:{name}", facts={"role": role.value})
             user = await self.add_user(NewUser(name=name, password=new_password(), role=role))
             async with self._database.transaction() as connection:
                 await connection.execute(insert(row).values(issuer=issuer, subject=subject, user_id=user.id))
             return user
         user = await self.user(known)
         if user.active and user.role is not role:
+            await self._acts.record("account.changed", by=by, on=f"account:{user.name}", facts={"role": role.value})
             await self.set_role(user.name, role)
             return await self.user(known)
         return user

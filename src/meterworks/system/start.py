@@ -54,6 +54,7 @@ from meterworks.system.serving import STORES, answering_as_ready, wait_until_rea
 from meterworks.system.serving.renewal import renew_certificates
 from meterworks.system.settings import ENVIRONMENT_PREFIX, Origin, Resolved
 from meterworks.system.stop import stop_requested
+from meterworks.system.trail import tell_at_start
 from meterworks.system.vault import as_handed, open_keystore, secrets_for
 from meterworks.trust import harden_process
 from meterworks.trust.pki import SystemPki
@@ -257,9 +258,18 @@ async def _prepare(layout: Layout, pki: SystemPki) -> list[Credential]:
         made = [] if password is None else [_operator(password)]
         if layout.configuration.system.demo:
             made += await ensure_demo_accounts(database, registry, now=clock.now(), since=neighbourhood.installed_at)
+        await asyncio.to_thread(_tell_accounts, layout, made)
         return made
     finally:
         await database.close()
+
+
+def _tell_accounts(layout: Layout, made: list[Credential]) -> None:
+    """Leave word of the accounts of a first start to the appender, which waits for the stores."""
+    for credential in made:
+        facts = {"role": credential.role.value}
+        about, actor = f"account:{credential.name}", "process:supervisor"
+        tell_at_start(layout, "account.created", facts=facts, about=about, cause="first start", actor=actor)
 
 
 def _operator(password: str) -> Credential:

@@ -4,6 +4,7 @@ One start serves all tests here, so none of them takes anything away that anothe
 """
 
 import asyncio
+import contextlib
 import json
 import select
 import socket
@@ -26,12 +27,13 @@ from meterworks.cli.main import app
 from meterworks.errors import UnreachableError
 from meterworks.runtime import connect_bus
 from meterworks.system.configuration import Layout, load_configuration
-from meterworks.system.device_credential import DeviceBook
+from meterworks.system.device_credential import PROFILE, DeviceBook
 from meterworks.system.endpoint import endpoints
 from meterworks.system.identity import certificate_of
 from meterworks.system.neighbourhood import find_neighbourhood
 from meterworks.system.occupied import Endpoint
 from meterworks.system.privilege import IDENTITIES
+from meterworks.trust.pki import LEDGER_FILE, DeviceState, Ledger, Provisioning
 from meterworks.trust.tls import Interface
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("test_running")]
@@ -238,3 +240,17 @@ async def _revoke_and_watch(running: Running) -> None:
     supervisor = await connect_bus(layout.bus("supervisor"))
     assert await supervisor.request("process.web", b"") == b"ready"
     await supervisor.close()
+
+
+def test_every_meter_came_from_its_maker_and_is_commissioned(running: Running) -> None:
+    """SEC-122, SEC-123: shipped under a seal, enrolled at first contact, met by the head-end, the maker revoked."""
+    with contextlib.closing(Ledger(running.layout.pki / LEDGER_FILE)) as ledger:
+        provisioning = Provisioning(ledger)
+        assert len(provisioning.devices()) == 2
+        ends_s = time.monotonic() + 60.0
+        while len(provisioning.devices(DeviceState.COMMISSIONED)) < 2 and time.monotonic() < ends_s:
+            time.sleep(0.2)
+        assert {record.state for record in provisioning.devices()} == {DeviceState.COMMISSIONED}
+        makers = [row for row in ledger.certificates(authority="maker") if row.profile == PROFILE]
+        assert len(makers) == 2
+        assert all(row.revoked_at is not None for row in makers)
