@@ -33,9 +33,10 @@ from meterworks.protocols.dlms import (
     GrowingCounter,
     Protection,
     SecurityContext,
+    SecuritySuite,
     decode_profile,
 )
-from meterworks.protocols.errors import CounterError, TagError
+from meterworks.protocols.errors import CounterError, SuiteError, TagError
 from meterworks.runtime import Clock, counter, get_logger
 
 __all__ = ["PUSHED", "PushReceiver", "sender_title"]
@@ -145,13 +146,13 @@ class PushReceiver:
         context = SecurityContext(
             own_title=b"",
             peer_title=device.system_title,
-            cipher=ApduCipher(device.guek, device.gak),
+            cipher=ApduCipher(device.guek, device.gak, SecuritySuite(device.suite)),
             next_counter=_never,
             peer_counter=GrowingCounter(memory.push_counter + 1),
         )
         try:
             opened = context.unprotect(apdu, Protection.BOTH)
-        except TagError:
+        except (TagError, SuiteError):
             other = await self.possible_keys(device)
             if other is None or other.guek in (None, device.guek):
                 raise

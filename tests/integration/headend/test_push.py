@@ -19,6 +19,7 @@ from meterworks.protocols.dlms import (
     ObisCode,
     Protection,
     SecurityContext,
+    SecuritySuite,
     encode_array,
     encode_date_time,
     encode_double_long_unsigned,
@@ -34,13 +35,13 @@ ONE = {"profiles": ("load_import",)}
 class Sender:
     """Makes notifications as a device would, and sends them."""
 
-    def __init__(self, device_id, *, title=None, guek=GUEK, gak=GAK, first=1000):
+    def __init__(self, device_id, *, title=None, guek=GUEK, gak=GAK, first=1000, suite=0):
         self.title = title or title_of(device_id)
         self.counter = CountUp(first)
         self.context = SecurityContext(
             own_title=self.title,
             peer_title=b"",
-            cipher=ApduCipher(guek, gak),
+            cipher=ApduCipher(guek, gak, SecuritySuite(suite)),
             next_counter=self.counter.next,
             peer_counter=GrowingCounter(),
         )
@@ -115,6 +116,17 @@ async def test_pushed_values_are_shown_and_registers_kept(meters_field):
             break
         await meters_field.clock.sleep(0.02)
     assert values["160"] == [at, 1234]
+
+
+@pytest.mark.parametrize("suite", [1, 2])
+async def test_a_meter_of_a_higher_suite_pushes_in_it_and_in_no_other(meters_field, suite):
+    keys = {"guek": GUEK * 2, "gak": GAK * 2} if suite == 2 else {"guek": GUEK, "gak": GAK}
+    meters_field.add_meter(1, record={**ONE, "suite": suite, **keys})
+    await meters_field.start()
+    at = int(meters_field.clock.epoch_s()) + 100
+    assert await send(meters_field, Sender(1, suite=0).values(at, 1, 2))  # refused: the connection is closed
+    assert not await send(meters_field, Sender(1, suite=suite, **keys).values(at, 1234, 56789))
+    await until(lambda: meters_field.memory(1).push_counter == 1000, what="the push")
 
 
 async def test_a_pushed_alarm_is_an_event(meters_field):
