@@ -20,7 +20,7 @@ Payload: TypeAlias = AccessRequest | AccessResponse | DataNotification | GbzMess
 
 
 def decode_payload(message: Message) -> Payload:
-    """The payload of a message, decoded to its last octet; its `to_bytes` gives the octets again. Raises DecodeError."""
+    """The payload of a message, decoded to its last octet; `to_bytes` gives the octets again. Raises DecodeError."""
     payload = message.payload
     if not payload:
         raise DecodeError("the message has no payload", offset=0)
