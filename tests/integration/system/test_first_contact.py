@@ -44,6 +44,7 @@ from meterworks.trust.pki import (
     SystemPki,
     certification_request,
     make_device_credentials,
+    open_shipment,
 )
 from meterworks.trust.pki.errors import PkiUsageError
 from meterworks.trust.tls import (
@@ -191,6 +192,8 @@ async def test_a_meter_is_personalised_at_first_contact_and_its_makers_certifica
     assert (
         await field.desk.admit(sealed(field.pki, field.meters, field.folder / "certificates.sqlite3")) == b'{"new":2}'
     )
+    kept = field.provisioning.seal(field.identity(0))
+    assert open_shipment(kept, maker_anchors=field.pki.maker_anchors, owner="meterworks", at=datetime.now(UTC)).devices
     field.book._not_before_s.clear()
     contacts = FirstContacts(field.bus)
     field.channels.tell(contacts.met)

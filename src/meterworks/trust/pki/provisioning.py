@@ -157,6 +157,7 @@ class Provisioning:
         digest = hashlib.sha256(seal).digest()
         count = 0
         with self._ledger.transaction() as connection:
+            connection.execute("INSERT OR IGNORE INTO seal (digest, octets) VALUES (?, ?)", (digest, seal))
             for device in shipment.devices:
                 count += _admit(connection, shipment, device, digest, at)
         return count
@@ -170,6 +171,19 @@ class Provisioning:
                 identity=identity,
             )
         return _record(found[0])
+
+    def seal(self, identity: str) -> bytes:
+        """The seal a device came under, as its maker wrote it: with its certificates, whoever has the maker's root can
+        check it. Raises EnrolmentRefused for a device that no shipment named, PkiUsageError where no seal was kept.
+        """
+        self.device(identity)
+        question = "SELECT octets FROM seal JOIN device ON device.seal = seal.digest WHERE device.identity = ?"
+        found = self._ledger.rows(question, identity)
+        if not found:
+            raise PkiUsageError(f"the seal of the device {identity} was admitted before seals were kept")
+        octets = found[0][0]
+        assert isinstance(octets, bytes)
+        return octets
 
     def devices(self, state: DeviceState | None = None) -> list[DeviceRecord]:
         """All records, or those of one state, by identity."""
