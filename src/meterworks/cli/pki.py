@@ -68,6 +68,33 @@ def show(
         _print_tree(views)
 
 
+@app.command()
+def devices(
+    state: Annotated[
+        str | None, typer.Option(help="only those manufactured, personalised, commissioned or scrapped")
+    ] = None,
+    data: DataFolder = None,
+    config: ConfigFile = None,
+    settings: Settings = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show where devices of sealed shipments stand between maker and operator."""
+    from meterworks.system.authorities import device_records
+
+    found = device_records(layout_of(data, config, settings), state)
+    rows = [
+        {
+            "identity": record.identity,
+            "serial": record.serial,
+            "maker": record.maker,
+            "state": record.state.value,
+            "since": record.changed_at.isoformat(timespec="seconds"),
+        }
+        for record in found
+    ]
+    print_rows(rows, as_json=as_json)
+
+
 def _print_tree(views: "list[AuthorityView]") -> None:
     from rich.console import Console
     from rich.tree import Tree

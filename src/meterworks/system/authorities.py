@@ -17,7 +17,11 @@ from meterworks.trust.pki import (
     AUTHORITIES,
     LEDGER_FILE,
     CrlStore,
+    DeviceRecord,
+    DeviceState,
     Hierarchy,
+    Ledger,
+    Provisioning,
     SystemPki,
     ValidatedPeer,
     validate,
@@ -25,6 +29,7 @@ from meterworks.trust.pki import (
 
 __all__ = [
     "AuthorityView",
+    "device_records",
     "found_authorities",
     "issued_by",
     "known_authorities",
@@ -63,6 +68,19 @@ def open_authorities(layout: Layout) -> Iterator[SystemPki]:
         yield pki
     finally:
         pki.close()
+
+
+def device_records(layout: Layout, state: str | None = None) -> list[DeviceRecord]:
+    """The devices of sealed shipments, by identity; needs no authority's key.
+
+    Raises ConfigurationError where there are no authorities yet, or no such state.
+    """
+    if not (layout.pki / LEDGER_FILE).exists():
+        raise ConfigurationError(f"{layout.pki} holds no authorities: make them with `meterworks pki init`")
+    if state is not None and state not in set(DeviceState):
+        raise ConfigurationError(f"{state} is no state of a device: take one of {', '.join(DeviceState)}")
+    with contextlib.closing(Ledger(layout.pki / LEDGER_FILE)) as ledger:
+        return Provisioning(ledger).devices(None if state is None else DeviceState(state))
 
 
 def found_authorities(layout: Layout, hierarchies: Sequence[Hierarchy]) -> list[str]:

@@ -1,15 +1,25 @@
 """`meterworks pki` from the first authority to a refused certificate, as a person would do it."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
+from tests.integration.system.authorities import quick_pki
 from tests.unit.trust.pki.conftest import new_vault
 from tests.unit.trust.pki.forge import DEVICE, new_key, party, world
 from typer.testing import CliRunner
 
 from meterworks.cli.pki import app
-from meterworks.trust.pki import CertificateRefused, CertificateSubject, Reason, certification_request
+from meterworks.trust.pki import (
+    CertificateRefused,
+    CertificateSubject,
+    ManufacturedDevice,
+    Provisioning,
+    Reason,
+    Shipment,
+    certification_request,
+)
 
 
 @pytest.fixture(scope="module")
@@ -81,16 +91,28 @@ def test_what_a_certificate_holds_is_told(folder, tmp_path):
     assert (told["identity"], told["role"], told["usage"]) == (DEVICE, "device", "digital_signature")
 
 
+def test_where_devices_stand_is_shown(tmp_path):
+    pki = quick_pki(tmp_path)
+    device = ManufacturedDevice(serial="S1", identity=DEVICE, model="M", firmware="1", keys={})
+    shipment = Shipment(number="1", maker="Acme", owner="utility", made_at=datetime.now(UTC), devices=(device,))
+    Provisioning(pki.ledger).admit(shipment, b"sealed")
+    pki.close()
+    (row,) = json.loads(run(tmp_path, "devices", "--json"))
+    assert (row["identity"], row["maker"], row["state"]) == (DEVICE, "Acme", "manufactured")
+    assert json.loads(run(tmp_path, "devices", "--state", "commissioned", "--json")) == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (("devices",), "pki init"),
         (("init", "--hierarchy", "mine"), "no hierarchy mine"),
         (("issue", "--profile", "tls", "--identity", "x", "--out", "y"), "tls"),
         (("show",), "pki init"),
         (("inspect", "absent.pem"), "absent.pem"),
         (("renew", "services", "--lost"), "--lost"),
     ],
-    ids=["hierarchy", "profile", "no authorities", "file", "lost"],
+    ids=["devices", "hierarchy", "profile", "no authorities", "file", "lost"],
 )
 def test_a_mistake_is_named(tmp_path, arguments, said):
     given = arguments if arguments[0] == "inspect" else (*arguments, "--data", str(tmp_path))
