@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from meterworks.errors import MeterworksError, UnreachableError
 from meterworks.headend.errors import CertificateUnfitError
 from meterworks.protocols.dlms import SecuritySuite, Signer
 from meterworks.runtime import get_logger, write_atomically
@@ -29,6 +30,7 @@ log = get_logger("headend.key_identity")
 
 CERTIFIED_SUITES: Final = (SecuritySuite.SUITE_1, SecuritySuite.SUITE_2)
 GENERATIONS_KEPT: Final = 2
+RETRY_S: Final = 60.0  # visits of meters must not wait, one after the other, for an authority that is away
 _CURVES: Final[dict[SecuritySuite, CurveName]] = {SecuritySuite.SUITE_1: "P-256", SecuritySuite.SUITE_2: "P-384"}
 
 
@@ -82,6 +84,7 @@ class OwnCredentials:
         self._folder = folder
         self._certifier = certifier
         self._turn = asyncio.Lock()
+        self._patience_s: dict[SecuritySuite, float] = {}
         self._held: dict[SecuritySuite, list[tuple[Signer, bytes]]] = {}
 
     def signers(self, suite: SecuritySuite) -> Sequence[Signer]:
@@ -103,7 +106,16 @@ class OwnCredentials:
         is stays in use.
         """
         async with self._turn:
-            return await self._ready(suite, now)
+            loop = asyncio.get_running_loop()
+            if suite not in self._held and loop.time() < self._patience_s.get(suite, 0.0):
+                raise UnreachableError(
+                    f"no key of suite {int(suite)} was certified a moment ago: it is tried again later"
+                )
+            try:
+                return await self._ready(suite, now)
+            except MeterworksError:
+                self._patience_s[suite] = loop.time() + RETRY_S
+                raise
 
     async def _ready(self, suite: SecuritySuite, now: datetime | None) -> bool:
         await asyncio.to_thread(lambda: self._vault)

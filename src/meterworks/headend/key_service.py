@@ -407,11 +407,18 @@ class KeyService:
         try:
             await self._rotate_by_age()
             await self._scan_keys()
-            if self.watch is not None:
-                suites = {DeviceId(each.device_id): each.suite for each in self._fleet.devices.values()}
-                await self.watch.look(suites, self._clock.epoch_s())
         except MeterworksError as error:
             log.warning("what is due could not be looked for", reason=str(error))
+        if self.watch is not None:
+            self._aside(self._look_at_certificates(self.watch))
+
+    async def _look_at_certificates(self, watch: CertificateWatch) -> None:
+        """See what ends; the authority may take its time."""
+        suites = {DeviceId(each.device_id): each.suite for each in self._fleet.devices.values()}
+        try:
+            await watch.look(suites, self._clock.epoch_s())
+        except MeterworksError as error:
+            log.warning("certificates could not be looked at", reason=str(error))
 
     async def _scan_keys(self) -> None:
         """Tell of devices whose keys everyone knows (SEC-019); each device is looked at once."""

@@ -83,6 +83,17 @@ async def test_a_pair_whose_certificate_was_not_answered_is_asked_for_again(benc
     assert len(again.signers(SUITES[0])) == 1
 
 
+async def test_an_authority_that_is_away_is_not_asked_again_for_each_meter(bench):
+    bench.registrar.faults = [True]
+    for _ in range(5):
+        with pytest.raises(UnreachableError):
+            await bench.own.ready(SUITES[0], now=NOW)
+    assert bench.registrar.asked == []
+    bench.own._patience_s.clear()  # a minute later
+    await bench.own.ready(SUITES[0], now=NOW)
+    assert len(bench.registrar.asked) == 1
+
+
 async def test_while_the_authority_is_away_the_one_before_serves(bench):
     await bench.own.ready(SUITES[0], now=NOW)
     later = NOW + timedelta(days=3000)
