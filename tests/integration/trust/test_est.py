@@ -22,6 +22,7 @@ from meterworks.system.serving.listener import HttpServer
 from meterworks.system.serving.pki import EnrolmentApplication, EnrolmentProtocol
 from meterworks.trust.audit import MemoryAuditSink
 from meterworks.trust.pki import (
+    CertificateRefused,
     EnrolmentFiles,
     EstClient,
     EstService,
@@ -240,6 +241,26 @@ async def test_a_server_of_another_system_is_not_believed(server, tmp_path):
     with pytest.raises(UnreachableError, match="verify"):
         await EstClient(server.url, context).authorities()
     other.close()
+
+
+async def test_nobody_else_of_the_system_stands_for_the_server(server):
+    """SEC-017: another process with a certificate of ours hears nothing, not even what is asked."""
+    heard = []
+
+    async def listen(reader, writer):
+        heard.append(await reader.read())
+        writer.close()
+
+    crt, key = server.pki.issue_service(PeerRole.WRITER).write(server.folder, "writer")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(crt, key)
+    other = await asyncio.start_server(listen, "127.0.0.1", 0, ssl=context)
+    port = other.sockets[0].getsockname()[1]
+    with pytest.raises(CertificateRefused, match="is writer, and no enrolment server"):
+        await EstClient(f"https://localhost:{port}", server.context()).authorities()
+    other.close()
+    await other.wait_closed()
+    assert b"".join(heard) == b""
 
 
 async def test_a_request_longer_than_any_is_refused(server):

@@ -23,8 +23,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from meterworks.errors import RefusedError, UnreachableError
 from meterworks.runtime import write_atomically
 from meterworks.trust.pki.build import signature_hash
-from meterworks.trust.pki.errors import CertificateRequestError
+from meterworks.trust.pki.errors import CertificateRefused, CertificateRequestError
 from meterworks.trust.pki.est import EST_PATH, PKCS10, certificates_of
+from meterworks.trust.pki.name import certificate_role
+from meterworks.trust.pki.reason import Reason
+from meterworks.trust.pki.role import PeerRole
 
 __all__ = ["EnrolmentFiles", "EstClient", "certification_request"]
 
@@ -52,7 +55,8 @@ def _common_name(name: str) -> list[x509.NameAttribute[str]]:
 class EstClient:
     """Asks one enrolment server. The context shows the certificate that proves who asks, if any.
 
-    url: `https://host:port` of the server. context: trusts the anchors of the system.
+    url: `https://host:port` of the server. context: trusts the anchors of the system. Nobody else of the system can
+    stand for the server: its certificate has to name the role, before anything is said.
     """
 
     def __init__(self, url: str, context: ssl.SSLContext) -> None:
@@ -107,6 +111,7 @@ class EstClient:
         head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
         reader, writer = await asyncio.open_connection(host, port, ssl=self._context, server_hostname=host)
         try:
+            _check_server(writer.get_extra_info("ssl_object"), self._url)
             writer.write(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + body)
             await writer.drain()
             answer = b""
@@ -117,6 +122,15 @@ class EstClient:
             return answer
         finally:
             writer.transport.abort()
+
+
+def _check_server(connection: ssl.SSLObject, url: str) -> None:
+    """Raise CertificateRefused for a server that is not of the role that certifies."""
+    der = connection.getpeercert(binary_form=True)
+    role = None if not der else certificate_role(x509.load_der_x509_certificate(der))
+    if role is not PeerRole.PKI:
+        shown = "nobody" if role is None else role.value
+        raise CertificateRefused(f"who answers at {url} is {shown}, and no enrolment server", reason=Reason.ROLE)
 
 
 class _Octets:
