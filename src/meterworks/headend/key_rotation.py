@@ -21,7 +21,7 @@ from dataclasses import replace
 
 from meterworks.errors import MeterworksError, RefusedError, SecurityError
 from meterworks.headend.counters import ReservedCounter
-from meterworks.headend.errors import KeyTransferRefused
+from meterworks.headend.errors import KeyAgreementFailed, KeyTransferRefused
 from meterworks.headend.key_agreement import KEY_AGREEMENT, MASTER_KEY_ID, AgreementSides, KeyOffer
 from meterworks.headend.key_exchange import (
     TRANSFERRED_KINDS,
@@ -73,6 +73,8 @@ class KeyRotation:
                 await released(link)
                 return False  # the key is in force from the next association on
             await self._send(run, link, held)
+        except KeyAgreementFailed as error:  # what opens it has not changed: nothing else need wait for a person
+            await access.fail(run, str(error))
         finally:
             await door.close(link)
         if not run.job.is_open:

@@ -5,12 +5,19 @@ from itertools import product
 import pytest
 from tests.security.device_keys.bench import LOSSES, Bench, first_key
 
-from meterworks.devices import certificate_store
+from meterworks.devices import certificate_store, security_setup
 from meterworks.devices.errors import CertificateRefused
 from meterworks.headend import KeyPurpose, SecurityLevel
 from meterworks.headend.errors import KeyAgreementFailed
 from meterworks.headend.key_agreement import AgreementSides, KeyOffer
-from meterworks.protocols.dlms import SecuritySuite, encode_array, encode_enum, encode_octet_string, encode_structure
+from meterworks.protocols.dlms import (
+    SecuritySuite,
+    SoftwareSigner,
+    encode_array,
+    encode_enum,
+    encode_octet_string,
+    encode_structure,
+)
 from meterworks.registry import KeyKind, KeyOrigin, KeySelection
 
 SYMMETRIC = {"guek", "gak", "kek"}
@@ -131,6 +138,22 @@ async def test_a_meter_that_does_not_know_us_is_given_our_certificate_on_the_way
             bench.take_up()
         assert_whole(bench)
         assert bench.ledger.hands[1].active()[KeyKind.KEK].origin is KeyOrigin.AGREED
+
+
+async def test_an_agreement_that_the_certified_key_did_not_sign_ends_the_job_and_not_the_visit(monkeypatch):
+    bench = Bench(suite=1)
+    other = SoftwareSigner(SecuritySuite.SUITE_1, bytes(31) + b"\7")
+    monkeypatch.setattr(security_setup, "SoftwareSigner", lambda suite, scalar: other)
+    await bench.start()
+    assert await bench.contact() is None
+    (job,) = bench.ledger.all_jobs.values()
+    assert (str(job.state), "certify its signing pair anew" in job.reason) == ("failed", True)
+    assert bench.at_meter()["guek"] == bench.in_force()["guek"]
+    monkeypatch.undo()  # somebody saw to it
+    await bench.start()
+    assert await bench.contact() is None
+    assert bench.ledger.states() == ["failed", "done"]
+    assert bench.in_force() == bench.at_meter()
 
 
 async def test_a_meter_that_refuses_every_agreement_is_sent_its_keys_as_before(monkeypatch):
