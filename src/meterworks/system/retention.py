@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from meterworks.errors import MeterworksError
-from meterworks.market import Deletion, ErasureReport, Erasures, Holds, Retention
+from meterworks.market import Deletion, ErasureReport, Erasures, Holds, Retention, deletion_history
 from meterworks.readings import OriginBook
 from meterworks.registry import Registry
 from meterworks.runtime import Clock, Database, SystemClock, get_logger, load_clock
@@ -38,6 +38,12 @@ class Keeper:
     async def run(self) -> tuple[Sequence[ErasureReport], Sequence[Deletion]]:
         """Carry out what was approved, then take away what is past its limit."""
         return await self.erasures.carry_out_approved(), await self.retention.run()
+
+    async def gone(self) -> tuple[object, ...]:
+        """What differs when data have gone since, whoever took them away: this process or a command."""
+        newest = await deletion_history(self.database, 1)
+        done = [wish.done_at for wish in await self.erasures.wishes.of() if wish.done_at is not None]
+        return (*newest, len(done), max(done, default=None))
 
 
 class _Ground(Protocol):
@@ -98,11 +104,14 @@ async def keep_limits(ground: _Ground, warehouse: Warehouse, origins: OriginBook
         return
     keeper = _keeper(ground, warehouse)
     await ground.clock.sleep(settings.first_s)
+    tidied: object = None
     while True:
         try:
-            erased, deleted = await keeper.run()
-            if origins is not None and (erased or deleted):
+            await keeper.run()
+            gone = await keeper.gone()
+            if origins is not None and gone != tidied:
                 await asyncio.to_thread(forget_gone, origins, warehouse)
+                tidied = gone
         except MeterworksError as error:
             log.warning("retention put off until the next run", reason=str(error))
         await asyncio.sleep(1.0)  # however fast the system's clock runs, the machine gets its breath
