@@ -27,6 +27,8 @@ async def together(*awaitables: Awaitable[object]) -> tuple[object, ...]:
         return tuple(await asyncio.gather(*tasks))
     except BaseException:
         for task in tasks:
-            task.cancel()
+            # gather has passed a cancellation on: a second one would cut the cleaning up short
+            if not (isinstance(task, asyncio.Task) and task.cancelling()):
+                task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         raise

@@ -60,3 +60,27 @@ async def test_a_cancelled_wait_ends_them_all() -> None:
     with pytest.raises(asyncio.CancelledError):
         await wait
     assert sorted(ended) == [0, 1, 2]
+
+
+async def test_who_cleans_up_slowly_is_cancelled_once_only():
+    cleaned = []
+
+    async def quick():
+        await asyncio.sleep(60)
+
+    async def slow():
+        try:
+            await asyncio.sleep(60)
+        finally:
+            for _ in range(5):  # the others have long ended
+                await asyncio.sleep(0)
+            await asyncio.sleep(0.01)
+            cleaned.append("all")
+
+    both = asyncio.create_task(together(slow(), quick()))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    both.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await both
+    assert cleaned == ["all"]
