@@ -49,7 +49,6 @@ KNOWN = {
     "8.9": "security details asked of another device than a hub",
     "8.11": "a removal that tells of meter points, or a device that is no meter",
     "8.12.2": "who asks for a mirror's log",
-    "11.2": "a hub tells its version the broker",
 }
 
 
