@@ -1,5 +1,6 @@
 """Seeded defects of protected messages."""
 
+import contextlib
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,6 +8,7 @@ from tests.security.seeded import Defect, replaced
 
 from meterworks.devices import access
 from meterworks.devices.access import Audience, Client, Rights
+from meterworks.errors import MeterworksError
 from meterworks.headend import push
 from meterworks.protocols.dlms import AssociationRequest, SecurityContext, client_association, server_association
 from meterworks.protocols.dlms.security.context import split_ciphered
@@ -93,6 +95,8 @@ def _in_any_name(self: Any, request: AssociationRequest, _settings: object) -> N
 async def _hold_unknown(self: Any, apdu: bytes, device: Any, peer: str) -> Any:
     """Who has no known name is kept waiting instead of being sent away."""
     if device is None:
+        with contextlib.suppress(MeterworksError):  # it is noted all the same
+            await RECEIVE_PUSH(self, apdu, device, peer)
         return SimpleNamespace(is_call=False)
     return await RECEIVE_PUSH(self, apdu, device, peer)
 
