@@ -40,9 +40,9 @@ def test_only_what_the_table_allows_negotiates(interface):
 @pytest.mark.parametrize("interface", IN_TCP)
 def test_each_interface_takes_its_best_and_nothing_old(interface):
     context, role = listener_context(interface), PEER_ROLE[interface]
-    assert negotiates(context, Offer(version="TLSv1.3", suite="TLS_AES_256_GCM_SHA384"), role)
-    assert negotiates(context, Offer(), role) == is_allowed(POLICIES[interface], Offer())
-    assert not negotiates(context, Offer(version="TLSv1.1", suite="ECDHE-ECDSA-AES128-SHA"), role)
+    assert negotiates(context, Offer(version="TLSv1.3", suite="TLS_AES_256_GCM_SHA384"), role, POLICIES[interface])
+    assert negotiates(context, Offer(), role, POLICIES[interface]) == is_allowed(POLICIES[interface], Offer())
+    assert not negotiates(context, Offer(version="TLSv1.1", suite="ECDHE-ECDSA-AES128-SHA"), role, POLICIES[interface])
 
 
 async def said_by_openssl(port, folder, *options):

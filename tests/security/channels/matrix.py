@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tests.tls_authority import authority, issued
-from tests.unit.trust.tls.handshake import end_of, shake
+from tests.unit.trust.tls.handshake import End, end_of
 
 from meterworks.trust.tls import Interface, TlsPolicy, openssl
 
@@ -25,6 +25,7 @@ GROUPS = (
     "P-256", "P-384", "P-521", "X25519", "X448", "brainpoolP256r1", "brainpoolP384r1", "brainpoolP512r1",
     "secp256k1", "P-224", "ffdhe2048", "ffdhe3072",
 )  # fmt: skip
+GROUP_CODES = dict(zip(GROUPS, (23, 24, 25, 29, 30, 26, 27, 28, 22, 21, 256, 257), strict=True))  # RFC 8422, 7919
 GROUPS_OF_12_ONLY = frozenset({"brainpoolP256r1", "brainpoolP384r1"})  # OpenSSL 3.0 has them with TLS 1.2 only
 SIGNATURES = ("ECDSA+SHA256", "ECDSA+SHA384", "ECDSA+SHA512", "ECDSA+SHA1", "ed25519")
 OWN_ROLE = {
@@ -96,18 +97,61 @@ def client_offering(offer: Offer, role: str) -> ssl.SSLContext:
     return context
 
 
-def negotiates(server: ssl.SSLContext, offer: Offer, role: str) -> bool:
-    """Whether a server takes an offer, up to the end of the handshake."""
+def negotiates(server: ssl.SSLContext, offer: Offer, role: str, policy: TlsPolicy) -> bool:
+    """Whether a server takes an offer, up to the end of the handshake.
+
+    Before TLS 1.3 a client has to offer the curve of the certificate as well: then the group that the server chose
+    tells, and which of several lawful ones it prefers is its own affair.
+    """
     try:
         client = client_offering(offer, role)
     except ssl.SSLError:
         return False  # not even a scanner with this OpenSSL can offer it
     one, other = end_of(client, server_side=False, name="scanned"), end_of(server, server_side=True)
     try:
-        shake(one, other)
+        flights = shake_and_hear(one, other)
     except ssl.SSLError:
         return False
-    return one.wrapped.version() == offer.version
+    if one.wrapped.version() != offer.version:
+        return False
+    chosen = group_of(flights) if offer.version != "TLSv1.3" else None
+    lawful = {GROUP_CODES[group] for group in policy.groups} if offer.group in policy.groups else set()
+    return chosen is None or chosen in {GROUP_CODES[offer.group], *lawful}
+
+
+def shake_and_hear(client: End, server: End) -> bytes:
+    """Carry flights to and fro; gives all that the server said. Raises ssl.SSLError where either refuses."""
+    heard = b""
+    for _ in range(10):
+        for one, other in ((client, server), (server, client)):
+            if not one.is_done:
+                try:
+                    one.wrapped.do_handshake()
+                    one.is_done = True
+                except ssl.SSLWantReadError:
+                    pass
+                finally:
+                    flight = one.outgoing.read()
+                    heard += flight if one is server else b""
+                    other.incoming.write(flight)
+    assert client.is_done and server.is_done
+    return heard
+
+
+def group_of(flights: bytes) -> int | None:
+    """The named curve in a server's key exchange (RFC 8422, 5.4); None where it sent none in clear."""
+    messages, place = b"", 0
+    while place + 5 <= len(flights) and flights[place] == 22:  # records of the handshake, up to the change of cipher
+        size = int.from_bytes(flights[place + 3 : place + 5], "big")
+        messages += flights[place + 5 : place + 5 + size]
+        place += 5 + size
+    place = 0
+    while place + 4 <= len(messages):
+        kind, size = messages[place], int.from_bytes(messages[place + 1 : place + 4], "big")
+        if kind == 12 and messages[place + 4] == 3:
+            return int.from_bytes(messages[place + 5 : place + 7], "big")
+        place += 4 + size
+    return None
 
 
 def row_of_each() -> Iterator[Offer]:
@@ -133,4 +177,4 @@ def every_offer() -> Iterator[Offer]:
 
 def wrong_verdicts(server: ssl.SSLContext, policy: TlsPolicy, offers: Iterator[Offer], role: str) -> list[str]:
     """What negotiates though it may not, and what does not though it may."""
-    return [str(offer) for offer in offers if negotiates(server, offer, role) != is_allowed(policy, offer)]
+    return [str(offer) for offer in offers if negotiates(server, offer, role, policy) != is_allowed(policy, offer)]

@@ -166,6 +166,7 @@ def test_nothing_beside_the_policy_negotiates():
         Offer(version="TLSv1.1", suite="ECDHE-ECDSA-AES128-SHA"),
         Offer(suite="ECDHE-ECDSA-AES128-SHA256"),
         Offer(suite="ECDHE-ECDSA-NULL-SHA"),
+        Offer(group="P-521"),
         Offer(suite="ECDHE-ECDSA-CHACHA20-POLY1305"),
         Offer(suite="ECDHE-ECDSA-AES128-CCM8"),
         Offer(suite="AES128-GCM-SHA256"),
@@ -175,8 +176,9 @@ def test_nothing_beside_the_policy_negotiates():
         Offer(version="TLSv1.3", suite="TLS_AES_128_GCM_SHA256", group="X25519"),
         Offer(version="TLSv1.3", suite="TLS_AES_128_GCM_SHA256", group="P-521"),
     )
-    assert [str(each) for each in refused if negotiates(server, each, "headend")] == []
-    assert negotiates(server, Offer(), "headend")
+    policy = POLICIES[Interface.METER]
+    assert [str(each) for each in refused if negotiates(server, each, "headend", policy)] == []
+    assert negotiates(server, Offer(), "headend", policy)
 
 
 @pytest.mark.requirement("SEC-036")

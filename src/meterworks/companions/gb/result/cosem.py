@@ -50,6 +50,7 @@ OUTCOME_CODES: Final = frozenset({0x8F66, 0x8F67})  # an instruction dated ahead
 _ACCESS: Final = {1: "get", 2: "set", 3: "action"}
 _KINDS: Final = {name: kind for kind, name in _ACCESS.items()}
 _SEALED_MARK: Final = bytes.fromhex("3100000000")
+_PAIR: Final = bytes((Tag.STRUCTURE, 2))
 _OUTCOME_SIZE: Final = 19
 _REFERENCE_SIZE: Final = 10
 _OUTCOME, _REFERENCE = "outcome", "command"
@@ -128,6 +129,8 @@ def _item(
 
 def _protected(value: bytes, inside: Schema, opened: Open) -> tuple[Told, Sealed] | None:
     """Protection parameters and the sealed content of a sensitive read; None where the value is no such pair."""
+    if value[: len(_PAIR)] != _PAIR:
+        return None
     data, _ = decode_typed(value)
     if data.tag is not Tag.STRUCTURE or len(data.value) != 2 or not _is_sealed(data.value[1]):
         return None

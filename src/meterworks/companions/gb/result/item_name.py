@@ -152,12 +152,18 @@ def _of_address(address: AttributeAddress | MethodAddress) -> _Key:
     return address.class_id, address.obis_code, is_method, number
 
 
+@cache
+def _asked_at(message_code: int) -> Mapping[_Key, Asked]:
+    """The items of a use case by their address; of one that stands twice, the first."""
+    return dict(reversed(_asked_in(message_code)))
+
+
 def asked_one(message_code: int, address: AttributeAddress | MethodAddress) -> Asked:
     """The name of an attribute or method of a use case; its address where the use case does not know it."""
     key = _of_address(address)
-    for known, asked in _asked_in(message_code):
-        if known == key:
-            return asked
+    asked = _asked_at(message_code).get(key)
+    if asked is not None:
+        return asked
     class_id, obis_code, is_method, number = key
     name = f"class_{class_id}_{'_'.join(map(str, obis_code))}.{'method' if is_method else 'attribute'}_{number}"
     return Asked(name, _place(key), is_method, NOTHING_KNOWN)
@@ -204,6 +210,7 @@ def _reach(candidates: Sequence[Asked], results: Sequence[tuple[int, Tag]]) -> l
     return found
 
 
+@cache
 def protected_schema(message_code: int) -> Schema:
     """What the decrypted part of a sensitive read consists of: the values of the objects that the use case protects."""
     fields = [Field(asked.name, asked.schema) for key, asked in _asked_in(message_code) if key[0] != DATA_PROTECTION]
